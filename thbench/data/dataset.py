@@ -1,0 +1,51 @@
+"""What every dataset offers, prepared or synthetic: persons -> videos -> frames, read at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from thbench.method import Frames
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Video:
+    """One recording (the YouTube id in VoxCeleb, not the utterance clip) of one person."""
+
+    person: str
+    video: str
+    split: Split
+    n_frames: int
+
+    @property
+    def key(self) -> str:
+        """`person/video`, unique in a dataset."""
+        return f"{self.person}/{self.video}"
+
+
+class Dataset(Protocol):
+    """Persons, their videos and their frames. Test persons are never in training.
+
+    sha256 changes whenever any frame, landmark or split changes.
+    """
+
+    name: str
+    size_px: int
+    sha256: str
+    videos: Sequence[Video]
+
+    def read(self, video: Video, frames: Sequence[int]) -> Frames:
+        """The frames at these positions (0 <= position < n_frames, time order), in the order asked for."""
+        ...
+
+    def frame_names(self, video: Video) -> list[str]:
+        """A stable name for each frame of the video, `clip/frame`, in time order."""
+        ...
+
+
+def videos_of(dataset: Dataset, split: Split) -> list[Video]:
+    """The videos of one split, in the dataset's order."""
+    return [video for video in dataset.videos if video.split == split]

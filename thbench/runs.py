@@ -1,0 +1,161 @@
+"""The run folder: what a run writes, how it resumes, and the one place that knows its file names.
+
+    RUN/
+      run.json                                  what was planned, by whom, with what (see protocols)
+      units/<method>/T<k>/<video>.json          commit mark of one unit: status, error, timing, sha256 of its frames
+      images/<method>/T<k>/<video>/<nn>.png     generated frames, one per hold-out frame
+      images/real/<video>/<nn>.png              the hold-out frames themselves
+      images/shots/<video>/<nn>.png             the T_max shots; the first T of them are the T shots
+      images/triplets/<video>/<nn>-<1|2>.png    two frames of other videos of the person (where there are two)
+      frames.parquet                            one row per (method, T, video, hold-out frame) with per-frame metrics
+      summary.json                              one row per (method, T) with every metric, its n, failures and interval
+      timing.json                               (timing protocols only)
+      study.json                                (written by `thbench study score`)
+
+A unit is (method, T, video). Its image folder is renamed into place first and its commit mark last, so a killed run
+holds only whole units; running again computes the rest. Wall-clock times live in run.json, timing.json and the commit
+marks alone: images, frames.parquet and summary.json are the same bytes for the same inputs, seed and machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from thbench.errors import ThbenchError
+from thbench.files import read_json, sha256_file, write_json
+
+FORMAT = 1
+REAL = "real"  # the method name of the real-vs-real row; its T is 0
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work: `method` learns T shots of `video` ("person/video") and renders its hold-out frames."""
+
+    method: str
+    T: int
+    video: str
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """The commit mark of a unit. frames maps file names (relative to the unit's image folder) to their sha256."""
+
+    status: Literal["done", "failed"]
+    error: str = ""
+    frames: Mapping[str, str] = field(default_factory=dict)
+    timing: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder. `Run.open` checks that it is one; nothing is cached, so two readers never disagree."""
+
+    path: Path
+
+    @staticmethod
+    def open(path: Path) -> Run:
+        """Raises `ThbenchError` when `path` holds no run or one of a newer format."""
+        run = Run(Path(path))
+        if not run.run_json.exists():
+            raise ThbenchError(f"{path} is not a run folder (no run.json); make one with `thbench run-protocol`")
+        found = run.info().get("format")
+        if found != FORMAT:
+            raise ThbenchError(f"{path}/run.json has format {found!r}, this thbench reads {FORMAT}; update thbench")
+        return run
+
+    @property
+    def run_json(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def frames_parquet(self) -> Path:
+        return self.path / "frames.parquet"
+
+    @property
+    def summary_json(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def timing_json(self) -> Path:
+        return self.path / "timing.json"
+
+    @property
+    def study_json(self) -> Path:
+        return self.path / "study.json"
+
+    def info(self) -> dict[str, Any]:
+        """run.json as a dictionary."""
+        info: dict[str, Any] = read_json(self.run_json)
+        return info
+
+    def summary(self) -> dict[str, Any]:
+        """summary.json as a dictionary; raises `ThbenchError` when the run was never scored."""
+        if not self.summary_json.exists():
+            raise ThbenchError(f"{self.path} is not scored yet; finish it with `thbench run-protocol --resume "
+                               f"{self.path}` or `thbench score {self.path}`")
+        summary: dict[str, Any] = read_json(self.summary_json)
+        return summary
+
+    def real_folder(self, video: str) -> Path:
+        """The folder of the hold-out frames of a video ("person/video")."""
+        return self.path / "images" / REAL / slug(video)
+
+    def shots_folder(self, video: str) -> Path:
+        """The folder of the shots of a video, in nested order."""
+        return self.path / "images" / "shots" / slug(video)
+
+    def triplets_folder(self, video: str) -> Path:
+        """The folder of the frames from two other videos of the same person."""
+        return self.path / "images" / "triplets" / slug(video)
+
+    def unit_folder(self, unit: Unit) -> Path:
+        """The folder of the frames that a unit generated."""
+        return self.path / "images" / slug(unit.method) / f"T{unit.T}" / slug(unit.video)
+
+    def unit_mark(self, unit: Unit) -> Path:
+        return self.path / "units" / slug(unit.method) / f"T{unit.T}" / f"{slug(unit.video)}.json"
+
+    def read_unit(self, unit: Unit) -> UnitResult | None:
+        """The result of a unit, or None when it is still to do."""
+        mark = self.unit_mark(unit)
+        return UnitResult(**read_json(mark)["result"]) if mark.exists() else None
+
+    def commit_unit(self, unit: Unit, result: UnitResult) -> None:
+        """Marks a unit as finished; its image folder must already be in place."""
+        write_json(self.unit_mark(unit), {"unit": asdict(unit), "result": asdict(result)})
+
+    def planned(self) -> Iterator[Unit]:
+        """Every unit of the run, method by method, T by T, video by video."""
+        info = self.info()
+        videos = [f"{v['person']}/{v['video']}" for v in info["split"]["videos"]]
+        for method in info["methods"]:
+            for T in info["T"]:
+                for video in videos:
+                    yield Unit(method, T, video)
+
+    def altered_frames(self, unit: Unit) -> list[str]:
+        """Names of the unit's frames whose bytes are missing or differ from its commit mark."""
+        result = self.read_unit(unit)
+        folder = self.unit_folder(unit)
+        return [] if result is None else [name for name, sha256 in result.frames.items()
+                                          if not (folder / name).is_file() or sha256_file(folder / name) != sha256]
+
+
+def slug(name: str) -> str:
+    """A file name for any text: readable where it can be, with a hash where characters were replaced."""
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("/", "__"))
+    exact = safe == name.replace("/", "__") and "__" not in name and not safe.startswith(".") and len(safe) <= 100
+    return safe if exact else f"{safe.lstrip('.')[:90]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def nested_shots(shots: Sequence[int], T: int) -> list[int]:
+    """The T shots among the ordered T_max shots: a prefix, so T=1 lies inside T=8 inside T=32."""
+    if not 1 <= T <= len(shots):
+        raise ThbenchError(f"T = {T} shots asked for, the split holds {len(shots)}; choose T from 1 to {len(shots)}")
+    return list(shots[:T])
