@@ -1,0 +1,129 @@
+"""What a metric is: a card that defines it in words, a check that it can run, and a score per frame or per set."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thbench.errors import ThbenchError
+from thbench.metrics.statistics import Estimate
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from thbench.method import Frames
+
+ENTRY_POINTS = "thbench.metrics"
+
+# What happens to a frame that a metric cannot score (its score is NaN):
+#   error          no frame may fail; a NaN ends the scoring
+#   drop-pairwise  the frame is left out and counted; in a difference it is left out of both methods
+#   fallback-box   the metric itself falls back on the place where the real frame has its face, so no frame is NaN
+#   score-zero     the frame counts as 0, and is counted as failed
+FailurePolicy = Literal["error", "drop-pairwise", "fallback-box", "score-zero"]
+
+
+@dataclass(frozen=True)
+class MetricCard:
+    """The definition of a metric, printed by `thbench explain` and stored with every run.
+
+    network is the name of the pretrained network as tables print it, None where there is none; stand_in marks a
+    network that takes the place of the one the paper used (and is never printed under that one's name).
+    """
+
+    name: str
+    label: str
+    higher_is_better: bool
+    unit: str
+    value_range: str
+    formula: str
+    source: str
+    policy: FailurePolicy
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    network: str | None = None
+    stand_in: bool = False
+
+
+class FrameMetric(Protocol):
+    """A metric with one number per generated frame."""
+
+    @property
+    def card(self) -> MetricCard: ...
+
+    def unavailable(self) -> str | None:
+        """One line that says why the metric cannot run here and what to do about it; None when it can."""
+        ...
+
+    def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
+        """Scores the frames of one video, in time order: uint8 [N, 3, H, W] against the true frames -> [N].
+
+        `real.landmarks` are the dataset's landmarks of the true frames. NaN marks a frame that could not be scored.
+        """
+        ...
+
+
+class SetMetric(Protocol):
+    """A metric that compares two sets of frames through the features of a network."""
+
+    @property
+    def card(self) -> MetricCard: ...
+
+    def unavailable(self) -> str | None:
+        """As `FrameMetric.unavailable`."""
+        ...
+
+    def feature_spec(self) -> dict[str, Any]:
+        """All that decides the features besides the frames (network, sha256 of its weights, preprocessing, dtype):
+        the other half of the key under which `FeatureStore` keeps them."""
+        ...
+
+    def features(self, images: Tensor) -> NDArray[np.float32]:
+        """uint8 [N, 3, H, W] -> float32 [N, D]."""
+        ...
+
+    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any]) -> Estimate:
+        """The value over all frames with its delete-one-video jackknife: [N, D], [N, D] and the video of each row.
+
+        Row i of `real` is the true frame of row i of `generated`. Raises `ThbenchError` below two videos.
+        """
+        ...
+
+
+Metric = FrameMetric | SetMetric
+
+
+def is_set_metric(metric: Metric) -> TypeGuard[SetMetric]:
+    """Whether a metric compares sets; otherwise it scores frames."""
+    return hasattr(metric, "estimate")
+
+
+def metric_names() -> list[str]:
+    """Names of all registered metrics, bundled and installed, sorted."""
+    return sorted({point.name for point in entry_points(group=ENTRY_POINTS)})
+
+
+def load_metric(name: str, device: str = "cpu") -> Metric:
+    """Builds a metric; its networks are loaded at the first frame, so this is cheap and never fails for weights.
+
+    A registered factory takes the torch device its networks shall run on. Raises `ThbenchError` for an unknown name.
+    """
+    factory: Callable[[str], Metric] = _entry_point(name).load()
+    return factory(device)
+
+
+def _entry_point(name: str) -> EntryPoint:
+    found = [point for point in entry_points(group=ENTRY_POINTS) if point.name == name]
+    if not found:
+        near = difflib.get_close_matches(name, metric_names(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known metrics: {', '.join(metric_names())}"
+        raise ThbenchError(f"no metric named {name!r}: {hint}")
+    if len({point.value for point in found}) > 1:
+        raise ThbenchError(f"two packages register a metric named {name!r}: {', '.join(p.value for p in found)}; "
+                           "uninstall one")
+    return found[0]

@@ -1,0 +1,125 @@
+"""Uncertainty by video: frames of one video are near-copies of each other, so the video is the unit that counts.
+
+Delete-one-video jackknife for any statistic (Miller 2024, arXiv 2411.00640, calls the mean's case clustered standard
+errors), Student intervals, paired differences of two methods on the same videos, and Holm's correction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from thbench.errors import ThbenchError
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, the videos behind it, and its values with one video left out.
+
+    replicates: float64 [V], in the order of `videos` (sorted, unique). n_frames counts the frames that entered.
+    """
+
+    value: float
+    replicates: NDArray[np.float64]
+    videos: tuple[str, ...]
+    n_frames: int
+
+    @property
+    def se(self) -> float:
+        """The jackknife standard error; NaN below two videos."""
+        return jackknife_se(self.replicates)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The two-sided Student interval with V - 1 degrees of freedom; NaN below two videos."""
+        half = _t_quantile(level, len(self.videos)) * self.se
+        return self.value - half, self.value + half
+
+
+@dataclass(frozen=True)
+class Difference:
+    """a - b over the same videos: difference, its standard error, its 95% interval and the two-sided p-value of 0."""
+
+    difference: float
+    se: float
+    ci95: tuple[float, float]
+    p: float
+
+
+def jackknife(statistic: Callable[[NDArray[np.intp]], float], videos: ArrayLike) -> Estimate:
+    """The delete-one-video jackknife of any statistic of rows.
+
+    `statistic` maps the indices of the rows that stay to a number; `videos` [N] names the video of each row.
+    """
+    labels, groups = video_groups(videos)
+    rows = np.arange(len(groups))
+    replicates = [statistic(rows[groups != group]) for group in range(len(labels))] if len(labels) > 1 else [np.nan]
+    return Estimate(statistic(rows), np.array(replicates, np.float64), labels, len(rows))
+
+
+def jackknife_se(replicates: NDArray[np.float64]) -> float:
+    """sqrt((V - 1) / V * sum of squared deviations of the replicates from their mean); NaN below two videos."""
+    v = len(replicates)
+    return float(np.sqrt((v - 1) / v * np.sum((replicates - replicates.mean()) ** 2))) if v > 1 else float("nan")
+
+
+def video_mean(values: ArrayLike, videos: ArrayLike) -> Estimate:
+    """The mean of the videos' means of a per-frame number; frames that are NaN are left out.
+
+    Its jackknife standard error is the textbook one of V video means. The value is NaN when no frame is left.
+    """
+    numbers = np.asarray(values, np.float64)
+    kept = np.isfinite(numbers)
+    labels, groups = video_groups(np.asarray(videos)[kept])
+    if not labels:
+        return Estimate(float("nan"), np.empty(0), (), 0)
+    means = np.bincount(groups, weights=numbers[kept]) / np.bincount(groups)
+    v = len(means)
+    replicates = (means.sum() - means) / (v - 1) if v > 1 else np.array([np.nan])
+    return Estimate(float(means.mean()), replicates, labels, int(kept.sum()))
+
+
+def paired_difference(a: Estimate, b: Estimate) -> Difference:
+    """a - b by the paired jackknife: the same video is left out of both, so what they share cancels.
+
+    Raises `ThbenchError` when the two were not estimated over the same videos.
+    """
+    if a.videos != b.videos:
+        raise ThbenchError(f"a paired difference needs the same videos on both sides, got {len(a.videos)} and "
+                           f"{len(b.videos)} with {len(set(a.videos) & set(b.videos))} in common")
+    return difference_from_zero(Estimate(a.value - b.value, a.replicates - b.replicates, a.videos,
+                                         min(a.n_frames, b.n_frames)))
+
+
+def difference_from_zero(estimate: Estimate) -> Difference:
+    """Student's test of an estimated difference against 0, with V - 1 degrees of freedom; NaN below two videos."""
+    v, se = len(estimate.videos), estimate.se
+    if v > 1 and se == 0:
+        p = float(estimate.value == 0)
+    else:
+        p = float(2 * stats.t.sf(abs(estimate.value) / se, v - 1)) if v > 1 else float("nan")
+    return Difference(estimate.value, se, estimate.interval(), p)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjusted p-values, in the order given; NaN (not tested) stays NaN and is not counted."""
+    p = np.asarray(p_values, np.float64)
+    tested = np.flatnonzero(np.isfinite(p))
+    order = tested[np.argsort(p[tested], kind="stable")]
+    stepped = p[order] * np.arange(len(order), 0, -1)
+    adjusted = np.full(len(p), np.nan)
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    return [float(value) for value in adjusted]
+
+
+def video_groups(videos: ArrayLike) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """The sorted unique videos, and for each row the position of its video among them."""
+    labels, groups = np.unique(np.asarray(videos), return_inverse=True)
+    return tuple(str(label) for label in labels), groups
+
+
+def _t_quantile(level: float, videos: int) -> float:
+    return float(stats.t.ppf((1 + level) / 2, videos - 1)) if videos > 1 else float("nan")
