@@ -56,6 +56,11 @@ def thbench() -> None:
     """
 
 
+@thbench.group()
+def data() -> None:
+    """Looks at prepared datasets: counts, contact sheets, checks."""
+
+
 def main() -> None:
     """Entry point: errors that users can mend end in one line, exit code 2 for usage and 1 for failed work."""
     try:
