@@ -1,0 +1,93 @@
+"""Episodes of K-shot learning: stateless, so that any step can be drawn again exactly (resume, many processes)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from thbench.data.dataset import Dataset, Video, videos_of
+from thbench.data.landmark_image import landmark_images
+from thbench.errors import ThbenchError
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """A batch of episodes: K shots and one target frame of one video each.
+
+    shots, shot_landmarks: uint8 [B, K, 3, S, S]; target, target_landmarks: uint8 [B, 3, S, S]; the landmarks are
+    landmark images. video: int64 [B], the row of W.
+    """
+
+    shots: Tensor
+    shot_landmarks: Tensor
+    target: Tensor
+    target_landmarks: Tensor
+    video: Tensor
+
+    def to(self, device: torch.device) -> Episodes:
+        return Episodes(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
+
+    def split(self, parts: int) -> list[Episodes]:
+        """Equal micro-batches, for gradient accumulation."""
+        chunks = [getattr(self, name).chunk(parts) for name in self.__dataclass_fields__]
+        return [Episodes(*chunk) for chunk in zip(*chunks, strict=True)]
+
+
+class EpisodeSampler:
+    """Which frames each episode takes, as a pure function of (seed, step, slot).
+
+    A training video is drawn uniformly, then a target frame t and K frames s_1..s_K, all distinct and never t
+    (section 3.2). A video with fewer than K + 1 frames repeats shots, still never the target; a video with a single
+    frame cannot make an episode and is left out (`left_out`). With several processes, process r draws from the videos
+    r, r + world, ... only, so that each row of W is trained by one process's discriminator.
+    """
+
+    def __init__(self, dataset: Dataset, shots: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.training = videos_of(dataset, "train")
+        usable = [row for row, video in enumerate(self.training) if video.n_frames >= 2]
+        self.left_out = len(self.training) - len(usable)
+        self.rows = usable[rank::world]
+        self.shots, self.seed, self.rank = shots, seed, rank
+        if not self.rows:
+            raise ThbenchError(f"{dataset.name} has {len(usable)} training videos of 2 or more frames, process {rank} "
+                               f"of {world} needs at least one; prepare more videos or use fewer processes")
+
+    def draw(self, step: int, slot: int) -> tuple[int, Video, list[int]]:
+        """(row of W, video, [target, s_1, ..., s_K]) of one episode."""
+        random = np.random.default_rng([self.seed, self.rank, step, slot])
+        row = self.rows[random.integers(len(self.rows))]
+        video = self.training[row]
+        target = int(random.integers(video.n_frames))
+        others = random.choice(video.n_frames - 1, self.shots, replace=video.n_frames - 1 < self.shots)
+        return row, video, [target, *(int(frame) + (frame >= target) for frame in others)]
+
+
+class EpisodeBatches(TorchDataset[Episodes]):
+    """Item `step` is the whole batch of that step, read and drawn: what the loader's workers make."""
+
+    def __init__(self, dataset: Dataset, sampler: EpisodeSampler, batch: int) -> None:
+        self.dataset, self.sampler, self.batch = dataset, sampler, batch
+
+    def __getitem__(self, step: int) -> Episodes:
+        rows, images, landmarks = [], [], []
+        for slot in range(self.batch):
+            row, video, frames = self.sampler.draw(step, slot)
+            read = self.dataset.read(video, frames)
+            rows.append(row)
+            images.append(read.images)
+            landmarks.append(landmark_images(read.landmarks, self.dataset.size_px))
+        x, y = torch.stack(images), torch.stack(landmarks)
+        return Episodes(x[:, 1:], y[:, 1:], x[:, 0], y[:, 0], torch.tensor(rows))
+
+
+def episode_loader(batches: EpisodeBatches, first_step: int, last_step: int, workers: int) -> Iterator[Episodes]:
+    """The batches of steps first_step .. last_step - 1, in order, the same whatever the number of workers."""
+    loader = DataLoader(batches, batch_size=None, sampler=range(first_step, last_step), num_workers=workers,
+                        prefetch_factor=4 if workers else None)
+    return iter(loader)

@@ -1,0 +1,33 @@
+"""Which perceptual networks the content loss looks through, and with what weights (section 3.4)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from thbench.nets.heads_vgg import load_heads_vgg
+from thbench.nets.perceptual import caffe_vgg19, random_vgg16, random_vgg19, vggface16
+
+# caffe: the paper's two networks. random: the same architectures with seeded weights, for machines without the files.
+# heads: a small network trained on synthetic heads, for the bundled 64-pixel models.
+Content = Literal["caffe", "random", "heads"]
+
+WEIGHT_VGG19 = 1.5e-1
+WEIGHT_VGGFACE = 2.5e-2
+WEIGHT_HEADS = 5.0
+
+
+def content_networks(content: Content, device: torch.device) -> list[tuple[nn.Module, float]]:
+    """The networks of the content loss with their weights, frozen.
+
+    Raises `ThbenchError` naming the file and the command that fetches it when "caffe" weights are missing.
+    """
+    if content == "caffe":
+        pairs = [(caffe_vgg19(), WEIGHT_VGG19), (vggface16(), WEIGHT_VGGFACE)]
+    elif content == "random":
+        pairs = [(random_vgg19(), WEIGHT_VGG19), (random_vgg16(), WEIGHT_VGGFACE)]
+    else:
+        pairs = [(load_heads_vgg(), WEIGHT_HEADS)]
+    return [(network.to(device), weight) for network, weight in pairs]

@@ -1,0 +1,120 @@
+"""Few-shot learning by fine-tuning (section 3.3): a short adversarial training on the T shots of one person."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from thbench.losses import ContentLoss, discriminator_hinge, feature_matching, realism
+from thbench.nets.discriminator import Discriminator, PersonDiscriminator
+from thbench.nets.generator import Generator
+
+
+@dataclass(frozen=True)
+class FineTuneConfig:
+    """40 epochs over the T shots in batches of min(T, 8), with the learning rates of meta-learning.
+
+    The last three are the ablations of appendix A.2: where psi' and w' start, and whether L'_ADV is in the objective.
+    """
+
+    epochs: int = 40
+    batch: int = 8
+    lr_generator: float = 5e-5
+    lr_discriminator: float = 2e-4
+    discriminator_steps: int = 2
+    weight_feature_matching: float = 10.0
+    generator_start: Literal["embedder", "random"] = "embedder"
+    discriminator_start: Literal["embedder", "random"] = "embedder"
+    adversarial: bool = True
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """psi as a generator of its own, and psi' [1, A]. The discriminator has served its purpose."""
+
+    generator: Generator
+    adaptive: Tensor
+    discriminator: PersonDiscriminator
+
+
+def fine_tune(generator: Generator, discriminator: Discriminator, embedding: Tensor, frames: Tensor,
+              landmark_images: Tensor, content: ContentLoss, config: FineTuneConfig, seed: int) -> FineTuned:
+    """Minimises eq. 9 over psi, psi' and eq. 10 over theta, w', b; the modules given are copied, not changed.
+
+    embedding: e_NEW [N] (eq. 7). frames, landmark_images: [T, 3, S, S] in [-1, 1]. seed orders the shots and draws
+    the random starts of the ablations.
+    """
+    random = torch.Generator().manual_seed(seed)
+    generator, discriminator = copy.deepcopy(generator).train(), copy.deepcopy(discriminator).train()
+    generator.requires_grad_(True)
+    discriminator.requires_grad_(True)
+    generator.projection.requires_grad_(False)
+    adaptive = nn.Parameter(_generator_start(generator, embedding, config, random))
+    judge = PersonDiscriminator(discriminator, _discriminator_start(embedding, config, random))
+    # psi' and w' are parameters by now, so the optimisers hold them.
+    optimiser = torch.optim.Adam([adaptive, *_trained(generator)], lr=config.lr_generator, betas=(0.0, 0.999), eps=1e-5)
+    optimiser_d = torch.optim.Adam(_trained(judge), lr=config.lr_discriminator, betas=(0.0, 0.999), eps=1e-5)
+    for _ in range(config.epochs):
+        for shots in torch.randperm(len(frames), generator=random).to(frames.device).split(config.batch):
+            x, y = frames[shots], landmark_images[shots]
+            fake = generator.synthesise(y, adaptive.expand(len(shots), -1))
+            _generator_loss(fake, x, y, judge, content, config).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            optimiser.zero_grad()
+            if config.adversarial:
+                _discriminator_steps(judge, optimiser_d, fake.detach(), x, y, config.discriminator_steps)
+    return FineTuned(generator, adaptive.detach(), judge)
+
+
+def _generator_loss(fake: Tensor, real: Tensor, y: Tensor, judge: PersonDiscriminator, content: ContentLoss,
+                    config: FineTuneConfig) -> Tensor:
+    """Eq. 9: L'_CNT + L'_ADV; there is no match loss in fine-tuning."""
+    loss: Tensor = content(fake, real)
+    if not config.adversarial:
+        return loss
+    trained = _trained(judge)
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    judged = judge(fake, y)
+    with torch.no_grad():
+        target = judge(real, y)
+    for parameter in trained:
+        parameter.requires_grad_(True)
+    return loss + realism(judged.score) + config.weight_feature_matching * feature_matching(judged.features,
+                                                                                           target.features)
+
+
+def _discriminator_steps(judge: PersonDiscriminator, optimiser: torch.optim.Optimizer, fake: Tensor, real: Tensor,
+                         y: Tensor, steps: int) -> None:
+    """Eq. 10 on the same detached fakes."""
+    for _ in range(steps):
+        judged = judge(torch.cat([real, fake]), torch.cat([y, y]))
+        discriminator_hinge(*judged.score.chunk(2)).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        optimiser.zero_grad()
+
+
+def _generator_start(generator: Generator, embedding: Tensor, config: FineTuneConfig,
+                     random: torch.Generator) -> Tensor:
+    """psi' = P e_NEW [1, A], or normal noise of the same mean and spread for the ablation."""
+    with torch.no_grad():
+        predicted = generator.project(embedding[None])
+    if config.generator_start == "embedder":
+        return predicted
+    noise = torch.randn(predicted.shape, generator=random).to(predicted.device)
+    return predicted.mean() + predicted.std() * noise
+
+
+def _discriminator_start(embedding: Tensor, config: FineTuneConfig, random: torch.Generator) -> Tensor:
+    """What takes W_i's place in w' = W_i + w0: e_NEW, or a row as W itself starts for the ablation."""
+    if config.discriminator_start == "embedder":
+        return embedding
+    return (torch.rand(embedding.shape, generator=random) * 0.2 - 0.1).to(embedding.device)
+
+
+def _trained(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]

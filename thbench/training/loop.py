@@ -1,0 +1,209 @@
+"""The training loop that `ours`, `x2face` and `pix2pixhd` share: episodes in, checkpoints, logs and samples out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.strategies import DDPStrategy
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from thbench.data.dataset import Dataset
+from thbench.data.episodes import EpisodeBatches, Episodes, EpisodeSampler, episode_loader
+from thbench.errors import ThbenchError
+from thbench.files import read_json, write_json
+from thbench.images import to_uint8
+from thbench.training import checkpoints
+from thbench.training.progress import TrainingProgress, write_png
+
+
+class Trainer(Protocol):
+    """What the loop needs of a method. Built as `TrainerClass(config, videos, fabric)`.
+
+    `configure(preset)` makes its configuration: a frozen dataclass with at least `size_px`, `shots` (frames per
+    episode beside the target), `batch` (episodes per step, over all processes) and `epochs` (passes over the training
+    videos when no number of steps is given). Modules that all processes share go through `fabric.setup_module`.
+    """
+
+    kind: ClassVar[str]
+    config: Any
+
+    def step(self, episodes: list[Episodes]) -> Mapping[str, float]:
+        """One optimisation step over these micro-batches (accumulated); returns the losses to log."""
+        ...
+
+    def shared_state(self) -> dict[str, Any]:
+        """Everything that is equal in all processes and needed to go on: modules, optimisers."""
+        ...
+
+    def rank_state(self) -> dict[str, Any]:
+        """Everything that each process keeps for itself (the discriminator); may be empty."""
+        ...
+
+    def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None:
+        ...
+
+    def model(self) -> dict[str, Tensor]:
+        """The tensors of the model file that methods load."""
+        ...
+
+    def preview(self, episodes: Episodes) -> Tensor:
+        """One reconstruction per episode, [B, 3, S, S] in [-1, 1], without training."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long and where to train; nothing here changes what is computed per step."""
+
+    steps: int
+    seed: int = 0
+    checkpoint_every: int = 1000
+    sample_every: int = 500
+    keep: int = 2
+    accumulate: int = 1
+    workers: int = 2
+    devices: int = 1
+    precision: str = "32-true"   # or "bf16-mixed"
+    accelerator: str = "auto"
+
+
+def train(trainer_class: Callable[[Any, int, Fabric], Trainer], config: Any, dataset: Dataset, loop: LoopConfig,
+          out: Path, resume: bool = False, quiet: bool = False) -> None:
+    """Trains until `loop.steps` and leaves `model.safetensors`, checkpoints, `losses.jsonl` and samples in `out`.
+
+    Raises `ThbenchError` when `out` already holds a training run and `resume` is false, when it was started with
+    another configuration or dataset, or when the dataset's size does not fit.
+    """
+    if dataset.size_px != config.size_px:
+        raise ThbenchError(f"{dataset.name} has frames of {dataset.size_px} pixels, the configuration needs "
+                           f"{config.size_px}; choose another --preset or prepare with --size {config.size_px}")
+    if config.batch % (loop.devices * loop.accumulate):
+        raise ThbenchError(f"batch = {config.batch} is not divisible by {loop.devices} processes x "
+                           f"{loop.accumulate} accumulation steps")
+    # Several forwards precede one backward, so buffers must not be broadcast in between.
+    strategy: Any = DDPStrategy(broadcast_buffers=False) if loop.devices > 1 else "auto"
+    fabric = Fabric(accelerator=loop.accelerator, devices=loop.devices, strategy=strategy, precision=loop.precision)  # type: ignore[arg-type]
+    fabric.launch()
+    _Loop(trainer_class, config, dataset, loop, out, resume, quiet, fabric).run()
+
+
+class _Loop:
+    def __init__(self, trainer_class: Callable[[Any, int, Fabric], Trainer], config: Any, dataset: Dataset,
+                 loop: LoopConfig, out: Path, resume: bool, quiet: bool, fabric: Fabric) -> None:
+        self.loop, self.out, self.fabric, self.quiet = loop, out, fabric, quiet
+        self.checkpoints = out / "checkpoints"
+        self.description = {"kind": trainer_class.kind, "config": asdict(config),  # type: ignore[attr-defined]
+                            "dataset": {"name": dataset.name, "sha256": dataset.sha256}, "seed": loop.seed,
+                            "batch": config.batch, "devices": loop.devices, "precision": loop.precision}
+        self._claim_folder(resume)
+        sampler = EpisodeSampler(dataset, config.shots, loop.seed, fabric.global_rank, fabric.world_size)
+        if sampler.left_out and fabric.global_rank == 0 and not quiet:
+            print(f"{sampler.left_out} training videos have a single frame and make no episode")
+        self.batches = EpisodeBatches(dataset, sampler, config.batch // loop.devices)
+        fabric.seed_everything(loop.seed + fabric.global_rank, verbose=False)
+        self.trainer = trainer_class(config, len(sampler.training), fabric)
+        self.step = self._restore() if resume else 0
+
+    def run(self) -> None:
+        log = SummaryWriter(str(self.out / "log"), purge_step=self.step) if self.fabric.global_rank == 0 else None
+        progress = TrainingProgress(self.trainer.kind, self.step, self.loop.steps,
+                                    enabled=self.fabric.global_rank == 0 and not self.quiet)
+        with progress, open(self.out / f"losses.rank{self.fabric.global_rank}.jsonl", "a", encoding="utf-8") as lines:
+            for episodes in self._episodes():
+                started = time.perf_counter()
+                losses = self.trainer.step(episodes.split(self.loop.accumulate))
+                self.step += 1
+                self._check_finite(losses)
+                lines.write(json.dumps({"step": self.step, **losses}) + "\n")
+                progress.advance(losses, self.trainer.config.batch / (time.perf_counter() - started))
+                if log is not None:
+                    for name, value in losses.items():
+                        log.add_scalar(f"loss/{name}", value, self.step)
+                if self.step % self.loop.sample_every == 0 and self.fabric.global_rank == 0:
+                    self._sample(episodes)
+                if self.step % self.loop.checkpoint_every == 0 or self.step == self.loop.steps:
+                    lines.flush()
+                    self._save()
+        if log is not None:
+            log.close()
+
+    def _episodes(self) -> Iterator[Episodes]:
+        for episodes in episode_loader(self.batches, self.step, self.loop.steps, self.loop.workers):
+            yield episodes.to(self.fabric.device)
+
+    def _claim_folder(self, resume: bool) -> None:
+        """A folder belongs to one configuration on one dataset; nothing is overwritten unasked."""
+        file = self.out / "training.json"
+        if file.exists():
+            if not resume:
+                raise ThbenchError(f"{self.out} already holds a training run; add --resume or choose another --out")
+            if (found := read_json(file)) != json.loads(json.dumps(self.description)):
+                changed = sorted(key for key in self.description if found.get(key) != self.description[key])
+                raise ThbenchError(f"{self.out} was started with another {', '.join(changed) or 'setting'}; resume with "
+                                   "the same options or choose another --out")
+        elif resume:
+            raise ThbenchError(f"{self.out} holds no training run to resume; leave --resume out to start one")
+        self.fabric.barrier()
+        if self.fabric.global_rank == 0:
+            write_json(file, self.description)
+        self.fabric.barrier()
+
+    def _save(self) -> None:
+        folder = checkpoints.step_folder(self.checkpoints, self.step)
+        if self.fabric.global_rank == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+            checkpoints.save_part(folder, "shared", self.trainer.shared_state())
+        self.fabric.barrier()
+        checkpoints.save_part(folder, f"rank{self.fabric.global_rank}", {
+            "trainer": self.trainer.rank_state(), "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(self.fabric.device) if self.fabric.device.type == "cuda" else None})
+        self.fabric.barrier()
+        if self.fabric.global_rank == 0:
+            checkpoints.commit(folder, self.fabric.world_size)
+            checkpoints.save_model(self.out / "model.safetensors", self.trainer.model(),
+                                   {**self.description, "step": self.step})
+            checkpoints.keep_newest(self.checkpoints, self.loop.keep)
+        self.fabric.barrier()
+
+    def _restore(self) -> int:
+        newest = checkpoints.latest(self.checkpoints, self.fabric.world_size)
+        if newest is None:
+            return self._drop_losses_after(0)
+        folder, step = newest
+        own = checkpoints.load_part(folder, f"rank{self.fabric.global_rank}")
+        self.trainer.load_states(checkpoints.load_part(folder, "shared"), own["trainer"])
+        torch.set_rng_state(own["rng"])
+        if own["cuda_rng"] is not None:
+            torch.cuda.set_rng_state(own["cuda_rng"], self.fabric.device)
+        return self._drop_losses_after(step)
+
+    def _drop_losses_after(self, step: int) -> int:
+        """Steps after the checkpoint will be taken again: their lines go, a half-written last line too."""
+        file = self.out / f"losses.rank{self.fabric.global_rank}.jsonl"
+        if file.exists():
+            kept = file.read_text(encoding="utf-8").splitlines(keepends=True)[:step]
+            file.write_text("".join(kept), encoding="utf-8")
+        return step
+
+    def _sample(self, episodes: Episodes) -> None:
+        """A picture with a column per episode: first shot, landmark image, reconstruction, target."""
+        fake = to_uint8(self.trainer.preview(episodes))
+        shots = episodes.shots[:, 0] if episodes.shots.shape[1] else episodes.target
+        rows = [shots, episodes.target_landmarks, fake, episodes.target]
+        grid = torch.cat([torch.cat([*row[:8].cpu()], dim=2) for row in rows], dim=1)
+        write_png(self.out / "samples" / f"step-{self.step:08d}.png", grid)
+
+    def _check_finite(self, losses: Mapping[str, float]) -> None:
+        bad = [name for name, value in losses.items() if value != value or abs(value) == float("inf")]
+        if bad:
+            raise ThbenchError(f"the loss {', '.join(bad)} is not finite at step {self.step}; the last checkpoint in "
+                               f"{self.checkpoints} is sound: resume it with a lower learning rate")

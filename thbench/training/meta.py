@@ -1,0 +1,183 @@
+"""Meta-learning of the paper's method (section 3.2): episodes of K-shot learning train E, G and D adversarially."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from thbench.data.episodes import Episodes
+from thbench.images import to_signed
+from thbench.losses import ContentLoss, discriminator_hinge, feature_matching, match, realism
+from thbench.nets.config import NetConfig, preset
+from thbench.nets.discriminator import Discriminator, VideoEmbeddings
+from thbench.nets.embedder import Embedder
+from thbench.nets.generator import Generator
+from thbench.training.checkpoints import prefixed
+from thbench.training.content import Content, content_networks
+
+
+@dataclass(frozen=True)
+class OursConfig:
+    """Everything that decides what a step of meta-learning computes; defaults are the paper's (section 3.4)."""
+
+    net: NetConfig = field(default_factory=NetConfig)
+    variant: Literal["ft", "ff"] = "ft"        # ff: no match loss, for feed-forward use only
+    shots: int = 8                             # K
+    batch: int = 48                            # episodes per step, over all processes
+    lr_generator: float = 5e-5                 # of E and G
+    lr_discriminator: float = 2e-4
+    discriminator_steps: int = 2               # per generator step, on the same detached fake
+    content: Content = "caffe"
+    weight_feature_matching: float = 10.0
+    weight_match: float = 10.0
+    ema: float | None = None                   # decay of the average of E and G that the model file holds
+    epochs: int = 75                           # passes over the training videos when no number of steps is given
+
+    @property
+    def size_px(self) -> int:
+        return self.net.size_px
+
+
+def ours_config(preset_name: str, variant: Literal["ft", "ff"] = "ft") -> OursConfig:
+    """The configuration of a preset: `paper` and `paper-224` as published, `small` for 64 pixels on a CPU."""
+    config = OursConfig(net=preset(preset_name), variant=variant, epochs=75 if variant == "ft" else 150)
+    if preset_name == "small":
+        return replace(config, shots=4, batch=8, lr_generator=4e-4, lr_discriminator=8e-4, content="heads", ema=0.995)
+    return config
+
+
+class OursTrainer:
+    """E, G, D and W with their optimisers; one `step` is one update of E and G and two of D (see training.loop)."""
+
+    kind: ClassVar[str] = "ours"
+    configure = staticmethod(ours_config)
+
+    def __init__(self, config: OursConfig, videos: int, fabric: Fabric) -> None:
+        self.config, self.fabric = config, fabric
+        self.content = ContentLoss(content_networks(config.content, fabric.device)).to(fabric.device)
+        embedder, generator = Embedder(config.net), Generator(config.net)
+        self.average = _Average([embedder, generator], config.ema, fabric.device) if config.ema else None
+        self.embedder, self.generator = fabric.setup_module(embedder), fabric.setup_module(generator)
+        self.optimiser = fabric.setup_optimizers(torch.optim.Adam(
+            [*self.embedder.parameters(), *self.generator.parameters()], lr=config.lr_generator, betas=(0.0, 0.999),
+            eps=1e-5))
+        # D and W are each process's own: the paper reduces gradients for E and G only (A.4).
+        self.discriminator = Discriminator(config.net).to(fabric.device)
+        self.videos = VideoEmbeddings(videos, config.net.embedding).to(fabric.device)
+        self.optimiser_d = torch.optim.Adam(self.discriminator.parameters(), lr=config.lr_discriminator,
+                                            betas=(0.0, 0.999), eps=1e-5)
+        self.optimiser_w = torch.optim.SparseAdam(self.videos.parameters(), lr=config.lr_discriminator,
+                                                  betas=(0.0, 0.999), eps=1e-5)
+
+    def step(self, episodes: list[Episodes]) -> dict[str, float]:
+        """One update of E and G (eq. 3), then `discriminator_steps` of D (eq. 6) on the same detached fakes."""
+        losses, fakes = self._generator_step(episodes)
+        for _ in range(self.config.discriminator_steps):
+            losses["dsc"] = self._discriminator_step(episodes, fakes)
+        if self.average:
+            self.average.update([self.embedder.module, self.generator.module])
+        return losses
+
+    def preview(self, episodes: Episodes) -> Tensor:
+        with torch.no_grad():
+            fake, _ = self._reconstruct(episodes)
+        return fake
+
+    def model(self) -> dict[str, Tensor]:
+        """E and G (their average where there is one) and D without W: what few-shot learning needs."""
+        embedder, generator = self.average.modules if self.average else (self.embedder.module, self.generator.module)
+        return {**prefixed("embedder", embedder.state_dict()), **prefixed("generator", generator.state_dict()),
+                **prefixed("discriminator", self.discriminator.state_dict())}
+
+    def shared_state(self) -> dict[str, Any]:
+        average = [module.state_dict() for module in self.average.modules] if self.average else []
+        return {"embedder": self.embedder.module.state_dict(), "generator": self.generator.module.state_dict(),
+                "average": average, "optimiser": self.optimiser.state_dict()}
+
+    def rank_state(self) -> dict[str, Any]:
+        return {"discriminator": self.discriminator.state_dict(), "videos": self.videos.state_dict(),
+                "optimiser_d": self.optimiser_d.state_dict(), "optimiser_w": self.optimiser_w.state_dict()}
+
+    def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None:
+        self.embedder.module.load_state_dict(shared["embedder"])
+        self.generator.module.load_state_dict(shared["generator"])
+        if self.average:
+            for module, state in zip(self.average.modules, shared["average"], strict=True):
+                module.load_state_dict(state)
+        self.optimiser.load_state_dict(shared["optimiser"])
+        for name in ("discriminator", "videos", "optimiser_d", "optimiser_w"):
+            getattr(self, name).load_state_dict(rank[name])
+
+    def _generator_step(self, episodes: list[Episodes]) -> tuple[dict[str, float], list[Tensor]]:
+        self.discriminator.requires_grad_(False)
+        fakes, logged = [], []
+        for index, part in enumerate(episodes):
+            last = index == len(episodes) - 1
+            with self.fabric.no_backward_sync(self.embedder, enabled=not last), \
+                    self.fabric.no_backward_sync(self.generator, enabled=not last):
+                fake, embeddings = self._reconstruct(part)
+                with self.fabric.autocast():
+                    terms = self._generator_losses(fake, embeddings, part)
+                self.fabric.backward(torch.stack(list(terms.values())).sum() / len(episodes))
+            fakes.append(fake.detach())
+            logged.append(terms)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.discriminator.requires_grad_(True)
+        return {name: sum(terms[name].item() for terms in logged) / len(logged) for name in logged[0]}, fakes
+
+    def _generator_losses(self, fake: Tensor, embeddings: Tensor, part: Episodes) -> dict[str, Tensor]:
+        """The terms of eq. 3 and 4, weighted."""
+        real, y = to_signed(part.target), to_signed(part.target_landmarks)
+        rows = self.videos(part.video).detach()
+        judged = self.discriminator(fake, y, rows)
+        with torch.no_grad():
+            _, real_features = self.discriminator.describe(real, y)
+        terms = {"cnt": self.content(fake, real), "adv": realism(judged.score),
+                 "fm": self.config.weight_feature_matching * feature_matching(judged.features, real_features)}
+        if self.config.variant == "ft":
+            terms["mch"] = self.config.weight_match * match(embeddings, rows)
+        return terms
+
+    def _discriminator_step(self, episodes: list[Episodes], fakes: list[Tensor]) -> float:
+        total = 0.0
+        for part, fake in zip(episodes, fakes, strict=True):
+            real, y = to_signed(part.target), to_signed(part.target_landmarks)
+            with self.fabric.autocast():
+                judged = self.discriminator(torch.cat([real, fake]), torch.cat([y, y]), self.videos(part.video.repeat(2)))
+                loss = discriminator_hinge(*judged.score.chunk(2)) / len(episodes)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        for optimiser in (self.optimiser_d, self.optimiser_w):
+            optimiser.step()
+            optimiser.zero_grad()
+        return total
+
+    def _reconstruct(self, part: Episodes) -> tuple[Tensor, Tensor]:
+        """Eq. 1 and 2: the fake target frames [B, 3, S, S] and the K embeddings of each episode [B, K, N]."""
+        batch, shots = part.shots.shape[:2]
+        # One forward of E on all B * K frames: spectral normalisation takes one power iteration per step.
+        embeddings = self.embedder(to_signed(part.shots.flatten(0, 1)), to_signed(part.shot_landmarks.flatten(0, 1)))
+        embeddings = embeddings.unflatten(0, (batch, shots))
+        return self.generator(to_signed(part.target_landmarks), embeddings.mean(dim=1)), embeddings
+
+
+class _Average:
+    """Exponential moving average of modules' parameters; buffers are copied."""
+
+    def __init__(self, modules: list[nn.Module], decay: float, device: torch.device) -> None:
+        self.decay = decay
+        self.modules = [copy.deepcopy(module).requires_grad_(False).to(device) for module in modules]
+
+    def update(self, modules: list[nn.Module]) -> None:
+        with torch.no_grad():
+            for average, module in zip(self.modules, modules, strict=True):
+                torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - self.decay)
+                for mine, theirs in zip(average.buffers(), module.buffers(), strict=True):
+                    mine.copy_(theirs)
