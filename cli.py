@@ -61,6 +61,42 @@ def data() -> None:
     """Looks at prepared datasets: counts, contact sheets, checks."""
 
 
+@thbench.group()
+def report() -> None:
+    """Makes tables, figures, plots and an HTML page from finished runs."""
+
+
+RUNS = click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+@report.command("latex", cls=SeveralValues)
+@RUNS
+@click.option("--table", type=click.Choice(["1", "2", "ablation"]), default="1", show_default=True,
+              help="1: scores, 2: times, ablation: variants of one method.")
+@click.option("--format", type=click.Choice(["latex", "markdown", "csv", "html", "json"]), default="latex",
+              show_default=True)
+@click.option("--ties", type=click.Choice(["displayed", "exact", "within-noise"]), default="displayed",
+              show_default=True, help="Which cells are bold: those that print like the best, the one best, or all "
+              "that are not significantly worse.")
+@click.option("--metrics", multiple=True, help="Columns; 'user' is the study's.  [default: the paper's]")
+@click.option("--reference", default="", help="The full model of an ablation.  [default: the run's last method]")
+@click.option("--with-paper", is_flag=True, help="Sets the published figures beside ours.")
+@click.option("--ci", "intervals", is_flag=True, help="Adds the half-widths of the 95 % intervals.")
+@click.option("--allow-mixed", is_flag=True, help="Lets runs of different protocols share a table, one block each.")
+@click.option("--standalone", is_flag=True, help="LaTeX that compiles by itself.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file instead of the screen.")
+def report_latex(runs: tuple[Path, ...], output: Path | None, **options: Any) -> None:
+    """The paper's tables from RUNS: LaTeX (needs booktabs only), Markdown, CSV, HTML or JSON."""
+    from reports.emit import table_text
+    from thbench.files import write_text
+
+    text = table_text(runs, **options)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
+
+
 def main() -> None:
     """Entry point: errors that users can mend end in one line, exit code 2 for usage and 1 for failed work."""
     try:

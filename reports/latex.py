@@ -1,0 +1,162 @@
+"""A table as LaTeX that needs no package but booktabs, whatever the names in it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+
+from reports.table import Block, Cell, Column, Group, Row, TableSpec, footnotes
+
+MAX_ROWS = 40  # rows that fit on one page with caption and notes
+ARROWS = {True: r"$\uparrow$", False: r"$\downarrow$", None: ""}
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': "''", "`": "{`}",
+    "[": "{[}", "]": "{]}", "*": "{*}",  # after \\ these would be read as its arguments
+    "–": r"\textendash{}", "—": r"\textemdash{}", "’": "'", "‘": "{`}", "“": "``", "”": "''", "…": r"\dots{}",
+    "×": r"$\times$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\rightarrow$", "←": r"$\leftarrow$", "°": r"$^\circ$",
+    "·": r"$\cdot$", "µ": r"$\mu$", "∞": r"$\infty$", "′": "$'$", "−": "$-$",
+}
+_GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
+    "λ": "lambda", "μ": "mu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "φ": "phi", "χ": "chi",
+    "ψ": "psi", "ω": "omega", "Δ": "Delta", "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+}
+_ACCENTS = "\u0300\u0301\u0302\u0303\u0308\u030c"  # grave, acute, circumflex, tilde, diaeresis, caron
+
+
+def to_latex(table: TableSpec, *, standalone: bool = False) -> str:
+    """LaTeX of a ranked table; more than `MAX_ROWS` rows go to several floats.
+
+    standalone wraps it in a document that compiles by itself.
+    """
+    pages = list(_pages(table))
+    marks = footnotes(table)
+    floats = [_float(page, marks, number, len(pages)) for number, page in enumerate(pages)]
+    body = "% needs \\usepackage{booktabs}\n" + "\n".join(floats)
+    if not standalone:
+        return body
+    return ("\\documentclass{article}\n\\usepackage[a4paper,margin=15mm]{geometry}\n\\usepackage{booktabs}\n"
+            f"\\begin{{document}}\n{body}\\end{{document}}\n")
+
+
+def escape(text: str) -> str:
+    """Any text as LaTeX that prints it.
+
+    Characters that LaTeX's default fonts lack are printed as their code point, U+65B9.
+    """
+    escaped = "".join(_character(c) for c in unicodedata.normalize("NFC", " ".join(text.split())))
+    return re.sub("-(?=-)", "-{}", escaped)
+
+
+def _character(c: str) -> str:
+    if c in _SPECIAL:
+        return _SPECIAL[c]
+    if c.isascii():
+        return c if c.isprintable() else ""
+    if c in _GREEK:
+        return rf"$\{_GREEK[c]}$"
+    decomposed = unicodedata.normalize("NFD", c)
+    accented = len(decomposed) == 2 and decomposed[0].isascii() and decomposed[1] in _ACCENTS
+    return c if accented or c in "ßæøåœÆØÅŒçÇłŁ" else f"U+{ord(c):04X}"
+
+
+def _float(table: TableSpec, marks: Mapping[str, str], number: int, n_pages: int) -> str:
+    used = [note for note in marks if note in footnotes(table)]
+    continued = f" ({number + 1} of {n_pages})" if n_pages > 1 else ""
+    stamp = rf" \textbf{{{escape(table.stamp)}}}" if table.stamp else ""
+    lines = [
+        r"\begin{table}[p]" if n_pages > 1 else r"\begin{table}[t]", r"\centering",
+        rf"\caption{{{escape(table.caption)}{continued}.{stamp}}}",
+        rf"\label{{{table.label}{f'-{number + 1}' if number else ''}}}", *_size(table),
+        rf"\begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{\hskip 1em}}}}", r"\toprule",
+        " & ".join([escape(table.head), *(_head(column, marks) for column in table.columns)]) + r" \\",
+    ]
+    for block in table.blocks:
+        lines += _block(block, table, marks)
+    lines += [r"\bottomrule", r"\end{tabular}", *_notes(table, used, marks), r"\end{table}", ""]
+    return "\n".join(lines)
+
+
+def _size(table: TableSpec) -> list[str]:
+    wide = len(table.columns) * (2 if table.show_intervals else 1)
+    return [r"\scriptsize", r"\setlength{\tabcolsep}{4pt}"] if wide > 10 else [r"\small"] if wide > 5 else []
+
+
+def _head(column: Column, marks: Mapping[str, str]) -> str:
+    text = escape(column.label) + ARROWS[column.higher_is_better] + _superscript(column.notes, marks)
+    return rf"\multicolumn{{1}}{{c}}{{{text}}}"
+
+
+def _block(block: Block, table: TableSpec, marks: Mapping[str, str]) -> list[str]:
+    lines = [r"\midrule"]
+    if block.title:
+        lines += [rf"\multicolumn{{{len(table.columns) + 1}}}{{c}}{{{escape(block.title)}}} \\", r"\midrule"]
+    for number, group in enumerate(block.groups):
+        lines += [r"\addlinespace"] if number else []
+        lines += [_row(row, table, marks) for row in group.rows]
+    return lines
+
+
+def _row(row: Row, table: TableSpec, marks: Mapping[str, str]) -> str:
+    label = escape(row.label) + _superscript(row.notes, marks)
+    cells = [_cell(row.cells.get(column.key, Cell()), column, table, marks) for column in table.columns]
+    return " & ".join([label, *cells]) + r" \\"
+
+
+def _cell(cell: Cell, column: Column, table: TableSpec, marks: Mapping[str, str]) -> str:
+    if cell.value is None:
+        text = "--"
+    else:
+        value = column.show(cell.value)
+        text = value if not value.startswith("-") else f"$-${value[1:]}"
+        text = rf"\textbf{{{text}}}" if cell.best else text
+        if table.show_intervals and cell.half_width is not None:
+            text += rf" {{\footnotesize $\pm$ {column.show(cell.half_width)}}}"
+    mark = _superscript(cell.notes, marks)
+    return text + (rf"\rlap{{{mark}}}" if mark else "")
+
+
+def _superscript(notes: tuple[str, ...], marks: Mapping[str, str]) -> str:
+    return rf"\textsuperscript{{{','.join(marks[note] for note in notes)}}}" if notes else ""
+
+
+def _notes(table: TableSpec, used: list[str], marks: Mapping[str, str]) -> list[str]:
+    if not used and not table.notes:
+        return []
+    lines = [escape(note) for note in table.notes]
+    lines += [rf"\textsuperscript{{{marks[note]}}}\,{escape(note)}" for note in used]
+    return [r"\par\smallskip", r"\begin{minipage}{0.9\linewidth}\footnotesize\raggedright",
+            " \\\\\n".join(lines), r"\end{minipage}"]
+
+
+def _pages(table: TableSpec) -> Iterator[TableSpec]:
+    """Splits a long table where blocks and groups end where it can, inside a group where it must."""
+    if sum(1 for _ in table.rows()) <= MAX_ROWS:
+        yield table
+        return
+    page: list[Block] = []
+    filled = 0
+    for block in table.blocks:
+        for group in block.groups:
+            for piece in _pieces(group):
+                if filled and filled + len(piece.rows) > MAX_ROWS:
+                    yield replace(table, blocks=tuple(page))
+                    page, filled = [], 0
+                if page and page[-1].title == block.title:
+                    page[-1] = replace(page[-1], groups=(*page[-1].groups, piece))
+                else:
+                    page.append(Block(block.title, (piece,)))
+                filled += len(piece.rows)
+    yield replace(table, blocks=tuple(page))
+
+
+def _pieces(group: Group) -> Iterator[Group]:
+    rows = iter(group.rows)
+    while part := tuple(islice(rows, MAX_ROWS)):
+        yield replace(group, rows=part)

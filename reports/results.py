@@ -1,0 +1,252 @@
+"""A run folder read for reporting: its scores, differences, times and study, typed and checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from thbench.errors import ThbenchError
+from thbench.files import read_json, sha256_json
+from thbench.runs import REAL, Run
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What summary.json says about a metric. stand_in: it replaces a metric whose official network is missing."""
+
+    name: str
+    label: str
+    higher_is_better: bool | None
+    unit: str
+    network: str
+    stand_in: bool
+    policy: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of one (method, T); value is None when it was not computed, and reason says why."""
+
+    value: float | None = None
+    se: float | None = None
+    ci95: tuple[float, float] | None = None
+    n: int = 0
+    n_failed: int = 0
+    reason: str = ""
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the width of the 95 % interval, from the interval itself or from the standard error."""
+        if self.ci95 is not None:
+            return (self.ci95[1] - self.ci95[0]) / 2
+        return None if self.se is None else 1.96 * self.se
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """The scores of one (method, T); the floor is method "real" with T = 0."""
+
+    method: str
+    T: int
+    n_videos: int
+    n_frames: int
+    n_failed_units: int
+    scores: Mapping[str, Score]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """score(a) - score(b) at one T, paired by video."""
+
+    metric: str
+    T: int
+    a: str
+    b: str
+    value: float
+    ci95: tuple[float, float] | None
+    p_holm: float | None
+
+
+@dataclass(frozen=True)
+class Time:
+    """Median and spread of a phase ("few-shot" at T shots, or "inference" with T None)."""
+
+    method: str
+    T: int | None
+    phase: str
+    median_s: float
+    iqr_s: float | None
+    n: int
+    parts: Mapping[str, float | None]
+    memory_peak_mb: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """One run, opened for reading; each file is read when it is first asked for."""
+
+    run: Run
+
+    @staticmethod
+    def open(path: Path) -> Results:
+        """Raises `ThbenchError` when `path` holds no run or a broken run.json."""
+        results = Results(Run.open(path))
+        required = ("protocol", "dataset", "T", "methods", "split", "status")
+        missing = [key for key in required if key not in results.info]
+        if missing:
+            raise ThbenchError(f"{path}/run.json lacks {', '.join(missing)}; it was edited or written by another tool")
+        return results
+
+    @property
+    def path(self) -> Path:
+        return self.run.path
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        return self.run.info()
+
+    @property
+    def methods(self) -> Mapping[str, Mapping[str, Any]]:
+        methods: Mapping[str, Mapping[str, Any]] = self.info["methods"]
+        return methods
+
+    @property
+    def shots(self) -> list[int]:
+        """The values of T, ascending."""
+        return sorted(self.info["T"])
+
+    @property
+    def dataset(self) -> str:
+        return str(self.info["dataset"].get("label") or self.info["dataset"]["name"])
+
+    @property
+    def videos(self) -> list[str]:
+        """The test videos as "person/video"."""
+        return [f"{v['person']}/{v['video']}" for v in self.info["split"]["videos"]]
+
+    @property
+    def is_scored(self) -> bool:
+        return self.run.summary_json.exists()
+
+    @cached_property
+    def comparison_key(self) -> str:
+        """Equal for runs whose rows may be ranked together: same data, protocol, and hold-out frames."""
+        split = [[v["person"], v["video"], v["holdout"]] for v in self.info["split"]["videos"]]
+        return sha256_json([self.info["dataset"]["sha256"], self.info["protocol"]["sha256"], split])
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        return self.run.summary()
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        return {name: Metric(name, str(entry.get("label") or name), entry.get("higher_is_better"),
+                             str(entry.get("unit") or ""), str(entry.get("network") or ""),
+                             bool(entry.get("stand_in")), str(entry.get("policy") or ""),
+                             str(entry.get("description") or ""))
+                for name, entry in self.summary["metrics"].items()}
+
+    @cached_property
+    def rows(self) -> list[ScoreRow]:
+        return [ScoreRow(row["method"], int(row["T"]), row["n_videos"], row["n_frames"], row["n_failed_units"],
+                         {name: _score(entry) for name, entry in row["metrics"].items()})
+                for row in self.summary["rows"]]
+
+    def row(self, method: str, T: int) -> ScoreRow | None:
+        """The scores of one (method, T), or None."""
+        return next((row for row in self.rows if (row.method, row.T) == (method, T)), None)
+
+    @property
+    def floor(self) -> ScoreRow | None:
+        """Real against real frames of the same videos."""
+        return self.row(REAL, 0)
+
+    @cached_property
+    def differences(self) -> list[Difference]:
+        return [Difference(d["metric"], int(d["T"]), d["a"], d["b"], d["difference"], _interval(d.get("ci95")),
+                           d.get("p_holm"))
+                for d in self.summary.get("differences", []) if d.get("difference") is not None]
+
+    @cached_property
+    def frames(self) -> pd.DataFrame:
+        """frames.parquet; raises `ThbenchError` when it is missing or broken."""
+        if not self.run.frames_parquet.exists():
+            raise ThbenchError(f"{self.path} has no frames.parquet; score it with `thbench score {self.path}`")
+        try:
+            return pd.read_parquet(self.run.frames_parquet)
+        except (OSError, ValueError) as error:
+            raise ThbenchError(f"{self.run.frames_parquet} is broken ({' '.join(str(error).split())[:100]}); rebuild "
+                               f"it with `thbench score {self.path}`") from error
+
+    @cached_property
+    def timing(self) -> dict[str, Any]:
+        """timing.json, or an empty dictionary when nothing was timed."""
+        timing: dict[str, Any] = read_json(self.run.timing_json) if self.run.timing_json.exists() else {}
+        return timing
+
+    @cached_property
+    def times(self) -> list[Time]:
+        return [Time(t["method"], t["T"], t["phase"], t["median_s"], t.get("iqr_s"), t["n"], t.get("parts") or {},
+                     t.get("memory_peak_mb"), t.get("note") or "") for t in self.timing.get("rows", [])]
+
+    @cached_property
+    def study(self) -> dict[tuple[str, int], Score]:
+        """The USER column by (method, T): people's success rate; empty when no study was scored."""
+        rows = read_json(self.run.study_json)["rows"] if self.run.study_json.exists() else []
+        return {(row["method"], int(row["T"])): _score(row) for row in rows}
+
+    def per_video(self, metric: str) -> pd.DataFrame:
+        """Mean of a per-frame metric by (method, T, "person/video"): columns method, T, video, value; NaN dropped."""
+        frames = self.frames
+        if metric not in frames.columns:
+            return pd.DataFrame({"method": [], "T": [], "video": [], "value": []})
+        table = pd.DataFrame({"method": frames["method"], "T": frames["T"],
+                              "video": frames["person"] + "/" + frames["video"], "value": frames[metric]})
+        return table.dropna().groupby(["method", "T", "video"], sort=False)["value"].mean().reset_index()
+
+    def warning(self) -> str:
+        """What a reader must know before believing the numbers, or an empty string."""
+        said = []
+        if self.info["status"] != "complete":
+            done = sum(self.run.read_unit(unit) is not None for unit in self.run.planned())
+            said.append(f"unfinished run ({self.info['status']}): {done} of {sum(1 for _ in self.run.planned())} units")
+        if self.info.get("partial"):
+            said.append(f"partial run: {len(self.videos)} videos only")
+        return "; ".join(said)
+
+
+def open_all(paths: Iterable[Path]) -> list[Results]:
+    """Opens several runs; raises `ThbenchError` when there is none or the same folder twice."""
+    results = [Results.open(path) for path in paths]
+    if not results:
+        raise ThbenchError("no run given; name at least one run folder")
+    if len({r.path.resolve() for r in results}) < len(results):
+        raise ThbenchError("the same run folder is given twice; name each one once")
+    return results
+
+
+def known_metric(results: Sequence[Results], name: str) -> str:
+    """`name`, or `ThbenchError` listing the metrics that the runs hold."""
+    known = sorted({metric for r in results if r.is_scored for metric in r.metrics})
+    if name not in known:
+        raise ThbenchError(f"no metric named {name!r} in {results[0].path}; it holds {', '.join(known) or 'none'}")
+    return name
+
+
+def _score(entry: Mapping[str, Any]) -> Score:
+    value = entry.get("value")
+    return Score(value if value is None or math.isfinite(value) else None, entry.get("se"),
+                 _interval(entry.get("ci95")), int(entry.get("n") or 0), int(entry.get("n_failed") or 0),
+                 str(entry.get("reason") or ""))
+
+
+def _interval(ends: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if ends is None or None in ends else (float(ends[0]), float(ends[1]))

@@ -1,0 +1,185 @@
+"""Table 1 of the paper and the ablation table, made from scored runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from reports.published import display_name, paper, published_cell, published_scores, with_published
+from reports.results import Metric, Results, Score, ScoreRow, known_metric
+from reports.sections import Section, all_shots, methods_at, sections, stamp
+from reports.table import Block, Cell, Column, Group, Row, TableSpec
+from thbench.errors import ThbenchError
+from thbench.runs import REAL
+
+USER = Metric("user", "USER", False, "", "", False, "", "share of raters who find the fake among three; chance is 1/3")
+TABLE1 = ("fid", "ssim", "csim")
+DECIMALS = {"fid": 1, "kid": 2, "psnr": 1, "l1": 3, "lpips": 3, "nme": 3, "flicker": 3, "fd-heads": 2}
+UNFAIR = "Driven with the true frame itself, the others with its landmarks only."
+
+
+def table1(runs: Sequence[Results], *, metrics: Sequence[str] = (), with_paper: bool = False,
+           intervals: bool = False, allow_mixed: bool = False) -> TableSpec:
+    """Table 1: blocks by dataset, groups by T, one row per method, the real-vs-real floor last in each block.
+
+    metrics names the columns ("user" is the study's); by default FID, SSIM, CSIM, the stand-ins that the runs hold,
+    and USER. Raises `ThbenchError` for runs that may not share a table, unknown metrics and unscored runs.
+    """
+    columns = _score_columns(runs, metrics)
+    usual = _usual_counts(runs)
+    blocks = tuple(Block(section.title, _score_groups(section, columns, with_paper, usual))
+                   for section in sections(runs, allow_mixed))
+    keys = [c for metric in columns for c in _published_beside(_score_column(metric), with_paper)]
+    notes = [f"Each row: {usual[0]} videos, {usual[1]} frames, unless noted.{_half_width_note(intervals)}"]
+    notes += [paper()["table1_note"]] if with_paper else []
+    return TableSpec("Self-reenactment of people unseen in training, by number of shots T",
+                     "tab:scores", "Method (T)", tuple(keys), blocks, tuple(notes), stamp(runs), intervals)
+
+
+def ablation_table(runs: Sequence[Results], *, metrics: Sequence[str] = (), reference: str = "",
+                   intervals: bool = False, allow_mixed: bool = False) -> TableSpec:
+    """Variants of one method: each score beside its paired difference from the `reference` variant.
+
+    The reference is the last method of the run unless named (the full model, as in the paper's Figure 7).
+    """
+    columns = [metric for metric in _score_columns(runs, metrics) if metric.name != USER.name or metrics]
+    blocks = [Block(section.title, tuple(_ablation_group(section, T, columns, reference) for T in all_shots(section)))
+              for section in sections(runs, allow_mixed)]
+    keys = [key for metric in columns for key in (
+        _score_column(metric), Column(f"{metric.name}:delta", f"Δ {metric.label}", None, _decimals(metric) + 1))]
+    usual = _usual_counts(runs)
+    notes = [f"Each row: {usual[0]} videos, {usual[1]} frames, unless noted. Δ: paired difference from the full model; "
+             f"± is the half-width of its 95 % interval over videos."]
+    return TableSpec("Ablation", "tab:ablation", "Variant (T)", tuple(keys), tuple(blocks), tuple(notes), stamp(runs),
+                     intervals)
+
+
+def _score_columns(runs: Sequence[Results], wanted: Sequence[str]) -> list[Metric]:
+    described = {name: metric for run in runs for name, metric in run.metrics.items()} | {USER.name: USER}
+    if not wanted:
+        stand_ins = [name for name, metric in described.items() if metric.stand_in and _is_computed(runs, name)]
+        wanted = [*TABLE1, *stand_ins, USER.name]
+        described = {name: _unknown(name) for name in TABLE1} | described
+    else:
+        wanted = [name if name == USER.name else known_metric(runs, name) for name in wanted]
+    return [described[name] for name in wanted]
+
+
+def _is_computed(runs: Sequence[Results], metric: str) -> bool:
+    return any(row.scores.get(metric, Score()).value is not None for run in runs for row in run.rows)
+
+
+def _unknown(name: str) -> Metric:
+    """A column of Table 1 that no run knows of: it stays, with dashes."""
+    return Metric(name, name.upper(), name != "fid", "", "", False, "", "")
+
+
+def _published_beside(column: Column, with_paper: bool) -> list[Column]:
+    return with_published(column) if with_paper and column.key in (*TABLE1, USER.name) else [column]
+
+
+def _score_column(metric: Metric) -> Column:
+    notes = []
+    if metric.stand_in:
+        notes.append(f"{metric.label} is a stand-in ({metric.description}); network: {metric.network or 'none'}.")
+    elif metric.network:
+        notes.append(f"{metric.label} features: {metric.network}.")
+    unit = f", {metric.unit}" if metric.unit else ""
+    return Column(metric.name, metric.label + unit, metric.higher_is_better, _decimals(metric), notes=tuple(notes))
+
+
+def _decimals(metric: Metric) -> int:
+    return DECIMALS.get(metric.name, 2)
+
+
+def _score_groups(section: Section, metrics: Sequence[Metric], with_paper: bool,
+                  usual: tuple[int, int]) -> tuple[Group, ...]:
+    groups = []
+    for T in all_shots(section):
+        rows = [_score_row(run, label, row, metrics, with_paper, usual) for run, label, row in methods_at(section, T)]
+        if rows:
+            groups.append(Group(tuple(rows), _p_values(section, T)))
+    floor = next((run for run in section.runs if run.floor), None)
+    if floor and floor.floor:
+        cells = {m.name: _cell(floor.floor.scores.get(m.name, Score()), m) for m in metrics if m.name != USER.name}
+        note = "Other real frames of the same videos, scored as if a method had made them."
+        groups.append(Group((Row("Real vs real", cells, None, (note,), ranked=False),)))
+    return tuple(groups)
+
+
+def _score_row(run: Results, label: str, row: ScoreRow, metrics: Sequence[Metric], with_paper: bool,
+               usual: tuple[int, int]) -> Row:
+    method = run.methods[label]
+    cells = {metric.name: _cell(_score_of(run, row, metric), metric) for metric in metrics}
+    if with_paper:
+        published = published_scores(run.dataset, method["spec"], row.T)
+        cells |= {f"{m.name}:paper": published_cell(published, m.name) for m in metrics if m.name in published}
+    return Row(display_name(label, method["spec"]), cells, row.T, _row_notes(run, label, row, usual))
+
+
+def _score_of(run: Results, row: ScoreRow, metric: Metric) -> Score:
+    if metric.name == USER.name:
+        return run.study.get((row.method, row.T), Score())
+    return row.scores.get(metric.name, Score(reason="not part of this run"))
+
+
+def _cell(score: Score, metric: Metric) -> Cell:
+    notes = []
+    if score.value is None and score.reason:
+        notes.append(f"{metric.label} not computed: {score.reason.rstrip('.')}.")
+    if score.n_failed:
+        policy = f" ({metric.policy})" if metric.policy else ""
+        notes.append(f"{metric.label} failed on {score.n_failed} of {score.n + score.n_failed} frames{policy}.")
+    return Cell(score.value, score.half_width, score.se, tuple(notes))
+
+
+def _row_notes(run: Results, label: str, row: ScoreRow, usual: tuple[int, int]) -> tuple[str, ...]:
+    method = run.methods[label]
+    notes = [UNFAIR] if method.get("drives_with") == "image" else []
+    notes += [f"{label}: {note.rstrip('.')}." for note in method.get("notes") or []]
+    if (row.n_videos, row.n_frames) != usual or row.n_failed_units:
+        failed = f"; failed units: {row.n_failed_units}" if row.n_failed_units else ""
+        notes.append(f"{row.n_videos} videos, {row.n_frames} frames{failed}.")
+    return tuple(notes)
+
+
+def _p_values(section: Section, T: int) -> dict[tuple[str, str, str], float]:
+    """Corrected p-values by metric and printed names."""
+    found: dict[tuple[str, str, str], float] = {}
+    for run in section.runs:
+        names = {label: display_name(label, method["spec"]) for label, method in run.methods.items()}
+        found |= {(d.metric, names[d.a], names[d.b]): d.p_holm for d in run.differences
+                  if d.T == T and d.p_holm is not None and d.a in names and d.b in names}
+    return found
+
+
+def _usual_counts(runs: Sequence[Results]) -> tuple[int, int]:
+    counts = Counter((row.n_videos, row.n_frames) for run in runs for row in run.rows if row.method != REAL)
+    return counts.most_common(1)[0][0] if counts else (0, 0)
+
+
+def _half_width_note(intervals: bool) -> str:
+    return " ± is the half-width of the 95 % interval over videos." if intervals else ""
+
+
+def _ablation_group(section: Section, T: int, metrics: Sequence[Metric], reference: str) -> Group:
+    usual = _usual_counts(section.runs)
+    found = [(run, label, row) for run in section.runs for label in run.methods if (row := run.row(label, T))]
+    labels = [label for _, label, _ in found]
+    if reference and reference not in labels:
+        raise ThbenchError(f"no variant {reference!r} at T = {T}; the runs hold {', '.join(labels)}")
+    full = reference or labels[-1]
+    rows = []
+    for run, label, row in found:
+        cells = {metric.name: _cell(_score_of(run, row, metric), metric) for metric in metrics}
+        cells |= {f"{metric.name}:delta": _delta(run, metric.name, T, label, full) for metric in metrics}
+        rows.append(Row(label, cells, T, _row_notes(run, label, row, usual)))
+    return Group(tuple(rows), _p_values(section, T))
+
+
+def _delta(run: Results, metric: str, T: int, variant: str, full: str) -> Cell:
+    for d in run.differences:
+        if (d.metric, d.T) == (metric, T) and {d.a, d.b} == {variant, full}:
+            sign = 1 if d.a == variant else -1
+            return Cell(sign * d.value, None if d.ci95 is None else (d.ci95[1] - d.ci95[0]) / 2, best=False)
+    return Cell(best=False)
