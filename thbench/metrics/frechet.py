@@ -91,7 +91,7 @@ def _moment_replicates(a: Matrix, b: Matrix, groups: NDArray[np.intp], videos: i
 def _root(sigma: Matrix) -> Matrix:
     """R with R R^T = sigma: Cholesky where it exists, eigenvectors where sigma is singular."""
     try:
-        return np.linalg.cholesky(sigma)
+        return np.asarray(np.linalg.cholesky(sigma), np.float64)
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(sigma)
         return np.asarray(vectors * np.sqrt(np.maximum(values, 0)), np.float64)

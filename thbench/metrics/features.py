@@ -1,0 +1,57 @@
+"""The feature store: what a network made of some frames, kept under the content of everything that decided it."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thbench.errors import ThbenchError
+from thbench.files import atomic_path, sha256_json
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """A folder of `<key>.npz`, each the features of a list of frames. Two runs may share one.
+
+    Nothing in it can be stale: other frames, weights or preprocessing have another key. It can be deleted at any time.
+    """
+
+    folder: Path
+
+    def features(self, frames_sha256: Sequence[str], spec: Mapping[str, Any],
+                 compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """The features [N, D] of N frames, from the store or else computed and stored.
+
+        frames_sha256 are the digests of the frames in order; spec is `SetMetric.feature_spec()`. Raises `ThbenchError`
+        when a stored file is broken or `compute` gives another number of rows.
+        """
+        path = self.folder / f"{feature_key(frames_sha256, spec)}.npz"
+        if path.exists():
+            return _read(path)
+        features = compute()
+        if len(features) != len(frames_sha256):
+            raise ThbenchError(f"features for {len(frames_sha256)} frames asked for, {len(features)} rows came")
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, features=features)
+        return features
+
+
+def feature_key(frames_sha256: Sequence[str], spec: Mapping[str, Any]) -> str:
+    """The sha256 of the frames' digests and of all that turned them into features."""
+    return sha256_json({"frames": list(frames_sha256), "spec": dict(spec)})
+
+
+def _read(path: Path) -> NDArray[Any]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            features: NDArray[Any] = stored["features"]
+        return features
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ThbenchError(f"the stored features {path} are broken ({error}): delete the file, it will be made "
+                           "again") from error

@@ -1,0 +1,79 @@
+"""KID for frames that come in clusters: pairs of frames of one video are left out of all three kernel sums."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thbench import weights
+from thbench.errors import ThbenchError
+from thbench.metrics import inception
+from thbench.metrics.base import MetricCard
+from thbench.metrics.statistics import Estimate, video_groups
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SCALE = 1000  # KID is printed times 1000
+
+
+class KID:
+    """Kernel Inception distance with same-video pairs excluded, times 1000.
+
+    The usual estimator is unbiased for independent frames only: for several frames per video it is far from 0 even
+    between two sets of real frames. It can be negative, as any unbiased estimator of a squared distance.
+    """
+
+    card = MetricCard(
+        name="kid", label="KID", higher_is_better=False, unit="10^-3",
+        value_range="0 upwards on average, single values can be negative",
+        formula="1000 (mean k(x, x') + mean k(y, y') - 2 mean k(x, y)) over all pairs from different videos, "
+                "k(a, b) = (a.b / D + 1)^3",
+        settings={**inception.SETTINGS, "pairs": "all, same-video pairs excluded", "subsets": "none",
+                  "uncertainty": "delete-one-video jackknife"},
+        source="Binkowski et al., ICLR 2018; pairs as the clusters demand", policy="drop-pairwise",
+        network="Inception-v3 (2015-12-05)")
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+
+    def unavailable(self) -> str | None:
+        return weights.missing(inception.WEIGHTS)
+
+    def feature_spec(self) -> dict[str, Any]:
+        return inception.feature_spec()
+
+    def features(self, images: Tensor) -> NDArray[np.float32]:
+        return inception.inception_features(images, self.device)
+
+    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any]) -> Estimate:
+        return kid_jackknife(generated, real, videos)
+
+
+def kid_jackknife(generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any]) -> Estimate:
+    """1000 KID of matched sets [N, D] over pairs of different videos, with its delete-one-video jackknife.
+
+    Kernel sums are kept per pair of videos, so a replicate is a subtraction. Raises `ThbenchError` below two videos.
+    """
+    labels, groups = video_groups(videos)
+    if len(labels) < 2:
+        raise ThbenchError(f"KID leaves out pairs of one video, so it needs two videos or more, got {len(labels)}")
+    x, y = np.asarray(generated, np.float64), np.asarray(real, np.float64)
+    member = np.eye(len(labels))[groups]
+    frames = member.sum(0)
+    # [V, V] sums of h(i, j) = k(xi, xj) + k(yi, yj) - 2 k(xi, yj) over the frames of two videos, and their numbers.
+    sums = member.T @ (_kernel(x, x) + _kernel(y, y) - 2 * _kernel(x, y)) @ member
+    pairs = np.outer(frames, frames)
+    np.fill_diagonal(sums, 0)
+    np.fill_diagonal(pairs, 0)
+    left_sums = sums.sum() - sums.sum(0) - sums.sum(1)
+    left_pairs = pairs.sum() - pairs.sum(0) - pairs.sum(1)
+    with np.errstate(invalid="ignore"):  # with two videos no pair is left in a replicate: NaN
+        replicates = SCALE * left_sums / left_pairs
+    return Estimate(float(SCALE * sums.sum() / pairs.sum()), replicates, labels, len(groups))
+
+
+def _kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((a @ b.T / a.shape[1] + 1) ** 3, np.float64)

@@ -1,0 +1,165 @@
+"""From one row per frame to one row per method and T: values, intervals by video, failures, paired differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from thbench.errors import ThbenchError
+from thbench.metrics.base import MetricCard
+from thbench.metrics.statistics import (
+    Difference,
+    Estimate,
+    difference_from_zero,
+    holm,
+    paired_difference,
+    video_mean,
+)
+from thbench.runs import REAL
+
+FORMAT = 1
+Cell = tuple[str, int]  # (method, T)
+FRAME_KEY = ["person", "video", "frame", "position"]
+
+
+def summarise(frames: pd.DataFrame, cards: Mapping[str, MetricCard],
+              set_estimates: Mapping[Cell, Mapping[str, Estimate]] | None = None,
+              unavailable: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The content of summary.json.
+
+    frames: columns method, T (0 for "real"), person, video, frame, position, error ("" when the unit succeeded) and a
+    float64 column per frame metric, NaN where it failed. set_estimates: cell -> metric -> estimate for FID and KID.
+    unavailable: metric -> why it was not computed.
+
+    A value is the mean of the videos' means. n counts scored frames and n_failed the other frames that the run
+    planned; a metric whose policy is "score-zero" counts the frames it could not score as 0, in values and differences.
+    Differences are between every two methods of one T, over the frames that both have; Holm's correction is over all
+    differences of one metric. Raises `ThbenchError` when a metric whose policy is "error" failed on a frame.
+    """
+    set_estimates, unavailable = set_estimates or {}, unavailable or {}
+    cells = _cells(frames)
+    tables = {cell: _with_policies(frames[(frames.method == cell[0]) & (frames["T"] == cell[1])], cards)
+              for cell in cells}
+    rows = [_row(cell, tables[cell], cards, set_estimates.get(cell, {}), unavailable) for cell in cells]
+    differences = []
+    for name in cards:
+        if name not in unavailable:
+            differences += _holm([_difference(name, a, b, tables, set_estimates)
+                                  for a, b in combinations(cells, 2) if a[1] == b[1] and REAL not in (a[0], b[0])])
+    return {"format": FORMAT, "metrics": {name: _described(card) for name, card in cards.items()}, "rows": rows,
+            "differences": differences}
+
+
+def _cells(frames: pd.DataFrame) -> list[Cell]:
+    """Real first, then the methods as they first appear, each with its T ascending."""
+    cells = frames[["method", "T"]].drop_duplicates()
+    order = {method: position for position, method in enumerate(dict.fromkeys(cells.method))}
+    found = [(str(method), int(T)) for method, T in cells.itertuples(index=False)]
+    return sorted(found, key=lambda cell: (cell[0] != REAL, order[cell[0]], cell[1]))
+
+
+def _with_policies(table: pd.DataFrame, cards: Mapping[str, MetricCard]) -> pd.DataFrame:
+    """The frames of one cell, each metric's column followed by `<metric>/value`: the number that enters means."""
+    table = table.copy()
+    succeeded = table.error == ""
+    for name, card in cards.items():
+        if name not in table:
+            continue
+        failed = succeeded & ~np.isfinite(table[name].to_numpy(np.float64))
+        if card.policy == "error" and failed.any() and np.isfinite(table[name]).any():
+            at = table[failed].iloc[0]
+            raise ThbenchError(f"{card.label} failed on {at.method}, T = {at['T']}, {at.person}/{at.video} frame "
+                               f"{at.frame}, which no frame may do: look at that picture and score the run again")
+        filler = 0.0 if card.policy == "score-zero" else np.nan
+        table[f"{name}/value"] = table[name].where(~failed, filler).where(succeeded)
+    return table
+
+
+def _row(cell: Cell, table: pd.DataFrame, cards: Mapping[str, MetricCard], estimates: Mapping[str, Estimate],
+         unavailable: Mapping[str, str]) -> dict[str, Any]:
+    succeeded = table[table.error == ""]
+    failed = table[table.error != ""]
+    return {
+        "method": cell[0], "T": cell[1],
+        "n_videos": len(succeeded[["person", "video"]].drop_duplicates()),
+        "n_frames": len(succeeded),
+        "n_failed_units": len(failed[["person", "video"]].drop_duplicates()),
+        "metrics": {name: _entry(name, table, estimates.get(name), unavailable.get(name)) for name in cards},
+    }
+
+
+def _entry(name: str, table: pd.DataFrame, estimate: Estimate | None, reason: str | None) -> dict[str, Any]:
+    if reason is not None:
+        return _empty(0, reason)
+    if estimate is not None:
+        return _numbers(estimate, estimate.n_frames, len(table))
+    if name not in table:
+        return _empty(0, "not computed for this row")
+    scored = int(np.isfinite(table.loc[table.error == "", name]).sum())
+    estimate = video_mean(table[f"{name}/value"], _videos(table))
+    return _numbers(estimate, scored, len(table)) if estimate.videos else _empty(len(table), "no frame could be scored")
+
+
+def _numbers(estimate: Estimate, scored: int, planned: int) -> dict[str, Any]:
+    low, high = estimate.interval()
+    return {"value": _number(estimate.value), "se": _number(estimate.se), "ci95": _pair((low, high)), "n": scored,
+            "n_failed": planned - scored, "reason": None}
+
+
+def _empty(n_failed: int, reason: str) -> dict[str, Any]:
+    return {"value": None, "se": None, "ci95": None, "n": 0, "n_failed": n_failed, "reason": reason}
+
+
+def _difference(name: str, a: Cell, b: Cell, tables: Mapping[Cell, pd.DataFrame],
+                set_estimates: Mapping[Cell, Mapping[str, Estimate]]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"metric": name, "T": a[1], "a": a[0], "b": b[0], "difference": None, "se": None,
+                             "ci95": None, "p": math.nan, "reason": None}
+    try:
+        found = _compare(name, a, b, tables, set_estimates)
+    except ThbenchError as error:
+        return {**entry, "reason": str(error)}
+    return {**entry, "difference": _number(found.difference), "se": _number(found.se), "ci95": _pair(found.ci95),
+            "p": found.p}
+
+
+def _compare(name: str, a: Cell, b: Cell, tables: Mapping[Cell, pd.DataFrame],
+             set_estimates: Mapping[Cell, Mapping[str, Estimate]]) -> Difference:
+    ours, theirs = set_estimates.get(a, {}).get(name), set_estimates.get(b, {}).get(name)
+    if ours is not None and theirs is not None:
+        return paired_difference(ours, theirs)
+    column = f"{name}/value"
+    if column not in tables[a] or column not in tables[b]:
+        raise ThbenchError("not computed for both methods")
+    both = tables[a].merge(tables[b], on=FRAME_KEY, suffixes=("/a", "/b"))
+    estimate = video_mean(both[f"{column}/a"] - both[f"{column}/b"], _videos(both))
+    if not estimate.videos:
+        raise ThbenchError("no frame was scored for both methods")
+    return difference_from_zero(estimate)
+
+
+def _holm(differences: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    adjusted = holm([entry["p"] for entry in differences])
+    return [{**entry, "p": _number(entry["p"]), "p_holm": _number(p_holm)}
+            for entry, p_holm in zip(differences, adjusted, strict=True)]
+
+
+def _described(card: MetricCard) -> dict[str, Any]:
+    return {"label": card.label, "higher_is_better": card.higher_is_better, "unit": card.unit, "network": card.network,
+            "stand_in": card.stand_in, "policy": card.policy, "description": f"{card.formula}. {card.source}"}
+
+
+def _videos(table: pd.DataFrame) -> pd.Series[str]:
+    return table.person.astype(str) + "/" + table.video.astype(str)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _pair(interval: tuple[float, float]) -> list[float] | None:
+    return [float(end) for end in interval] if all(map(math.isfinite, interval)) else None
