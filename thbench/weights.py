@@ -144,7 +144,7 @@ def fetch(weight: WeightFile, progress: Progress = lambda done, total: None) -> 
 
 
 def adopt(weight: WeightFile, file: Path) -> Path:
-    """Copies a file that the user already has to its place. Raises `ThbenchError` when its bytes are not the right ones."""
+    """Copies a file that the user already has to its place. Raises `ThbenchError` when it holds other bytes."""
     if not file.is_file():
         raise ThbenchError(f"{file} does not exist: name the file that holds {weight.file}")
     fault = check(weight, file)

@@ -46,14 +46,11 @@ VGGFACE16 = VGGPlan("VGGFace", ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (5
 class VGGFeatures(nn.Module):
     """The convolutional part of a VGG up to its last feature layer; frozen, but gradients flow to the image."""
 
-    def __init__(self, plan: VGGPlan, pooling: Pooling = "avg", width: float = 1.0) -> None:
-        """pooling: "avg" as the authors' code has it, or "max" as the networks were trained.
-
-        width scales all channels; below 1 only for seeded random networks.
-        """
+    def __init__(self, plan: VGGPlan, pooling: Pooling = "avg") -> None:
+        """pooling: "avg" as the authors' code has it, or "max" as the networks were trained."""
         super().__init__()
         self.plan = plan
-        self.layers = nn.Sequential(*_layers(plan, pooling, width)[:plan.feature_layers[-1] + 1])
+        self.layers = nn.Sequential(*_layers(plan, pooling)[:plan.feature_layers[-1] + 1])
         self.mean: Tensor
         self.register_buffer("mean", torch.tensor(plan.mean).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
@@ -93,19 +90,28 @@ def vggface16(pooling: Pooling = "avg", path: Path | None = None) -> VGGFeatures
     return _loaded(VGGFACE16, pooling, path or weight_path("vggface16"))
 
 
-def random_vgg(plan: VGGPlan, seed: int, pooling: Pooling = "avg", width: float = 1.0) -> VGGFeatures:
-    """The same architecture with seeded random weights (content = "random"): a stand-in that needs no file.
+def random_vgg19(seed: int = 0, pooling: Pooling = "avg") -> VGGFeatures:
+    """VGG19's architecture with seeded random weights (content = "random"): a stand-in that needs no file."""
+    return random_vgg(VGG19, seed, pooling)
 
-    He-initialised on inputs of Caffe's scale, so its features have about the magnitude of the input, layer after layer.
+
+def random_vgg16(seed: int = 1, pooling: Pooling = "avg") -> VGGFeatures:
+    """VGGFace's architecture with seeded random weights."""
+    return random_vgg(VGGFACE16, seed, pooling)
+
+
+def random_vgg(plan: VGGPlan, seed: int, pooling: Pooling = "avg") -> VGGFeatures:
+    """Any plan with He-initialised weights, so that features keep about the magnitude of the input, layer after layer.
+
     The global random state is left alone.
     """
-    network = VGGFeatures(plan, pooling, width)
-    generator = torch.Generator().manual_seed(seed)
-    for layer in network.layers:
-        if isinstance(layer, nn.Conv2d):
-            fan_in = layer.in_channels * 9
-            layer.weight.data.normal_(0, (2 / fan_in) ** 0.5, generator=generator)
-            layer.bias.data.zero_()  # type: ignore[union-attr]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = VGGFeatures(plan, pooling)
+        for layer in network.layers:
+            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
     return network
 
 
@@ -120,7 +126,8 @@ def caffe_state(plan: VGGPlan, state: dict[str, Tensor]) -> dict[str, Tensor]:
             names = (f"features.{index}.{part}", f"{caffe_name}.{part}", f"{index}.{part}")
             name = next((name for name in names if name in state), None)
             if name is None:
-                raise ThbenchError(f"these weights are not {plan.name}: no {' or '.join(names)} among {len(state)} keys")
+                raise ThbenchError(f"these weights are not {plan.name}: no {' or '.join(names)} among its "
+                                   f"{len(state)} keys")
             converted[f"{index}.{part}"] = state[name].flatten() if part == "bias" else state[name]
     return converted
 
@@ -136,12 +143,11 @@ def _loaded(plan: VGGPlan, pooling: Pooling, path: Path) -> VGGFeatures:
     return network
 
 
-def _layers(plan: VGGPlan, pooling: Pooling, width: float) -> list[nn.Module]:
+def _layers(plan: VGGPlan, pooling: Pooling) -> list[nn.Module]:
     layers: list[nn.Module] = []
     channels = 3
     for stage in plan.stages:
-        for planned in stage:
-            out = max(1, round(planned * width))
+        for out in stage:
             layers += [nn.Conv2d(channels, out, 3, padding=1), nn.ReLU()]
             channels = out
         layers.append(nn.AvgPool2d(2) if pooling == "avg" else nn.MaxPool2d(2))
