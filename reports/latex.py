@@ -19,8 +19,8 @@ _SPECIAL = {
     "|": r"\textbar{}", '"': "''", "`": "{`}",
     "[": "{[}", "]": "{]}", "*": "{*}",  # after \\ these would be read as its arguments
     "–": r"\textendash{}", "—": r"\textemdash{}", "’": "'", "‘": "{`}", "“": "``", "”": "''", "…": r"\dots{}",
-    "×": r"$\times$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\rightarrow$", "←": r"$\leftarrow$", "°": r"$^\circ$",
-    "·": r"$\cdot$", "µ": r"$\mu$", "∞": r"$\infty$", "′": "$'$", "−": "$-$",
+    "×": r"$\times$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\rightarrow$", "←": r"$\leftarrow$",
+    "°": r"$^\circ$", "·": r"$\cdot$", "µ": r"$\mu$", "∞": r"$\infty$", "′": "$'$", "−": "$-$",
 }
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
@@ -117,7 +117,7 @@ def _cell(cell: Cell, column: Column, table: TableSpec, marks: Mapping[str, str]
         text = value if not value.startswith("-") else f"$-${value[1:]}"
         text = rf"\textbf{{{text}}}" if cell.best else text
         if table.show_intervals and cell.half_width is not None:
-            text += rf" {{\footnotesize $\pm$ {column.show(cell.half_width)}}}"
+            text += rf" $\pm$ {column.show(cell.half_width)}"
     mark = _superscript(cell.notes, marks)
     return text + (rf"\rlap{{{mark}}}" if mark else "")
 

@@ -29,9 +29,11 @@ def table1(runs: Sequence[Results], *, metrics: Sequence[str] = (), with_paper: 
     usual = _usual_counts(runs)
     blocks = tuple(Block(section.title, _score_groups(section, columns, with_paper, usual))
                    for section in sections(runs, allow_mixed))
-    keys = [c for metric in columns for c in _published_beside(_score_column(metric), with_paper)]
+    printed = {key for block in blocks for group in block.groups for row in group.rows for key in row.cells}
+    keys = [column for metric in columns for column in with_published(_score_column(metric))
+            if column.key in (metric.name, *printed)]
     notes = [f"Each row: {usual[0]} videos, {usual[1]} frames, unless noted.{_half_width_note(intervals)}"]
-    notes += [paper()["table1_note"]] if with_paper else []
+    notes += [paper()["table1_note"]] if any(column.key.endswith(":paper") for column in keys) else []
     return TableSpec("Self-reenactment of people unseen in training, by number of shots T",
                      "tab:scores", "Method (T)", tuple(keys), blocks, tuple(notes), stamp(runs), intervals)
 
@@ -72,10 +74,6 @@ def _is_computed(runs: Sequence[Results], metric: str) -> bool:
 def _unknown(name: str) -> Metric:
     """A column of Table 1 that no run knows of: it stays, with dashes."""
     return Metric(name, name.upper(), name != "fid", "", "", False, "", "")
-
-
-def _published_beside(column: Column, with_paper: bool) -> list[Column]:
-    return with_published(column) if with_paper and column.key in (*TABLE1, USER.name) else [column]
 
 
 def _score_column(metric: Metric) -> Column:

@@ -129,4 +129,5 @@ def _json_cell(cell: Cell, column: Column) -> dict[str, Any]:
 
 
 def _formula_safe(text: str) -> str:
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    flat = " ".join(text.split())
+    return f"'{flat}" if flat.startswith(("=", "+", "-", "@")) else flat

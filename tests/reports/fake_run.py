@@ -75,7 +75,7 @@ def paper_run(path: Path, dataset: str, values: Mapping[tuple[str, int], Mapping
     """A run without images whose scores are the given ones: {(method, T): {"fid": ..., "user": ...}}."""
     methods = list(dict.fromkeys(method for method, _ in values))
     shots = sorted({T for _, T in values})
-    make_run(path, methods=methods, dataset=dataset, T=shots, images=False, absent={},
+    make_run(path, methods=methods, dataset=dataset, T=shots, images=False, absent={"csim-dlib": "", "akd": ""},
              scores=lambda method, T, metric: values.get((method, T), {}).get(metric))
     write_json(path / "study.json", {"rows": [
         {"method": method, "T": T, "value": row["user"], "se": None, "ci95": None, "n": 1600, "p_one_third": None}
@@ -194,7 +194,7 @@ def _floor(metric: str) -> float:
 
 
 def _score(scores: Scores, method: str, T: int, metric: str, n: int, reason: str | None) -> dict[str, Any]:
-    value = None if reason or n == 0 else _floor(metric) if method == REAL else scores(method, T, metric)
+    value = None if reason is not None or n == 0 else _floor(metric) if method == REAL else scores(method, T, metric)
     if value is None:
         return {"value": None, "se": None, "ci95": None, "n": 0, "n_failed": 0, "reason": reason or "no frame left"}
     se = 0.02 * abs(value)
