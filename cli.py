@@ -97,6 +97,66 @@ def report_latex(runs: tuple[Path, ...], output: Path | None, **options: Any) ->
         write_text(output, text)
 
 
+@thbench.group()
+def weights() -> None:
+    """Lists, fetches and checks the pretrained files. Nothing else downloads anything."""
+
+
+@weights.command("list")
+def weights_list() -> None:
+    """Every pretrained file: what it enables, its licence, and whether it is here."""
+    from thbench.weights import WEIGHTS, find
+
+    for weight in WEIGHTS.values():
+        click.echo(f"{weight.name}: {find(weight) or 'missing'}\n    enables  {weight.enables}\n"
+                   f"    file     {weight.file}, {weight.digest_text}\n    licence  {weight.licence}\n"
+                   f"    from     {weight.urls[0]}\n    kept at  {weight.path}")
+
+
+@weights.command("fetch")
+@click.argument("name")
+@click.option("--from", "source", type=click.Path(path_type=Path), help="A copy of the file that you already have.")
+def weights_fetch(name: str, source: Path | None) -> None:
+    """Downloads the file NAME, checks its sha256 and puts it where thbench looks for it."""
+    from rich.console import Console
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+    from thbench.weights import adopt, fetch, weight_file
+
+    weight = weight_file(name)
+    if source:
+        click.echo(adopt(weight, source))
+        return
+    columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(weight.file, total=weight.size_bytes)
+        path = fetch(weight, lambda done, total: bar.update(task, completed=done, total=total or weight.size_bytes))
+    click.echo(path)
+
+
+@weights.command("verify")
+@click.argument("names", nargs=-1)
+def weights_verify(names: tuple[str, ...]) -> None:
+    """Hashes the files NAMES (all that are here) and compares them with what was published."""
+    from thbench.weights import WEIGHTS, find, verify, weight_file
+
+    chosen = [weight_file(name) for name in names] or [weight for weight in WEIGHTS.values() if find(weight)]
+    for weight in chosen:
+        click.echo(f"{weight.name}: {verify(weight)}")
+    if not chosen:
+        click.echo("no pretrained file is here; `thbench weights list` says what there is to fetch")
+
+
+@thbench.command("explain")
+@click.argument("metric", required=False)
+def explain(metric: str | None) -> None:
+    """Prints the formula, settings, range and source of METRIC and whether it can run here, or lists all metrics."""
+    from thbench.metrics.base import metric_names
+    from thbench.metrics.explain import explanation
+
+    click.echo(explanation(metric) if metric else "\n".join(metric_names()))
+
+
 def main() -> None:
     """Entry point: errors that users can mend end in one line, exit code 2 for usage and 1 for failed work."""
     try:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import http.client
 import os
 import shutil
+import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable
@@ -94,6 +96,12 @@ def weight_path(name: str) -> Path:
     return path
 
 
+def first_weight_path(*names: str) -> Path:
+    """The path of the first of several interchangeable files that is here; the error is about the first of them."""
+    here = [name for name in names if find(weight_file(name))]
+    return weight_path((here or list(names))[0])
+
+
 def missing(name: str) -> str | None:
     """Why `weight_path(name)` would fail, in one line; None when it would not."""
     try:
@@ -125,6 +133,14 @@ def check(weight: WeightFile, path: Path) -> str | None:
     return None
 
 
+def verify(weight: WeightFile) -> str:
+    """One line on the file that is here. Raises `ThbenchError` when it is missing or holds other bytes."""
+    path = weight_path(weight.name)
+    if len(weight.sha256) == 64:
+        return f"{path} is whole: sha256 {weight.sha256}"
+    return f"{path} has sha256 {_digest(path)}, of which {weight.sha256 or 'nothing'} is published"
+
+
 def fetch(weight: WeightFile, progress: Progress = lambda done, total: None) -> Path:
     """Downloads a file to its place, whole and checked, or not at all. A file that is already here is kept.
 
@@ -137,8 +153,8 @@ def fetch(weight: WeightFile, progress: Progress = lambda done, total: None) -> 
         try:
             _download(weight, url, progress)
             return weight.path
-        except (OSError, zipfile.BadZipFile, _WrongBytesError) as error:
-            faults.append(f"{url}: {getattr(error, 'reason', error)}")
+        except _FetchError as error:
+            faults.append(f"{url}: {error}")
     raise ThbenchError(f"{weight.file} could not be fetched ({'; '.join(faults)}): get it by other means "
                        f"({weight.digest_text}) and run `thbench weights fetch {weight.name} --from FILE`")
 
@@ -155,8 +171,8 @@ def adopt(weight: WeightFile, file: Path) -> Path:
     return weight.path
 
 
-class _WrongBytesError(Exception):
-    """The server sent other bytes than the registry promises."""
+class _FetchError(Exception):
+    """A server that cannot be reached, or that sent other bytes than the registry promises."""
 
 
 def _download(weight: WeightFile, url: str, progress: Progress) -> None:
@@ -166,37 +182,43 @@ def _download(weight: WeightFile, url: str, progress: Progress) -> None:
             _save(url, archive if weight.in_archive else temporary, progress)
             if weight.in_archive:
                 if weight.archive_sha256 and sha256_file(archive) != weight.archive_sha256:
-                    raise _WrongBytesError(f"the archive has sha256 {sha256_file(archive)}, not "
+                    raise _FetchError(f"the archive has sha256 {sha256_file(archive)}, not "
                                            f"{weight.archive_sha256}")
                 _extract(archive, weight.file, temporary)
             fault = check(weight, temporary)
             if fault:
-                raise _WrongBytesError(f"what came {fault}")
+                raise _FetchError(f"what came {fault}")
         finally:
             archive.unlink(missing_ok=True)
 
 
 def _save(url: str, path: Path, progress: Progress) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": "thbench"})
-    with urllib.request.urlopen(request, timeout=60) as response, open(path, "wb") as file:
-        length = response.headers.get("Content-Length")
-        total, done = (int(length) if length else None), 0
-        while chunk := response.read(1 << 20):
-            file.write(chunk)
-            done += len(chunk)
-            progress(done, total)
-        if total is not None and done != total:
-            raise _WrongBytesError(f"the connection ended after {done:,} of {total:,} bytes")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response, open(path, "wb") as file:
+            length = response.headers.get("Content-Length")
+            total, done = (int(length) if length else None), 0
+            while chunk := response.read(1 << 20):
+                file.write(chunk)
+                done += len(chunk)
+                progress(done, total)
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        raise _FetchError(str(getattr(error, "reason", None) or error)) from error
+    if total is not None and done != total:
+        raise _FetchError(f"the connection ended after {done:,} of {total:,} bytes")
 
 
 def _extract(archive: Path, file: str, target: Path) -> None:
     """Writes the one member called `file`, in whatever folder of the archive it lies, to `target`."""
-    with zipfile.ZipFile(archive) as members:
-        found = [name for name in members.namelist() if PurePosixPath(name).name == file]
-        if not found:
-            raise _WrongBytesError(f"the archive holds no {file}")
-        with members.open(found[0]) as source, open(target, "wb") as copy:
-            shutil.copyfileobj(source, copy)
+    try:
+        with zipfile.ZipFile(archive) as members:
+            found = [name for name in members.namelist() if PurePosixPath(name).name == file]
+            if not found:
+                raise _FetchError(f"the archive holds no {file}")
+            with members.open(found[0]) as source, open(target, "wb") as copy:
+                shutil.copyfileobj(source, copy)
+    except zipfile.BadZipFile as error:
+        raise _FetchError(f"what came is no zip archive: {error}") from error
 
 
 def _digest(path: Path) -> str:
@@ -221,19 +243,19 @@ WEIGHTS: dict[str, WeightFile] = {weight.name: weight for weight in (
          "https://s3-us-west-2.amazonaws.com/jcjohns-models/vgg19-d01eb7cb.pth"),
         # Of a public mirror's copy; the eight digits in the file's name are not the start of its sha256.
         "dd893d447ece014ad32d71b8d32b1e0b5c09b912a2866990c286fdeebd368d74", 574_679_411,
-        "CC-BY 4.0 (Simonyan and Zisserman)", "content loss of the paper, VGG19 term"),
+        "CC BY 4.0 (Simonyan and Zisserman)", "content loss of the paper, VGG19 term"),
     WeightFile(
         "vgg19-caffe-pystiche", "vgg19-74e45263.pth", ("https://download.pystiche.org/models/vgg19-74e45263.pth",),
-        "74e45263", None, "CC-BY 4.0 (Simonyan and Zisserman)",
+        "74e45263", None, "CC BY 4.0 (Simonyan and Zisserman)",
         "content loss of the paper, VGG19 term, instead of vgg19-caffe"),
     WeightFile(
         "vggface16", "vgg_face_dag.pth", ("http://www.robots.ox.ac.uk/~albanie/models/pytorch-mcn/vgg_face_dag.pth",),
         # Of a public mirror's copy.
         "f070b241e3faf17a08c78f8700d334413230bac5de7fbcfd01b3cf05ce10de1a", 580_015_466,
-        "CC BY-NC 4.0 (Parkhi, Vedaldi, Zisserman)", "content loss of the paper, VGGFace term"),
+        "non-commercial research only (Parkhi, Vedaldi, Zisserman)", "content loss of the paper, VGGFace term"),
     WeightFile(
         "vgg19-imagenet", "vgg19-dcbb9e9d.pth", ("https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",),
-        "dcbb9e9d", None, "BSD-3 (torchvision)", "perceptual loss of Pix2pixHD"),
+        "dcbb9e9d", None, "BSD-3 code (torchvision); trained on ImageNet", "perceptual loss of Pix2pixHD"),
     WeightFile(
         "fid-inception", "pt_inception-2015-12-05-6726825d.pth",
         ("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",),
@@ -249,8 +271,8 @@ WEIGHTS: dict[str, WeightFile] = {weight.name: weight for weight in (
         elsewhere=(".insightface/models/buffalo_l/w600k_r50.onnx",)),
     WeightFile(
         "alexnet-imagenet", "alexnet-owt-7be5be79.pth",
-        ("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",), "7be5be79", None, "BSD-3 (torchvision)",
-        "LPIPS"),
+        ("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",), "7be5be79", None,
+        "BSD-3 code (torchvision); trained on ImageNet", "LPIPS"),
     WeightFile(
         "fan-2d", "2DFAN4-11f355bf06.pth.tar", (f"{_FAN}/2DFAN4-11f355bf06.pth.tar",), "", None, _FACE_ALIGNMENT,
         "landmarks by face-alignment", in_torch_home=True),

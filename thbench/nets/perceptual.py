@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from thbench.errors import ThbenchError
-from thbench.weights import weight_path
+from thbench.weights import first_weight_path, weight_path
 
 Pooling = Literal["avg", "max"]
 
@@ -73,12 +73,12 @@ class VGGFeatures(nn.Module):
 
 
 def caffe_vgg19(pooling: Pooling = "avg", path: Path | None = None) -> VGGFeatures:
-    """VGG19 with its Caffe ImageNet weights, from `path` or else the registry's file `vgg19-caffe`.
+    """VGG19 with its Caffe ImageNet weights, from `path` or else from one of the registry's two files of it.
 
     Reads torchvision's key layout (`features.N.weight`); classifier weights are not used. Raises `ThbenchError` when
     the file is missing or holds another network.
     """
-    return _loaded(VGG19, pooling, path or weight_path("vgg19-caffe"))
+    return _loaded(VGG19, pooling, path or first_weight_path("vgg19-caffe", "vgg19-caffe-pystiche"))
 
 
 def vggface16(pooling: Pooling = "avg", path: Path | None = None) -> VGGFeatures:

@@ -1,0 +1,32 @@
+"""A metric in words: what `thbench explain` prints."""
+
+from __future__ import annotations
+
+from thbench.metrics.base import is_set_metric, load_metric
+
+
+def explanation(name: str) -> str:
+    """The card of a metric and whether it can run, one fact per line. Raises `ThbenchError` for an unknown name."""
+    metric = load_metric(name)
+    card = metric.card
+    facts = {
+        "better": "higher" if card.higher_is_better else "lower",
+        "formula": card.formula,
+        "range": card.value_range + (f", in {card.unit}" if card.unit else ""),
+        "measured": "over all frames, by video" if is_set_metric(metric) else "per frame, averaged by video",
+        "network": (card.network or "none") + (", a stand-in with its own column" if card.stand_in else ""),
+        "on failure": POLICIES[card.policy],
+        **{f"  {key}": value for key, value in card.settings.items()},
+        "source": card.source,
+        "here": metric.unavailable() or "can run",
+    }
+    width = max(map(len, facts))
+    return "\n".join([f"{card.label} ({card.name})", *(f"{key:{width}}  {value}" for key, value in facts.items())])
+
+
+POLICIES = {
+    "error": "error: no frame may fail",
+    "drop-pairwise": "drop-pairwise: the frame is left out and counted, in differences from both methods",
+    "fallback-box": "fallback-box: the place of the true frame's face is used",
+    "score-zero": "score-zero: the frame counts as 0 and is counted as failed",
+}
