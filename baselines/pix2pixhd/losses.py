@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,29 +15,47 @@ VGG_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1)  # relu1_1, relu2_1, relu3_1, re
 
 @dataclass(frozen=True)
 class Losses:
-    """The scalar losses of one step; vgg is 0 where no perceptual network is used."""
+    """The scalar losses of one step, weighted; content is 0 where no perceptual network is used."""
 
     gan: Tensor
     feature_matching: Tensor
-    vgg: Tensor
+    content: Tensor
     real: Tensor
     fake: Tensor
 
     @property
     def generator(self) -> Tensor:
-        return self.gan + self.feature_matching + self.vgg
+        return self.gan + self.feature_matching + self.content
 
     @property
     def discriminator(self) -> Tensor:
         return (self.real + self.fake) / 2
 
 
-def compute_losses(generator: nn.Module, discriminator: nn.Module, features: nn.Module | None, landmark_images: Tensor,
+class VGGLoss(nn.Module):
+    """The authors' VGG term: weighted L1 between five maps of VGG-19; the gradient reaches the fake frames only.
+
+    features maps frames [B, 3, S, S] in [-1, 1] to those maps. The authors feed [-1, 1] to a network that was trained
+    on ImageNet's normalisation, and so does this.
+    """
+
+    def __init__(self, features: nn.Module) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, fake: Tensor, real: Tensor) -> Tensor:
+        with torch.no_grad():
+            targets = self.features(real)
+        pairs = zip(VGG_WEIGHTS, self.features(fake), targets, strict=True)
+        return LAMBDA * torch.stack([weight * F.l1_loss(a, b) for weight, a, b in pairs]).sum()
+
+
+def compute_losses(generator: nn.Module, discriminator: nn.Module, content: nn.Module | None, landmark_images: Tensor,
                    frames: Tensor) -> Losses:
     """All losses of a step, for landmark images and true frames [B, 3, S, S] in [-1, 1].
 
-    features maps frames to the five VGG-19 maps of `VGG_WEIGHTS` (no ImageNet normalisation, as the authors do), or is
-    None. The discriminator judges the fake frames once: instance norm has no state, so both losses can share it.
+    content is a perceptual loss of (fake, real), or None. The discriminator judges the fake frames once: instance norm
+    has no state, so both networks' losses can share it.
     """
     fake = generator(landmark_images)
     on_fake = discriminator(torch.cat([landmark_images, fake], 1))
@@ -45,7 +63,7 @@ def compute_losses(generator: nn.Module, discriminator: nn.Module, features: nn.
     return Losses(
         gan=least_squares(on_fake, 1.0),
         feature_matching=LAMBDA * feature_matching(on_fake, on_real),
-        vgg=frames.new_zeros(()) if features is None else LAMBDA * vgg_distance(features, fake, frames),
+        content=frames.new_zeros(()) if content is None else content(fake, frames),
         real=least_squares(on_real, 1.0),
         fake=least_squares(on_fake, 0.0))
 
@@ -65,31 +83,21 @@ def feature_matching(fake: Sequence[Sequence[Tensor]], real: Sequence[Sequence[T
     return torch.stack(distances).sum() / len(fake)
 
 
-def vgg_distance(features: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
-    """Weighted L1 between the five perceptual maps; the gradient reaches the fake frames only."""
-    with torch.no_grad():
-        targets = features(real)
-    distances = [weight * F.l1_loss(a, b) for weight, a, b in zip(VGG_WEIGHTS, features(fake), targets, strict=True)]
-    return torch.stack(distances).sum()
+def take_gradients(losses: Losses, generator: nn.Module, discriminator: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """The gradients of both networks' own losses, before either network changes (the authors' simultaneous update)."""
+    of_generator = torch.autograd.grad(losses.generator, list(generator.parameters()), retain_graph=True)
+    of_discriminator = torch.autograd.grad(losses.discriminator, list(discriminator.parameters()))
+    return list(of_generator), list(of_discriminator)
 
 
-def update(losses: Losses, generator: torch.optim.Optimizer, discriminator: torch.optim.Optimizer) -> None:
-    """One simultaneous step of both networks: all gradients are taken before either network changes."""
-    parameters_g, parameters_d = _parameters(generator), _parameters(discriminator)
-    gradients_g = torch.autograd.grad(losses.generator, parameters_g, retain_graph=True)
-    gradients_d = torch.autograd.grad(losses.discriminator, parameters_d)
-    for optimiser, parameters, gradients in ((generator, parameters_g, gradients_g),
-                                             (discriminator, parameters_d, gradients_d)):
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        optimiser.step()
-        optimiser.zero_grad()
+def apply_gradients(optimiser: torch.optim.Optimizer, network: nn.Module, gradients: Iterable[Tensor]) -> None:
+    """One optimiser step of a network with gradients from `take_gradients`."""
+    for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+        parameter.grad = gradient
+    optimiser.step()
+    optimiser.zero_grad()
 
 
-def adam(net: nn.Module) -> torch.optim.Adam:
+def adam(network: nn.Module, learning_rate: float = 2e-4) -> torch.optim.Adam:
     """The authors' optimiser, for either network."""
-    return torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999))
-
-
-def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
-    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    return torch.optim.Adam(network.parameters(), lr=learning_rate, betas=(0.5, 0.999))

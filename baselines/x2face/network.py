@@ -53,7 +53,7 @@ class X2FaceNet(nn.Module):
     def embed(self, sources: Tensor) -> Tensor:
         """sources [B, T, 3, S, S] -> the embedded face [B, 3, S, S]: a confidence-weighted mean of warped sources."""
         weighted_sum, weight_sum = torch.zeros_like(sources[:, 0]), torch.zeros_like(sources[:, 0, :1])
-        for some in sources.split(_SOURCES_AT_ONCE, dim=1):
+        for some in torch.split(sources, _SOURCES_AT_ONCE, dim=1):
             flat = some.flatten(0, 1)
             field = _network(self.pix2pixUnwrapped)(flat)
             confidence = torch.exp(field[:, 2:]) + 0.1

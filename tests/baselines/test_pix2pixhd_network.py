@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines.pix2pixhd.losses import adam, compute_losses, update, vgg_distance
+from baselines.pix2pixhd.losses import VGGLoss, adam, apply_gradients, compute_losses, take_gradients
 from baselines.pix2pixhd.network import (
     PRESETS,
     GlobalGenerator,
@@ -105,44 +105,43 @@ def test_vgg_distance_is_the_authors(batch: Batch, reference: dict[str, Any]) ->
     features = FixtureVgg(reference["vgg"])
     for ours, theirs in zip(features(batch[1]), reference["vgg_features"], strict=True):
         torch.testing.assert_close(ours.float(), theirs, rtol=0, atol=1e-5)
-    distance = vgg_distance(features, reference["G_output"].double(), batch[1])
-    assert distance.item() == pytest.approx(reference["vgg_loss"], rel=1e-4)
+    loss = VGGLoss(features)(reference["G_output"].double(), batch[1])
+    assert loss.item() == pytest.approx(10 * reference["vgg_loss"], rel=1e-4)
 
 
 def test_losses_and_weights_of_two_training_steps_are_the_authors(nets: Nets, batch: Batch,
                                                                   reference: dict[str, Any]) -> None:
-    features = FixtureVgg(reference["vgg"])
+    content = VGGLoss(FixtureVgg(reference["vgg"]))
     optimisers = adam(nets[0]), adam(nets[1])
     for step in reference["train_steps"]:
-        losses = compute_losses(*nets, features, *batch)
-        found = {"G_GAN": losses.gan, "G_GAN_Feat": losses.feature_matching, "G_VGG": losses.vgg,
+        losses = compute_losses(*nets, content, *batch)
+        found = {"G_GAN": losses.gan, "G_GAN_Feat": losses.feature_matching, "G_VGG": losses.content,
                  "D_real": losses.real, "D_fake": losses.fake}
         for name, value in step["losses"].items():
             assert found[name].item() == pytest.approx(value, rel=1e-4), name
         assert losses.generator.item() == pytest.approx(step["loss_G"], rel=1e-4)
         assert losses.discriminator.item() == pytest.approx(step["loss_D"], rel=1e-4)
-        update(losses, *optimisers)
+        for optimiser, net, gradients in zip(optimisers, nets, take_gradients(losses, *nets), strict=True):
+            apply_gradients(optimiser, net, gradients)
     assert agreement(nets[0], reference["netG_after"]) > 0.97
     assert agreement(nets[1], reference["netD_after"]) > 0.99
 
 
 def test_gradients_of_the_first_step_are_the_authors(nets: Nets, batch: Batch, reference: dict[str, Any]) -> None:
-    losses = compute_losses(*nets, FixtureVgg(reference["vgg"]), *batch)
-    for net, loss, norms in ((nets[0], losses.generator, "gradnorm_G"), (nets[1], losses.discriminator, "gradnorm_D")):
-        names, parameters = zip(*net.named_parameters(), strict=True)
-        gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
-        for name, gradient in zip(names, gradients, strict=True):
+    losses = compute_losses(*nets, VGGLoss(FixtureVgg(reference["vgg"])), *batch)
+    for net, gradients, norms in zip(nets, take_gradients(losses, *nets), ("gradnorm_G", "gradnorm_D"), strict=True):
+        for (name, _), gradient in zip(net.named_parameters(), gradients, strict=True):
             expected = reference["train_steps"][0][norms][name]
             assert gradient.norm().item() == pytest.approx(expected, rel=1e-4, abs=1e-5), name
 
 
 def test_updating_one_network_after_the_other_is_caught(nets: Nets, batch: Batch, reference: dict[str, Any]) -> None:
-    features = FixtureVgg(reference["vgg"])
+    content = VGGLoss(FixtureVgg(reference["vgg"]))
     optimisers = adam(nets[0]), adam(nets[1])
     for _ in reference["train_steps"]:
         for optimiser, part in zip(optimisers, ("generator", "discriminator"), strict=True):
             optimiser.zero_grad()
-            getattr(compute_losses(*nets, features, *batch), part).backward()
+            getattr(compute_losses(*nets, content, *batch), part).backward()
             optimiser.step()
     assert agreement(nets[1], reference["netD_after"]) < 0.9
 
