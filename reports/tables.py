@@ -79,7 +79,8 @@ def _unknown(name: str) -> Metric:
 def _score_column(metric: Metric) -> Column:
     notes = []
     if metric.stand_in:
-        notes.append(f"{metric.label} is a stand-in ({metric.description}); network: {metric.network or 'none'}.")
+        notes.append(f"{metric.label} is a stand-in, not to be compared with other papers' figures; "
+                     f"network: {metric.network or 'none'}.")
     elif metric.network:
         notes.append(f"{metric.label} features: {metric.network}.")
     unit = f", {metric.unit}" if metric.unit else ""
@@ -99,7 +100,7 @@ def _score_groups(section: Section, metrics: Sequence[Metric], with_paper: bool,
             groups.append(Group(tuple(rows), _p_values(section, T)))
     floor = next((run for run in section.runs if run.floor), None)
     if floor and floor.floor:
-        cells = {m.name: _cell(floor.floor.scores.get(m.name, Score()), m) for m in metrics if m.name != USER.name}
+        cells = {m.name: _cell(floor, floor.floor, m) for m in metrics if m.name != USER.name}
         note = "Other real frames of the same videos, scored as if a method had made them."
         groups.append(Group((Row("Real vs real", cells, None, (note,), ranked=False),)))
     return tuple(groups)
@@ -108,7 +109,7 @@ def _score_groups(section: Section, metrics: Sequence[Metric], with_paper: bool,
 def _score_row(run: Results, label: str, row: ScoreRow, metrics: Sequence[Metric], with_paper: bool,
                usual: tuple[int, int]) -> Row:
     method = run.methods[label]
-    cells = {metric.name: _cell(_score_of(run, row, metric), metric) for metric in metrics}
+    cells = {metric.name: _cell(run, row, metric) for metric in metrics}
     if with_paper:
         published = published_scores(run.dataset, method["spec"], row.T)
         cells |= {f"{m.name}:paper": published_cell(published, m.name) for m in metrics if m.name in published}
@@ -121,13 +122,13 @@ def _score_of(run: Results, row: ScoreRow, metric: Metric) -> Score:
     return row.scores.get(metric.name, Score(reason="not part of this run"))
 
 
-def _cell(score: Score, metric: Metric) -> Cell:
-    notes = []
+def _cell(run: Results, row: ScoreRow, metric: Metric) -> Cell:
+    score, notes = _score_of(run, row, metric), []
     if score.value is None and score.reason:
         notes.append(f"{metric.label} not computed: {score.reason.rstrip('.')}.")
-    if score.n_failed:
+    if score.value is not None and metric.name != USER.name and score.n < row.n_frames:
         policy = f" ({metric.policy})" if metric.policy else ""
-        notes.append(f"{metric.label} failed on {score.n_failed} of {score.n + score.n_failed} frames{policy}.")
+        notes.append(f"{metric.label} failed on {row.n_frames - score.n} of {row.n_frames} frames{policy}.")
     return Cell(score.value, score.half_width, score.se, tuple(notes))
 
 
@@ -169,7 +170,7 @@ def _ablation_group(section: Section, T: int, metrics: Sequence[Metric], referen
     full = reference or labels[-1]
     rows = []
     for run, label, row in found:
-        cells = {metric.name: _cell(_score_of(run, row, metric), metric) for metric in metrics}
+        cells = {metric.name: _cell(run, row, metric) for metric in metrics}
         cells |= {f"{metric.name}:delta": _delta(run, metric.name, T, label, full) for metric in metrics}
         rows.append(Row(label, cells, T, _row_notes(run, label, row, usual)))
     return Group(tuple(rows), _p_values(section, T))

@@ -167,7 +167,7 @@ def _write_scores(run: Run, info: Mapping[str, Any], failed: set[Unit], absent: 
         kept = []
         for index, video in enumerate(info["split"]["videos"]):
             lost = Unit(method, T, f"{video['person']}/{video['video']}") in failed
-            for name, position in zip(video["holdout_names"], video["holdout"], strict=True):
+            for position, name in enumerate(video["holdout_names"]):
                 per_frame = {metric: _frame_score(scores, method, T, metric, video_effect[index], rng)
                              if metric not in absent and not lost else float("nan") for metric in PER_FRAME}
                 frames.append({"method": method, "T": T, "person": video["person"], "video": video["video"],
@@ -175,9 +175,10 @@ def _write_scores(run: Run, info: Mapping[str, Any], failed: set[Unit], absent: 
             if not lost:
                 kept.append(index)
         n_frames = len(kept) * info["split"]["holdout"]
+        n_lost = (len(info["split"]["videos"]) - len(kept)) * info["split"]["holdout"]
         rows.append({"method": method, "T": T, "n_videos": len(kept), "n_frames": n_frames,
                      "n_failed_units": len(info["split"]["videos"]) - len(kept),
-                     "metrics": {metric: _score(scores, method, T, metric, n_frames, absent.get(metric))
+                     "metrics": {metric: _score(scores, method, T, metric, n_frames, n_lost, absent.get(metric))
                                  for metric in METRICS}})
     pd.DataFrame(frames).to_parquet(run.frames_parquet)
     write_json(run.summary_json, {"format": FORMAT, "metrics": METRICS, "rows": rows,
@@ -193,13 +194,13 @@ def _floor(metric: str) -> float:
     return {"fid": 4.5, "ssim": 0.6, "csim": 0.7, "csim-dlib": 0.95, "akd": 0.5}[metric]
 
 
-def _score(scores: Scores, method: str, T: int, metric: str, n: int, reason: str | None) -> dict[str, Any]:
+def _score(scores: Scores, method: str, T: int, metric: str, n: int, n_lost: int, reason: str | None) -> dict[str, Any]:
     value = None if reason is not None or n == 0 else _floor(metric) if method == REAL else scores(method, T, metric)
     if value is None:
-        return {"value": None, "se": None, "ci95": None, "n": 0, "n_failed": 0, "reason": reason or "no frame left"}
-    se = 0.02 * abs(value)
-    return {"value": value, "se": se, "ci95": [value - 2 * se, value + 2 * se], "n": n,
-            "n_failed": 1 if metric == "akd" else 0, "reason": None}
+        return {"value": None, "se": None, "ci95": None, "n": 0, "n_failed": n, "reason": reason or "no frame left"}
+    se, missed = 0.02 * abs(value), 1 if metric == "akd" else 0
+    return {"value": value, "se": se, "ci95": [value - 2 * se, value + 2 * se], "n": n - missed,
+            "n_failed": n_lost + missed, "reason": None}
 
 
 def _differences(info: Mapping[str, Any], scores: Scores, absent: Mapping[str, str]) -> list[dict[str, Any]]:

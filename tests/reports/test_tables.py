@@ -55,7 +55,7 @@ def test_notes_tell_networks_stand_ins_reasons_failures_and_unfair_driving(make:
     text = table_text([make(failed_units=2)], metrics=["fid", "csim", "csim-dlib", "akd"], format="markdown")
     for note in ("FID features: Inception-v3", "CSIM-dlib is a stand-in", "CSIM not computed: weights missing",
                  "Driven with the true frame itself", "content loss with random VGG weights", "failed units: 2",
-                 r"AKD failed on 1 of 17 frames \(drop-pairwise\)".replace("\\", ""), "Each row: 4 videos, 16 frames"):
+                 r"AKD failed on 1 of 16 frames \(drop-pairwise\)".replace("\\", ""), "Each row: 4 videos, 16 frames"):
         assert note in text, note
 
 

@@ -1,0 +1,53 @@
+"""The pictures of a run, found by video and by index in its hold-out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from reports.results import Results
+from thbench.errors import ThbenchError
+from thbench.runs import Unit
+
+
+def files_of(folder: Path) -> dict[int, Path]:
+    """Index -> PNG file of one of the run's image folders, ascending; empty when the folder is not there."""
+    files = {int(file.stem): file for file in folder.glob("*.png") if file.stem.isdecimal()}
+    return dict(sorted(files.items()))
+
+
+def source(results: Results, video: str) -> Image.Image:
+    """The first shot, which belongs to the T shots for every T."""
+    return _need(results, files_of(results.run.shots_folder(video)), 0, f"shots of {video}")
+
+
+def real(results: Results, video: str, index: int) -> Image.Image:
+    """A hold-out frame."""
+    return _need(results, files_of(results.run.real_folder(video)), index, f"hold-out frames of {video}")
+
+
+def generated(results: Results, unit: Unit, index: int) -> Image.Image | str:
+    """A generated frame, or why there is none ("failed", "not done")."""
+    files = files_of(results.run.unit_folder(unit))
+    if index in files:
+        return load(files[index])
+    result = results.run.read_unit(unit)
+    if result is not None and result.status == "done":
+        return _need(results, files, index, f"frames of {unit.method}, T = {unit.T}, {unit.video}")
+    return "not done" if result is None else "failed"
+
+
+def load(file: Path) -> Image.Image:
+    """An RGB picture; raises `ThbenchError` naming the file when it cannot be decoded."""
+    try:
+        return Image.open(file).convert("RGB")
+    except OSError as error:
+        raise ThbenchError(f"{file} is not a readable picture; check the run with `thbench runs verify`") from error
+
+
+def _need(results: Results, files: dict[int, Path], index: int, what: str) -> Image.Image:
+    if index not in files:
+        raise ThbenchError(f"{results.path} lacks picture {index} of the {what}; the run was made without pictures or "
+                           "they were removed: run it again with `thbench run-protocol --resume`")
+    return load(files[index])

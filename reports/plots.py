@@ -1,0 +1,234 @@
+"""Plots of one run: scores against T and against time, spread over videos, agreement of metrics, paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.published import display_name
+from reports.results import Metric, Results, Score, Time, known_metric
+from reports.style import GREY, STYLE, drawable, look, new_figure, rendered
+from reports.tables import USER
+from thbench.files import atomic_path
+from thbench.runs import slug
+
+FORMATS = ("png", "pdf", "svg")
+HEADLINE = ("fid", "ssim", "csim", "csim-dlib", "csim-heads", "fd-heads")
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawn plot. name is a file name without suffix; text says in words what the picture shows."""
+
+    name: str
+    title: str
+    text: str
+    figure: Figure
+
+
+def write_plots(path: Path, output: Path, metrics: Sequence[str] = (), times: Path | None = None) -> list[Path]:
+    """Writes every plot that the run holds the data for into the folder `output`, in `FORMATS`; returns the files.
+
+    times is the timing run of the same methods, when the run itself was not timed. Raises `ThbenchError` for unscored runs and unknown metrics.
+    """
+    files = []
+    results = Results.open(path)
+    for plot in plots(results, metrics, Results.open(times).times if times else results.times):
+        for format in FORMATS:
+            file = output / f"{plot.name}.{format}"
+            with atomic_path(file) as temporary:
+                temporary.write_bytes(rendered(plot.figure, format))
+            files.append(file)
+    return files
+
+
+def plots(results: Results, metrics: Sequence[str] = (), times: Sequence[Time] = ()) -> Iterator[Plot]:
+    """All plots of a run, for the given metrics or for FID, SSIM, CSIM and their stand-ins."""
+    wanted = [known_metric([results], name) for name in metrics or HEADLINE if metrics or name in results.metrics]
+    computed = [results.metrics[name] for name in wanted
+                if any(row.scores.get(name, Score()).value is not None for row in results.rows if row.T)]
+    with matplotlib.rc_context(STYLE):
+        for metric in computed:
+            drawn = (score_by_shots(results, metric), score_by_time(results, metric, times),
+                     spread_over_videos(results, metric), paired_differences(results, metric))
+            yield from (plot for plot in drawn if plot is not None)
+        agreement = metric_agreement(results)
+        if agreement is not None:
+            yield agreement
+
+
+def score_by_shots(results: Results, metric: Metric) -> Plot:
+    """The metric against T, one line per method with 95 % intervals, real-vs-real as a dotted line."""
+    figure = new_figure(5.2, 3.4)
+    axes = figure.subplots()
+    for index, label in enumerate(results.methods):
+        scores = _scores(results, label, metric)
+        dodge = 2 ** (0.09 * (index - (len(results.methods) - 1) / 2) / max(1, len(results.methods) / 4))
+        _draw_scores(axes, [T * dodge for T in scores], list(scores.values()), _name(results, label), index)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(results.shots, [str(T) for T in results.shots])
+    axes.minorticks_off()
+    axes.set(xlabel="shots T", ylabel=_axis(metric))
+    floor = results.floor.scores.get(metric.name, Score()).value if results.floor else None
+    if floor is not None:
+        axes.axhline(floor, color=GREY, linestyle=(0, (1, 2)), label="real vs real")
+    _legend(figure, axes)
+    return Plot(f"by-shots-{slug(metric.name)}", f"{metric.label} by number of shots",
+                f"{metric.label} of each method against T, with 95 % intervals over videos.", figure)
+
+
+def score_by_time(results: Results, metric: Metric, times: Sequence[Time]) -> Plot | None:
+    """The metric against the median time of few-shot learning (the trade-off of A.1); None when nothing was timed."""
+    time_s = {(t.method, t.T): t.median_s for t in times if t.phase == "few-shot" and t.method in results.methods}
+    if not time_s:
+        return None
+    figure = new_figure(5.2, 3.4)
+    axes = figure.subplots()
+    for index, label in enumerate(results.methods):
+        scores = {T: score for T, score in _scores(results, label, metric).items() if (label, T) in time_s}
+        _draw_scores(axes, [time_s[label, T] for T in scores], list(scores.values()), _name(results, label), index)
+        for T, score in scores.items():
+            axes.annotate(f"T={T}", (time_s[label, T], score.value or 0.0), xytext=(5, 4), textcoords="offset points",
+                          fontsize=7, color=GREY)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.margins(x=0.12)
+    axes.set(xlabel="few-shot learning, s (log)", ylabel=_axis(metric))
+    _legend(figure, axes)
+    return Plot(f"by-time-{slug(metric.name)}", f"{metric.label} against few-shot learning time",
+                f"{metric.label} of each method against the median seconds of few-shot learning, one point per T.",
+                figure)
+
+
+def spread_over_videos(results: Results, metric: Metric) -> Plot | None:
+    """One dot per video (mean over its hold-out frames) and the median, by method and T; None for set metrics."""
+    table = results.per_video(metric.name)
+    if table.empty:
+        return None
+    labels, shots = list(results.methods), results.shots
+    figure = new_figure(2.6 * len(shots) + 1.2, 0.34 * len(labels) + 1.1)
+    panels = figure.subplots(1, len(shots), sharex=True, sharey=True, squeeze=False)[0]
+    rng = np.random.default_rng(0)
+    for panel, T in zip(panels, shots, strict=True):
+        for index, label in enumerate(labels):
+            values = table[(table["method"] == label) & (table["T"] == T)]["value"].to_numpy()
+            panel.plot(values, index + rng.uniform(-0.18, 0.18, len(values)), linestyle="", marker="o", markersize=3,
+                       alpha=0.55, markeredgewidth=0, color=look(index)["color"])
+            if len(values):
+                panel.plot(np.median(values), index, marker="|", markersize=13, markeredgewidth=2, color="black")
+        panel.set(title=f"T = {T}", xlabel=_axis(metric))
+    panels[0].set_yticks(range(len(labels)), [_name(results, label) for label in labels])
+    panels[0].set_ylim(len(labels) - 0.5, -0.5)
+    return Plot(f"by-video-{slug(metric.name)}", f"{metric.label} of each video",
+                f"Mean {metric.label} of every test video by method and T; the bar is the median video.", figure)
+
+
+def paired_differences(results: Results, metric: Metric) -> Plot | None:
+    """Forest plot of every method minus the last one in the run, paired by video; None without differences."""
+    reference = list(results.methods)[-1]
+    others = [label for label in results.methods if label != reference]
+    found = {(d.T, label): (d.value if d.a == label else -d.value, d) for d in results.differences for label in others
+             if d.metric == metric.name and {d.a, d.b} == {label, reference}}
+    if not found:
+        return None
+    shots = sorted({T for T, _ in found})
+    figure = new_figure(2.6 * len(shots) + 1.2, 0.34 * len(others) + 1.3)
+    panels = figure.subplots(1, len(shots), sharex=True, sharey=True, squeeze=False)[0]
+    for panel, T in zip(panels, shots, strict=True):
+        panel.axvline(0, color="black", linewidth=0.8)
+        for index, label in enumerate(others):
+            if (T, label) not in found:
+                continue
+            value, d = found[T, label]
+            width = 0.0 if d.ci95 is None else (d.ci95[1] - d.ci95[0]) / 2
+            clear = d.p_holm is not None and d.p_holm < 0.05
+            panel.errorbar([value], [index], xerr=[width], capsize=3, marker="o", color=look(0)["color"],
+                           markerfacecolor=look(0)["color"] if clear else "white")
+        panel.set(title=f"T = {T}", xlabel=f"difference in {drawable(metric.label)}")
+    panels[0].set_yticks(range(len(others)), [_name(results, label) for label in others])
+    panels[0].set_ylim(len(others) - 0.5, -0.5)
+    better = {True: "right of 0: better than it", False: "left of 0: better than it", None: ""}[metric.higher_is_better]
+    return Plot(f"differences-{slug(metric.name)}", f"{metric.label}: difference from {_name(results, reference)}",
+                f"Each method minus {_name(results, reference)}, paired by video, 95 % intervals; {better}. Filled: "
+                "significant after Holm's correction.", figure)
+
+
+def metric_agreement(results: Results) -> Plot | None:
+    """Spearman correlation of every two metrics over the rows (method, T), signed so that 1 is full agreement.
+
+    The paper says that FID, SSIM and CSIM disagree with people: the USER row shows it where a study was made. None
+    with fewer than two metrics or three rows.
+    """
+    table = _oriented_scores(results)
+    if table.shape[0] < 3 or table.shape[1] < 2:
+        return None
+    correlation = table.corr(method="spearman", min_periods=3).to_numpy()
+    n = len(correlation)
+    figure = new_figure(1.8 + 0.55 * n, 1.3 + 0.5 * n)
+    axes = figure.subplots()
+    axes.grid(visible=False)
+    axes.imshow(correlation, cmap="PuOr_r", vmin=-1, vmax=1)
+    for i in range(n):
+        for j in range(n):
+            value = float(correlation[i, j])
+            axes.text(j, i, "–" if np.isnan(value) else f"{value:.2f}", ha="center", va="center", fontsize=8,
+                      color="white" if abs(value) > 0.65 else "black")
+    names = [drawable(name) for name in table.columns]
+    axes.set_xticks(range(n), names, rotation=45, ha="right")
+    axes.set_yticks(range(n), names)
+    return Plot("agreement", "Do the metrics agree?",
+                f"Spearman correlation of the metrics over {len(table)} rows (method, T), signed so that 1 means that "
+                "two metrics rank the rows alike. Few rows make it a rough guide.", figure)
+
+
+def _oriented_scores(results: Results) -> pd.DataFrame:
+    """Rows (method, T), columns metric labels; larger is better in every column."""
+    metrics = [metric for metric in results.metrics.values() if metric.higher_is_better is not None]
+    rows = [row for row in results.rows if row.T]
+    columns = {metric.label: [_oriented(row.scores.get(metric.name, Score()), metric) for row in rows]
+               for metric in metrics}
+    if results.study:
+        columns[USER.label] = [_oriented(results.study.get((row.method, row.T), Score()), USER) for row in rows]
+    table = pd.DataFrame(columns, dtype=float)
+    return table.loc[:, table.notna().sum() >= 3]
+
+
+def _oriented(score: Score, metric: Metric) -> float:
+    return float("nan") if score.value is None else score.value if metric.higher_is_better else -score.value
+
+
+def _scores(results: Results, label: str, metric: Metric) -> dict[int, Score]:
+    """T -> the computed scores of one method."""
+    rows = [row for T in results.shots if (row := results.row(label, T))]
+    return {row.T: score for row in rows if (score := row.scores.get(metric.name, Score())).value is not None}
+
+
+def _draw_scores(axes: Axes, x: Sequence[float], scores: Sequence[Score], name: str, index: int) -> None:
+    """A line with intervals, which need not be symmetric."""
+    values = np.array([score.value for score in scores], dtype=float)
+    ends = np.array([score.ci95 or (score.value, score.value) for score in scores], dtype=float).reshape(-1, 2)
+    errors = np.clip([values - ends[:, 0], ends[:, 1] - values], 0, None)
+    axes.errorbar(x, values, yerr=errors, capsize=2, label=name, **look(index))
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8, ncols=1 + len(labels) // 16)
+
+
+def _axis(metric: Metric) -> str:
+    arrow = {True: " ↑", False: " ↓", None: ""}[metric.higher_is_better]
+    return drawable(metric.label) + (f", {metric.unit}" if metric.unit else "") + arrow
+
+
+def _name(results: Results, label: str) -> str:
+    name = drawable(display_name(label, results.methods[label]["spec"]))
+    return name if len(name) <= 28 else f"{name[:27]}…"
