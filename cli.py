@@ -56,6 +56,91 @@ def thbench() -> None:
     """
 
 
+@thbench.command()
+@click.argument("method")
+@click.option("--dataset", required=True, help="A prepared dataset's folder, a name under $THBENCH_DATA, or synth.")
+@click.option("--out", type=click.Path(path_type=Path), help="Training folder.  [default: checkpoints/METHOD]")
+@click.option("--preset", default="paper", show_default=True, help="paper (256 px), paper-224 or small (64 px, CPU).")
+@click.option("--variant", type=click.Choice(["ft", "ff"]), help="ours only; ff leaves the match loss out. [default: ft]")
+@click.option("--steps", type=click.IntRange(min=1), help="Optimisation steps.  [default: the preset's epochs]")
+@click.option("--steps-of", type=click.Path(path_type=Path), help="Take the number of steps from this training folder.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Changes a setting, e.g. --set batch=16.")
+@click.option("--resume", is_flag=True, help="Goes on where the last checkpoint in --out stands, bit for bit.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default="32-true", show_default=True)
+@click.option("--accumulate", type=click.IntRange(min=1), default=1, show_default=True, help="Micro-batches per step.")
+@click.option("--workers", type=click.IntRange(min=0), default=2, show_default=True, help="Processes that read frames.")
+@click.option("--checkpoint-every", type=click.IntRange(min=1), default=1000, show_default=True)
+@click.option("--sample-every", type=click.IntRange(min=1), default=500, show_default=True)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def train(method: str, dataset: str, out: Path | None, quiet: bool, resume: bool, **options: Any) -> None:
+    """Trains METHOD (ours, x2face, pix2pixhd) on the training persons of a dataset.
+
+    The folder gets model.safetensors (what --checkpoint takes), checkpoints, losses, sample pictures and TensorBoard
+    logs. A killed training goes on with --resume.
+    """
+    from thbench.training.start import start_training
+
+    folder = out or Path("checkpoints") / method
+    start_training(method, dataset, folder, resume=resume, quiet=quiet, **options)
+    click.echo(f"{folder}/model.safetensors")
+
+
+@thbench.command("model-info")
+@click.argument("method")
+@click.option("--preset", default="paper", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def model_info(method: str, preset: str, as_json: bool) -> None:
+    """Counts the trainable parameters of METHOD's networks (ours, x2face, pix2pixhd), from the real modules."""
+    import json
+
+    from thbench.training.start import parameter_counts
+
+    counts = parameter_counts(method, preset)
+    click.echo(json.dumps(counts) if as_json else "\n".join(f"{name:15} {count:>13,}" for name, count in counts.items()))
+
+
+@thbench.command("run-protocol", cls=SeveralValues)
+@click.argument("protocol", default="self-reenactment")
+@click.option("--T", "-T", "T", type=click.IntRange(min=1), multiple=True, help="Numbers of shots: --T 1 8 32.")
+@click.option("--methods", multiple=True, help="Methods, e.g. --methods ours-ff ours-ft external:NAME=DIR.")
+@click.option("--metrics", multiple=True, help="Metrics; `thbench explain` lists them.")
+@click.option("--dataset", help="A prepared dataset's folder, a name under $THBENCH_DATA, or synth.")
+@click.option("--checkpoint", "checkpoints", multiple=True, metavar="[METHOD=]PATH",
+              help="Model file or training folder; METHOD= where several methods need different ones.")
+@click.option("--videos", type=click.IntRange(min=1), help="Fewer test videos: the run is stamped partial.")
+@click.option("--holdout", type=click.IntRange(min=1), help="Hold-out frames per video.")
+@click.option("--seed", type=int, help="Seed of the split and of few-shot learning.")
+@click.option("--split", type=click.Path(path_type=Path), help="A stored split instead of a drawn one.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 ...")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors, 1 on a GPU]")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROTOCOL]")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Goes on with this run as it was planned.")
+def run_protocol(**options: Any) -> None:
+    """Measures methods by PROTOCOL (a bundled name or my.toml); self-reenactment of the paper is the default.
+
+    What is done already in the run folder stays: run the same command again after a stop, or with more methods or T.
+    """
+    from protocols.command import run_from_command_line
+
+    if not run_from_command_line(**options):
+        sys.exit(1)
+
+
+@thbench.command(cls=SeveralValues)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--metrics", multiple=True, help="Metrics to compute.  [default: the run's own]")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors]")
+def score(**options: Any) -> None:
+    """Computes the metrics of RUN again from its stored frames; no method's code is needed."""
+    from protocols.command import score_from_command_line
+
+    score_from_command_line(**options)
+
+
 @thbench.group()
 def data() -> None:
     """Looks at prepared datasets: counts, contact sheets, checks."""

@@ -113,7 +113,7 @@ def load_method(spec: str, options: MethodOptions) -> Method:
 
 
 def provenance(method: Method) -> dict[str, Any]:
-    """What a run records of a method: its `provenance` mapping (configuration, checkpoint sha256, notes) if it has one."""
+    """What a run records of a method: its `provenance` mapping (configuration, checkpoint sha256, notes), if any."""
     return {"drives_with": method.drives_with, **getattr(method, "provenance", {})}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import time
 from collections.abc import Mapping
@@ -48,7 +47,7 @@ class OursHead:
         y = to_signed(landmark_images(drive.landmarks, self.config.size_px)).to(self.adaptive.device)
         with torch.no_grad():
             frames = [to_uint8(self.generator.synthesise(part, self.adaptive.expand(len(part), -1))).cpu()
-                      for part in y.split(RENDER_BATCH)]
+                      for part in torch.split(y, RENDER_BATCH)]
         return torch.cat(frames)
 
     def save(self, path: Path) -> None:
@@ -72,7 +71,7 @@ class Ours:
     drives_with: Literal["landmarks", "image"] = "landmarks"
 
     def __init__(self, variant: Literal["ff", "ft"], options: MethodOptions) -> None:
-        """Raises `ThbenchError` when the checkpoint is missing, of another kind or preset, or was trained as FF for FT."""
+        """Raises `ThbenchError` when the checkpoint is missing, of another kind or size, or an FF one for FT."""
         if options.checkpoint is None:
             raise ThbenchError(f"ours-{variant} needs a meta-learned model: train one with `thbench train ours`, "
                                f"then add --checkpoint ours-{variant}=FOLDER")
@@ -92,7 +91,7 @@ class Ours:
             self._load(module, name, tensors, str(options.checkpoint))
             for name, module in (("embedder", Embedder(self.config)), ("generator", Generator(self.config)),
                                  ("discriminator", Discriminator(self.config))))
-        self.folded = _without_spectral_norm(copy.deepcopy(self.generator))
+        self.folded = folded(self.generator, self.config)
         self.fine_tuning, self.content_name = _fine_tuning(trained, options.settings)
         self.content = ContentLoss(content_networks(self.content_name, self.device)) if variant == "ft" else None
         self.provenance = _provenance(self, trained, description, options.checkpoint, sha256)
@@ -104,15 +103,15 @@ class Ours:
         y = to_signed(landmark_images(shots.landmarks, self.config.size_px)).to(self.device)
         data = self._clock()
         with torch.no_grad():
-            embedding = torch.cat([self.embedder(a, b) for a, b in zip(x.split(RENDER_BATCH), y.split(RENDER_BATCH),
-                                                                      strict=True)]).mean(dim=0)
+            embedding = torch.cat([self.embedder(*part) for part in zip(
+                torch.split(x, RENDER_BATCH), torch.split(y, RENDER_BATCH), strict=True)]).mean(dim=0)
             adaptive = self.generator.project(embedding[None])
         embedded = self._clock()
         generator = self.folded
         if self.content is not None:
             tuned = fine_tune(self.generator, self.discriminator, embedding, x, y, self.content, self.fine_tuning,
                               seed_for(self.seed, shots))
-            generator, adaptive = _without_spectral_norm(tuned.generator.eval()), tuned.adaptive
+            generator, adaptive = folded(tuned.generator, self.config), tuned.adaptive
         return OursHead(self.config, generator, adaptive, {
             "data_s": data - started, "embedding_s": embedded - data, "fine_tuning_s": self._clock() - embedded})
 
@@ -144,8 +143,8 @@ def seed_for(seed: int, shots: Frames) -> int:
 
 def _fine_tuning(trained: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[FineTuneConfig, Content]:
     """Fine-tuning goes on with the losses and learning rates of meta-learning, unless the protocol sets otherwise."""
-    inherited = FineTuneConfig(**{name: trained[name] for name in ("lr_generator", "lr_discriminator",
-                                                                  "discriminator_steps", "weight_feature_matching")})
+    inherited = FineTuneConfig(epochs=trained["fine_tuning_epochs"], **{name: trained[name] for name in (
+        "lr_generator", "lr_discriminator", "discriminator_steps", "weight_feature_matching")})
     changed = {name: value for name, value in settings.items() if name != "content"}
     try:
         return replace(inherited, **changed), settings.get("content", trained["content"])
@@ -166,8 +165,15 @@ def _provenance(method: Ours, trained: Mapping[str, Any], description: Mapping[s
     return {"config": config, "checkpoint": {"path": str(checkpoint), "sha256": sha256}, "notes": notes}
 
 
+def folded(generator: Generator, config: NetConfig) -> Generator:
+    """A copy for inference with spectral normalisation folded into plain weights: the same output, faster."""
+    # A deep copy would share the original's parametrised classes, and folding would break the original.
+    copy = Generator(config).to(next(generator.parameters()).device)
+    copy.load_state_dict(generator.state_dict())
+    return _without_spectral_norm(copy.eval())
+
+
 def _without_spectral_norm(generator: Generator) -> Generator:
-    """Folds the normalisation into plain weights: the same output, faster, and nothing left to iterate."""
     for module in generator.modules():
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")

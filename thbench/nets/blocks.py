@@ -13,14 +13,18 @@ from torch.nn.utils.parametrizations import spectral_norm
 EPS = 1e-4
 
 
-def conv(in_channels: int, out_channels: int, kernel: int, bias: bool = True) -> nn.Module:
+def conv(in_channels: int, out_channels: int, kernel: int, bias: bool = True) -> nn.Conv2d:
     """A spectrally normalised convolution that keeps the resolution."""
-    return spectral_norm(nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias), eps=EPS)
+    layer = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
+    spectral_norm(layer, eps=EPS)
+    return layer
 
 
-def linear(in_features: int, out_features: int) -> nn.Module:
+def linear(in_features: int, out_features: int) -> nn.Linear:
     """A spectrally normalised linear layer with bias."""
-    return spectral_norm(nn.Linear(in_features, out_features), eps=EPS)
+    layer = nn.Linear(in_features, out_features)
+    spectral_norm(layer, eps=EPS)
+    return layer
 
 
 class FirstBlock(nn.Module):
@@ -67,7 +71,7 @@ class FlatBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h: Tensor = self.conv2(F.relu(self.conv1(F.relu(x))))
-        return h + x
+        return x + h
 
 
 class AdaIN(nn.Module):
@@ -109,7 +113,7 @@ class AdaptiveBlock(nn.Module):
 
     def forward(self, x: Tensor, parameters: Tensor) -> Tensor:
         """x [B, in, S, S], parameters [B, adaptive_parameters] -> [B, out, S or 2S, S or 2S]."""
-        first, second = parameters.split([self.norm1.adaptive_parameters, self.norm2.adaptive_parameters], dim=1)
+        first, second = torch.split(parameters, [self.norm1.adaptive_parameters, self.norm2.adaptive_parameters], dim=1)
         h = F.relu(self.norm1(x, first))
         h = self.conv1(double(h) if self.upsample == "start" else h)
         h = self.conv2(F.relu(self.norm2(h, second)))
@@ -133,7 +137,8 @@ class SelfAttention(nn.Module):
         query, key, value = (layer(x).flatten(2).transpose(1, 2)[:, None]
                              for layer in (self.query, self.key, self.value))
         attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
-        return x + self.gamma * attended[:, 0].transpose(1, 2).reshape(x.shape)
+        change: Tensor = self.gamma * attended[:, 0].transpose(1, 2).reshape(x.shape)
+        return x + change
 
 
 def double(x: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class NetConfig:
 PRESETS = {
     "paper": NetConfig(),
     "paper-224": NetConfig(size_px=224),
-    "small": NetConfig(size_px=64, channels=24, max_channels=128, embedding=128, bottleneck_px=8,
+    "small": NetConfig(size_px=64, channels=16, max_channels=128, embedding=128, bottleneck_px=8,
                        attention_down_px=16, attention_up_px=16, upsample="start"),
 }
 
@@ -73,5 +73,6 @@ def preset(name: str) -> NetConfig:
     """The preset of that name; raises `ThbenchError` with the nearest known name."""
     if name not in PRESETS:
         near = difflib.get_close_matches(name, PRESETS, n=1)
-        raise ThbenchError(f"no preset {name!r}: {'did you mean ' + near[0] if near else 'known are ' + str([*PRESETS])}")
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(PRESETS)}"
+        raise ThbenchError(f"no preset {name!r}: {hint}")
     return PRESETS[name]

@@ -32,13 +32,14 @@ class Generator(nn.Module):
         self.to_rgb = conv(widths[0], 3, 3)
         self.adaptive = [module for module in [*self.bottleneck, *self.decoder, self.norm]
                          if isinstance(module, AdaptiveBlock | AdaIN)]
-        self.projection = linear(config.embedding, sum(module.adaptive_parameters for module in self.adaptive))
+        self.slices = [module.adaptive_parameters for module in self.adaptive]
+        self.projection = linear(config.embedding, sum(self.slices))
         self._start_at_plain_normalisation()
 
     def project(self, embedding: Tensor) -> Tensor:
         """psi-hat = P e: [B, N] -> [B, adaptive parameters]."""
-        parameters: Tensor = self.projection(embedding)
-        return parameters
+        adaptive: Tensor = self.projection(embedding)
+        return adaptive
 
     def forward(self, landmark_images: Tensor, embedding: Tensor) -> Tensor:
         """Eq. 2: landmark_images [B, 3, S, S] in [-1, 1], embedding [B, N] -> frames [B, 3, S, S] in [-1, 1]."""
@@ -49,7 +50,7 @@ class Generator(nn.Module):
         x = landmark_images
         for block in self.encoder:
             x = block(x)
-        slices = iter(adaptive.split([module.adaptive_parameters for module in self.adaptive], dim=1))
+        slices = iter(torch.split(adaptive, self.slices, dim=1))
         for block in [*self.bottleneck, *self.decoder]:
             x = block(x, next(slices)) if isinstance(block, AdaptiveBlock) else block(x)
         x = F.relu(self.norm(x, next(slices)))
@@ -57,10 +58,11 @@ class Generator(nn.Module):
 
     def _start_at_plain_normalisation(self) -> None:
         """Sets P's bias so that a zero embedding gives AdaIN weight 1 and bias 0 (default bias gives weight ~0)."""
+        bias = self.projection.bias
         with torch.no_grad():
-            for module, bias in zip(self.adaptive, self.projection.bias.split(
-                    [module.adaptive_parameters for module in self.adaptive]), strict=True):
+            for module, part in zip(self.adaptive, torch.split(bias, self.slices), strict=True):
                 norms = [module.norm1, module.norm2] if isinstance(module, AdaptiveBlock) else [module]
-                for part, norm in zip(bias.split([norm.adaptive_parameters for norm in norms]), norms, strict=True):
-                    part[:norm.channels] = 0
-                    part[norm.channels:] = 1
+                for own, norm in zip(torch.split(part, [norm.adaptive_parameters for norm in norms]), norms,
+                                     strict=True):
+                    own[:norm.channels] = 0
+                    own[norm.channels:] = 1

@@ -58,8 +58,8 @@ def latest(root: Path, ranks: int) -> tuple[Path, int] | None:
         return None
     written_by = int((whole[-1] / COMMIT).read_text())
     if written_by != ranks:
-        raise ThbenchError(f"{whole[-1]} was written by {written_by} processes, this is {ranks}: each process keeps its "
-                           f"own discriminator; resume with {written_by}")
+        raise ThbenchError(f"{whole[-1]} was written by {written_by} processes, this is {ranks}: each process keeps "
+                           f"its own discriminator; resume with {written_by}")
     return whole[-1], int(whole[-1].name.removeprefix("step-"))
 
 

@@ -59,7 +59,7 @@ def fine_tune(generator: Generator, discriminator: Discriminator, embedding: Ten
     optimiser = torch.optim.Adam([adaptive, *_trained(generator)], lr=config.lr_generator, betas=(0.0, 0.999), eps=1e-5)
     optimiser_d = torch.optim.Adam(_trained(judge), lr=config.lr_discriminator, betas=(0.0, 0.999), eps=1e-5)
     for _ in range(config.epochs):
-        for shots in torch.randperm(len(frames), generator=random).to(frames.device).split(config.batch):
+        for shots in torch.split(torch.randperm(len(frames), generator=random).to(frames.device), config.batch):
             x, y = frames[shots], landmark_images[shots]
             fake = generator.synthesise(y, adaptive.expand(len(shots), -1))
             _generator_loss(fake, x, y, judge, content, config).backward()  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.strategies import DDPStrategy
+from lightning.fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
@@ -28,8 +28,8 @@ from thbench.training.progress import TrainingProgress, write_png
 class Trainer(Protocol):
     """What the loop needs of a method. Built as `TrainerClass(config, videos, fabric)`.
 
-    `configure(preset)` makes its configuration: a frozen dataclass with at least `size_px`, `shots` (frames per
-    episode beside the target), `batch` (episodes per step, over all processes) and `epochs` (passes over the training
+    `configure(preset)` makes its configuration (`parameter_counts(config)` counts its networks): a frozen dataclass
+    with at least `size_px`, `shots` (frames per episode beside the target), `batch` (episodes per step, over all processes) and `epochs` (passes over the training
     videos when no number of steps is given). Modules that all processes share go through `fabric.setup_module`.
     """
 
@@ -148,8 +148,8 @@ class _Loop:
                 raise ThbenchError(f"{self.out} already holds a training run; add --resume or choose another --out")
             if (found := read_json(file)) != json.loads(json.dumps(self.description)):
                 changed = sorted(key for key in self.description if found.get(key) != self.description[key])
-                raise ThbenchError(f"{self.out} was started with another {', '.join(changed) or 'setting'}; resume with "
-                                   "the same options or choose another --out")
+                raise ThbenchError(f"{self.out} was started with another {', '.join(changed)}; resume with the same "
+                                   "options or choose another --out")
         elif resume:
             raise ThbenchError(f"{self.out} holds no training run to resume; leave --resume out to start one")
         self.fabric.barrier()

@@ -37,19 +37,29 @@ class OursConfig:
     weight_feature_matching: float = 10.0
     weight_match: float = 10.0
     ema: float | None = None                   # decay of the average of E and G that the model file holds
-    epochs: int = 75                           # passes over the training videos when no number of steps is given
+    epochs: int = 75                           # over the training videos when no steps are given; the paper: ff 150
+    fine_tuning_epochs: int = 40               # of few-shot learning with this model
 
     @property
     def size_px(self) -> int:
         return self.net.size_px
 
 
-def ours_config(preset_name: str, variant: Literal["ft", "ff"] = "ft") -> OursConfig:
+def ours_config(preset_name: str) -> OursConfig:
     """The configuration of a preset: `paper` and `paper-224` as published, `small` for 64 pixels on a CPU."""
-    config = OursConfig(net=preset(preset_name), variant=variant, epochs=75 if variant == "ft" else 150)
+    config = OursConfig(net=preset(preset_name))
     if preset_name == "small":
-        return replace(config, shots=4, batch=8, lr_generator=4e-4, lr_discriminator=8e-4, content="heads", ema=0.995)
+        return replace(config, shots=4, batch=8, lr_generator=4e-4, lr_discriminator=8e-4, content="heads", ema=0.995,
+                       fine_tuning_epochs=10)
     return config
+
+
+def parameter_counts(config: OursConfig) -> dict[str, int]:
+    """Trainable parameters as the paper counts them: G with its projection, D's conv part without W, w0 and b."""
+    with torch.device("meta"):
+        parts = {"embedder": Embedder(config.net), "generator": Generator(config.net),
+                 "discriminator": Discriminator(config.net).blocks}
+    return {name: sum(parameter.numel() for parameter in part.parameters()) for name, part in parts.items()}
 
 
 class OursTrainer:
@@ -57,6 +67,7 @@ class OursTrainer:
 
     kind: ClassVar[str] = "ours"
     configure = staticmethod(ours_config)
+    parameter_counts = staticmethod(parameter_counts)
 
     def __init__(self, config: OursConfig, videos: int, fabric: Fabric) -> None:
         self.config, self.fabric = config, fabric
@@ -64,7 +75,7 @@ class OursTrainer:
         embedder, generator = Embedder(config.net), Generator(config.net)
         self.average = _Average([embedder, generator], config.ema, fabric.device) if config.ema else None
         self.embedder, self.generator = fabric.setup_module(embedder), fabric.setup_module(generator)
-        self.optimiser = fabric.setup_optimizers(torch.optim.Adam(
+        self.optimiser: Any = fabric.setup_optimizers(torch.optim.Adam(
             [*self.embedder.parameters(), *self.generator.parameters()], lr=config.lr_generator, betas=(0.0, 0.999),
             eps=1e-5))
         # D and W are each process's own: the paper reduces gradients for E and G only (A.4).
@@ -150,7 +161,8 @@ class OursTrainer:
         for part, fake in zip(episodes, fakes, strict=True):
             real, y = to_signed(part.target), to_signed(part.target_landmarks)
             with self.fabric.autocast():
-                judged = self.discriminator(torch.cat([real, fake]), torch.cat([y, y]), self.videos(part.video.repeat(2)))
+                rows = self.videos(part.video.repeat(2))
+                judged = self.discriminator(torch.cat([real, fake]), torch.cat([y, y]), rows)
                 loss = discriminator_hinge(*judged.score.chunk(2)) / len(episodes)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()

@@ -1,0 +1,117 @@
+"""From command-line options to a run: which protocol, dataset, methods and checkpoints, and what is printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from protocols.definition import load_definition, parse_stored
+from protocols.run import Outcome, RunOptions, methods_from, run_protocol
+from protocols.score import score_run
+from thbench.data.open import open_dataset
+from thbench.errors import ThbenchError
+from thbench.runs import Run
+
+
+def run_from_command_line(protocol: str, T: Sequence[int], methods: Sequence[str], metrics: Sequence[str],
+                          dataset: str | None, checkpoints: Sequence[str], videos: int | None, holdout: int | None,
+                          seed: int | None, split: Path | None, device: str, workers: int | None, out: Path | None,
+                          resume: Path | None) -> bool:
+    """Runs a protocol and prints where the results are; False when a unit failed."""
+    if resume is not None:
+        info = Run.open(resume).info()
+        definition, out = parse_stored(info["protocol"]["definition"]), resume
+        definition = replace(definition, T=tuple(info["T"]))
+        dataset = dataset or info["dataset"]["spec"]
+        partial = bool(info["partial"])
+    else:
+        definition = load_definition(protocol)
+        partial = videos is not None and videos < definition.videos
+    definition = definition.with_values(T=tuple(T) or None, metrics=tuple(metrics) or None, videos=videos,
+                                        holdout=holdout, seed=seed,
+                                        methods=methods_from(methods, definition) if methods else None)
+    dataset = dataset or definition.dataset
+    if not dataset:
+        raise ThbenchError(f"protocol {definition.name!r} names no dataset; add --dataset")
+    options = RunOptions(_checkpoints(checkpoints), chosen_device(device), _workers(workers, device), dataset, split,
+                         partial)
+    folder = out or Path("runs") / definition.name
+    with _Bars() as bars:
+        outcome = run_protocol(definition, open_dataset(dataset), folder, options, bars.progress)
+    _print_outcome(outcome, folder)
+    return not outcome.failed
+
+
+def score_from_command_line(run: Path, metrics: Sequence[str], device: str, workers: int | None) -> None:
+    """Scores a run again and prints its table."""
+    opened = Run.open(run)
+    with _Bars() as bars:
+        summary = score_run(opened, metrics or opened.info()["metrics"], chosen_device(device),
+                            _workers(workers, device), bars.progress)
+    _print_outcome(Outcome([], summary), run)
+
+
+def chosen_device(device: str) -> str:
+    """"auto" is the GPU where there is one."""
+    import torch
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ThbenchError("no CUDA GPU is usable here; say --device cpu")
+    return device
+
+
+class _Bars:
+    """Progress bars on stderr, one per stage."""
+
+    def __init__(self) -> None:
+        self.bars = Progress(TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(),
+                             TimeRemainingColumn(), console=Console(stderr=True))
+
+    def __enter__(self) -> _Bars:
+        self.bars.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.bars.stop()
+
+    def progress(self, items: Iterable[Any], total: int, title: str) -> Iterable[Any]:
+        return self.bars.track(items, total=total, description=title)
+
+
+def _checkpoints(texts: Sequence[str]) -> dict[str, Path]:
+    """`ours-ft=PATH` by method; a plain PATH, under "", is for all."""
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        found[name if equals else ""] = Path(path if equals else name)
+    return found
+
+
+def _workers(workers: int | None, device: str) -> int:
+    return workers or (1 if chosen_device(device).startswith("cuda") else os.cpu_count() or 1)
+
+
+def _print_outcome(outcome: Outcome, folder: Path) -> None:
+    for row in outcome.summary["rows"]:
+        cells = (f"{outcome.summary['metrics'][name]['label']} {cell['value']:.4g}"
+                 for name, cell in row["metrics"].items() if cell["value"] is not None)
+        print(f"{row['method']:14} T={row['T']:<3} {'  '.join(cells)}")
+    reasons = {f"{outcome.summary['metrics'][name]['label']}: not computed ({cell['reason']})"
+               for row in outcome.summary["rows"] for name, cell in row["metrics"].items()
+               if cell["reason"] and cell["n"] == 0 and cell["n_failed"] == 0}
+    for text in sorted(reasons):
+        print(text)
+    print(f"run: {folder}   table: thbench report latex {folder}")
+    for unit, error in outcome.failed:
+        print(f"failed: {unit.method} T={unit.T} {unit.video}: {error}", file=sys.stderr)
+    if outcome.failed:
+        print(f"{len(outcome.failed)} units failed; mend the cause and `thbench run-protocol --resume {folder}`",
+              file=sys.stderr)

@@ -1,0 +1,184 @@
+"""Protocols as data: one TOML file per experiment, checked on load, hashed into every run."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+import typing
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from thbench.errors import ThbenchError
+from thbench.files import sha256_json
+
+Kind = Literal["self-reenactment", "cross-reenactment", "timing"]
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A method of a protocol: its row's label, what to load (`ours-ft`), and settings of its few-shot learning."""
+
+    label: str
+    spec: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What an experiment measures. See protocols/definitions/ for the paper's.
+
+    drive (cross-reenactment): "same-person" takes the driving frames from another video of the person (selfies),
+    "other-person" from videos of other people (puppeteering), ranked by `rank_by`, of which the best `drivers` stay.
+    """
+
+    name: str
+    kind: Kind
+    version: int
+    source: str                                    # where the experiment is described
+    methods: tuple[MethodEntry, ...]
+    T: tuple[int, ...]
+    metrics: tuple[str, ...] = ()
+    dataset: str = ""                              # used when no --dataset is given
+    videos: int = 50
+    holdout: int = 32
+    seed: int = 0
+    drive: Literal["same-video", "same-person", "other-person"] = "same-video"
+    drivers: int = 1
+    rank_by: str = ""
+    iterations: int = 100                          # timing: measured repetitions ...
+    warmup: int = 10                               # ... after these
+
+    def __post_init__(self) -> None:
+        problem = _problem(self)
+        if problem:
+            raise ThbenchError(f"protocol {self.name!r}: {problem}")
+
+    @property
+    def sha256(self) -> str:
+        """The identity of the measurement: everything but the methods, the single values of T and the description.
+
+        The largest T counts, because it decides which frames are shots.
+        """
+        measured = {key: value for key, value in asdict(self).items()
+                    if key not in ("methods", "T", "source", "dataset", "metrics")}
+        return sha256_json({**measured, "shots": max(self.T)})
+
+    def described(self) -> dict[str, Any]:
+        """The definition as plain JSON values."""
+        return {**asdict(self), "methods": [asdict(method) for method in self.methods], "T": list(self.T),
+                "metrics": list(self.metrics)}
+
+    def with_values(self, **changes: Any) -> Definition:
+        """A copy with the given fields changed, those that are None left alone."""
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+
+def load_definition(name_or_path: str) -> Definition:
+    """A bundled protocol by name, or the user's own by path (`my.toml`).
+
+    Raises `ThbenchError` for an unknown name or key (naming the nearest known one), or a value of the wrong type.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        if not path.exists():
+            raise ThbenchError(f"no protocol file {path}; `thbench protocols list` names the bundled ones")
+        return parse_definition(path.read_text(encoding="utf-8"), str(path))
+    names = definition_names()
+    if name_or_path not in names:
+        near = difflib.get_close_matches(name_or_path, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"bundled are {', '.join(names)}"
+        raise ThbenchError(f"no protocol {name_or_path!r}: {hint} (a file of your own ends in .toml)")
+    text = _folder().joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
+    return parse_definition(text, name_or_path)
+
+
+def definition_names() -> list[str]:
+    """Names of the bundled protocols, sorted."""
+    return sorted(file.name.removesuffix(".toml") for file in _folder().iterdir() if file.name.endswith(".toml"))
+
+
+def parse_definition(text: str, where: str) -> Definition:
+    """Reads and checks TOML text; `where` names it in errors."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ThbenchError(f"{where} is not TOML: {error}") from None
+    _known_keys(raw, Definition, where)
+    for name, value in raw.items():
+        _check_type(name, value, where)
+    methods = raw.get("methods", [])
+    raw["methods"] = tuple(_method(entry, where) for entry in methods)
+    for name in ("T", "metrics"):
+        raw[name] = tuple(raw.get(name, ()))
+    missing = [f.name for f in fields(Definition) if f.name in ("name", "kind", "version", "source") and
+               f.name not in raw]
+    if missing:
+        raise ThbenchError(f"{where} lacks {', '.join(missing)}")
+    return Definition(**raw)
+
+
+def parse_stored(described: dict[str, Any]) -> Definition:
+    """The definition that `described` came from, as a run.json keeps it."""
+    return Definition(**{**described, "methods": tuple(MethodEntry(**entry) for entry in described["methods"]),
+                         "T": tuple(described["T"]), "metrics": tuple(described["metrics"])})
+
+
+def method_entry(spec: str) -> MethodEntry:
+    """The entry of a method named on the command line; `external:NAME=DIR` is labelled NAME."""
+    argument = spec.partition(":")[2]
+    return MethodEntry(argument.partition("=")[0] if argument else spec, spec)
+
+
+def _method(entry: Any, where: str) -> MethodEntry:
+    if isinstance(entry, str):
+        return method_entry(entry)
+    _known_keys(entry, MethodEntry, f"{where}, methods")
+    if "spec" not in entry:
+        raise ThbenchError(f"{where}: a method needs spec = \"...\", got {entry!r}")
+    return MethodEntry(entry.get("label", entry["spec"]), entry["spec"], entry.get("settings", {}))
+
+
+def _known_keys(raw: dict[str, Any], kind: Any, where: str) -> None:
+    known = [f.name for f in fields(kind)]
+    for key in raw:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise ThbenchError(f"{where}: unknown key {key!r}: " + (f"did you mean {near[0]!r}?" if near
+                                                                    else f"known are {', '.join(known)}"))
+
+
+def _check_type(name: str, value: Any, where: str) -> None:
+    kind = typing.get_type_hints(Definition)[name]
+    if typing.get_origin(kind) is Literal:
+        if value not in typing.get_args(kind):
+            raise ThbenchError(f"{where}: {name} = {value!r}, choose one of {', '.join(typing.get_args(kind))}")
+        return
+    expected = list if typing.get_origin(kind) is tuple else kind
+    inner = typing.get_args(kind)[0] if expected is list and name != "methods" else None
+    wrong = not isinstance(value, expected) or isinstance(value, bool) or (
+        inner is not None and not all(isinstance(item, inner) and not isinstance(item, bool) for item in value))
+    if wrong:
+        raise ThbenchError(f"{where}: {name} = {value!r}, {expected.__name__}"
+                           f"{f' of {inner.__name__}' if inner else ''} expected")
+
+
+def _problem(definition: Definition) -> str:
+    """What is wrong with the values, or an empty string."""
+    labels = [method.label for method in definition.methods]
+    if not definition.T or min(definition.T) < 1 or len(set(definition.T)) < len(definition.T):
+        return f"T = {list(definition.T)} must be different numbers from 1"
+    if min(definition.videos, definition.holdout, definition.iterations) < 1 or definition.warmup < 0:
+        return "videos, holdout and iterations must be at least 1"
+    if len(set(labels)) < len(labels):
+        return f"two methods have the same label in {labels}"
+    if "real" in labels or "" in labels:
+        return "no method may be labelled 'real' or ''"
+    if (definition.kind == "cross-reenactment") != (definition.drive != "same-video"):
+        return f"kind {definition.kind!r} does not go with drive = {definition.drive!r}"
+    return ""
+
+
+def _folder() -> Any:
+    return resources.files("protocols") / "definitions"

@@ -1,0 +1,51 @@
+"""Frames in a run folder: PNG in, PNG out, whole folders at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from thbench.errors import ThbenchError
+from thbench.files import atomic_folder, sha256_file
+from thbench.method import Frames
+
+LANDMARKS = "landmarks.npy"
+
+
+def write_frames(folder: Path, images: Tensor, names: Sequence[str] | None = None,
+                 landmarks: Tensor | None = None) -> dict[str, str]:
+    """Writes uint8 [N, 3, H, W] as PNGs ("00.png", ... unless named), whole or not at all; returns name -> sha256."""
+    names = names or [f"{index:02d}.png" for index in range(len(images))]
+    with atomic_folder(folder) as temporary:
+        for name, image in zip(names, images.permute(0, 2, 3, 1).numpy(), strict=True):
+            encoded = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])[1]
+            (temporary / name).write_bytes(encoded.tobytes())
+        if landmarks is not None:
+            np.save(temporary / LANDMARKS, landmarks.numpy())
+        return {name: sha256_file(temporary / name) for name in names}
+
+
+def read_images(folder: Path, names: Sequence[str]) -> Tensor:
+    """Reads PNGs as uint8 [N, 3, H, W] RGB; raises `ThbenchError` naming the file that is missing or damaged."""
+    images = []
+    for name in names:
+        image = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ThbenchError(f"{folder / name} is missing or no picture; remove its unit's mark and resume the run")
+        images.append(image[..., ::-1])
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+
+
+def read_frames(folder: Path, names: Sequence[str]) -> Frames:
+    """Reads PNGs with the landmarks beside them."""
+    path = folder / LANDMARKS
+    try:
+        landmarks = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ThbenchError(f"{path} is missing or damaged ({error}); remove {folder} and resume the run") from error
+    return Frames(read_images(folder, names), torch.from_numpy(landmarks))

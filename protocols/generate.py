@@ -1,0 +1,160 @@
+"""Generation: every unit (method, T, video) of a run, each whole or absent, in this process or in several."""
+
+from __future__ import annotations
+
+import multiprocessing
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from protocols.definition import MethodEntry
+from protocols.frames import write_frames
+from protocols.split import TestVideo
+from thbench.data.dataset import Dataset, Video
+from thbench.errors import ThbenchError
+from thbench.method import Frames, Method, MethodOptions, load_method
+from thbench.runs import REAL, Run, Unit, UnitResult, nested_shots
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Everything that a worker needs to do any unit of a run."""
+
+    run: Path
+    dataset: Dataset
+    methods: Mapping[str, tuple[MethodEntry, MethodOptions]]   # by label
+    videos: Mapping[str, TestVideo]                            # by key
+    loaded: dict[str, Method] = field(default_factory=dict)
+
+    def method(self, label: str) -> Method:
+        if label not in self.loaded:
+            entry, options = self.methods[label]
+            self.loaded[label] = load_method(entry.spec, options)
+        return self.loaded[label]
+
+
+def write_references(shop: Workshop) -> None:
+    """The frames that units are compared with: hold-out, shots, real-vs-real floor and triplets of every video."""
+    run = Run(shop.run)
+    for video in shop.videos.values():
+        source = _video(shop.dataset, video.key)
+        for folder, positions in ((run.real_folder(video.key), video.holdout),
+                                  (run.shots_folder(video.key), video.shots)):
+            if not folder.exists():
+                frames = shop.dataset.read(source, positions)
+                write_frames(folder, frames.images, landmarks=frames.landmarks)
+        if video.others and not run.triplets_folder(video.key).exists():
+            _write_triplets(shop.dataset, video, run.triplets_folder(video.key))
+        floor = Unit(REAL, 0, video.key)
+        if run.read_unit(floor) is None:
+            frames = shop.dataset.read(source, video.floor)
+            run.commit_unit(floor, UnitResult("done", frames=write_frames(run.unit_folder(floor), frames.images)))
+
+
+def unfinished(run: Run) -> list[Unit]:
+    """The planned units without a result, and those that failed: they are tried again."""
+    results = ((unit, run.read_unit(unit)) for unit in run.planned())
+    return [unit for unit, result in results if result is None or result.status == "failed"]
+
+
+def generate(shop: Workshop, units: Sequence[Unit], workers: int) -> Iterator[tuple[Unit, UnitResult]]:
+    """Does the units and yields each as it is committed.
+
+    Each uses one processor thread, so the frames do not depend on `workers`. A unit whose method raises is committed
+    as failed and the others go on; what cannot be written stops the run.
+    """
+    if workers <= 1:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            for unit in units:
+                yield unit, do_unit(shop, unit)
+        finally:
+            torch.set_num_threads(threads)
+        return
+    fresh = Workshop(shop.run, shop.dataset, shop.methods, shop.videos)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (fresh,)) as pool:
+        waiting: dict[Future[UnitResult], Unit] = {pool.submit(_do_unit_here, unit): unit for unit in units}
+        try:
+            while waiting:
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield waiting.pop(future), future.result()
+        except BrokenProcessPool:
+            raise ThbenchError("a worker process was killed (out of memory?); resume the run, with fewer --workers if "
+                               "it happens again") from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def do_unit(shop: Workshop, unit: Unit) -> UnitResult:
+    """Learns the head, renders the hold-out frames, writes them and commits the unit."""
+    run, video = Run(shop.run), shop.videos[unit.video]
+    try:
+        images, timing = _render(shop, unit, video)
+    except Exception as error:  # noqa: BLE001 - whatever a method raises is a failed unit, recorded with its words
+        result = UnitResult("failed", error=_first_line(error))
+    else:
+        result = UnitResult("done", frames=write_frames(run.unit_folder(unit), images), timing=timing)
+    run.commit_unit(unit, result)
+    return result
+
+
+def _render(shop: Workshop, unit: Unit, video: TestVideo) -> tuple[torch.Tensor, dict[str, float]]:
+    method, source = shop.method(unit.method), _video(shop.dataset, video.key)
+    shots = shop.dataset.read(source, nested_shots(video.shots, unit.T))
+    drive = shop.dataset.read(source, video.holdout)
+    if method.drives_with == "landmarks":
+        drive = drive.without_images()
+    head = method.adapt(shots)
+    images = head.render(drive)
+    _check_rendered(images, drive, unit.method)
+    return images, dict(getattr(head, "parts_s", {}))
+
+
+def _check_rendered(images: Any, drive: Frames, method: str) -> None:
+    expected = list(drive.images.shape)
+    if not isinstance(images, torch.Tensor) or images.dtype != torch.uint8 or list(images.shape) != expected:
+        got = f"{images.dtype} {list(images.shape)}" if isinstance(images, torch.Tensor) else type(images).__name__
+        raise ThbenchError(f"{method} rendered {got}, uint8 {expected} expected")
+
+
+def _write_triplets(dataset: Dataset, video: TestVideo, folder: Path) -> None:
+    names, images = [], []
+    for index, pair in enumerate(video.others or []):
+        for number, (key, position) in enumerate(pair, start=1):
+            names.append(f"{index:02d}-{number}.png")
+            images.append(dataset.read(_video(dataset, key), [position]).images)
+    write_frames(folder, torch.cat(images), names)
+
+
+def _video(dataset: Dataset, key: str) -> Video:
+    return next(video for video in dataset.videos if video.key == key)
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ThbenchError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
+
+
+_shop: Workshop | None = None
+
+
+def _start_worker(shop: Workshop) -> None:
+    global _shop
+    torch.set_num_threads(1)
+    _shop = shop
+
+
+def _do_unit_here(unit: Unit) -> UnitResult:
+    assert _shop is not None
+    return do_unit(_shop, unit)

@@ -1,0 +1,196 @@
+"""Running a protocol: plan it, write run.json, generate what is missing, score."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from protocols.definition import Definition, MethodEntry, method_entry
+from protocols.generate import Workshop, generate, unfinished, write_references
+from protocols.score import score_run
+from protocols.split import Split, TestVideo, draw_split, read_split
+from thbench.data.dataset import Dataset
+from thbench.environment import git_commit, hardware, versions
+from thbench.errors import ThbenchError
+from thbench.files import write_json
+from thbench.method import MethodOptions, load_method, provenance
+from thbench.runs import FORMAT, Run, Unit, UnitResult
+
+Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run, as opposed to what: nothing here changes a number."""
+
+    checkpoints: Mapping[str, Path]     # by method label
+    device: str = "cpu"
+    workers: int = 1
+    dataset_spec: str = ""              # how to open the dataset again
+    split: Path | None = None           # a stored split instead of a drawn one
+    partial: bool = False               # fewer videos than the protocol asks for: stamped on every table
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to: failed units with their errors, and the summary."""
+
+    failed: list[tuple[Unit, str]]
+    summary: dict[str, Any]
+
+
+def run_protocol(definition: Definition, dataset: Dataset, out: Path, options: RunOptions,
+                 progress: Progress = lambda items, total, title: items) -> Outcome:
+    """Runs a reenactment protocol into `out`, or goes on with the run that is there.
+
+    A run that exists is extended: units that are done stay, new methods and new T (up to its largest) are added.
+    Raises `ThbenchError` before any work when a method cannot be loaded, the dataset has too few videos, or `out`
+    holds a run of another protocol, dataset or checkpoint.
+    """
+    shop, run = prepare_run(definition, dataset, out, options)
+    with locked(run):
+        write_references(shop)
+        units = unfinished(run)
+        results: Iterable[tuple[Unit, UnitResult]] = progress(generate(shop, units, options.workers), len(units),
+                                                              "generate")
+        failed = [(unit, result.error) for unit, result in results if result.status == "failed"]
+        _set_status(run, "scoring")
+        summary = score_run(run, run.info()["metrics"], options.device, options.workers, progress)
+        _set_status(run, "failed" if failed else "complete")
+    return Outcome(failed, summary)
+
+
+def prepare_run(definition: Definition, dataset: Dataset, out: Path, options: RunOptions) -> tuple[Workshop, Run]:
+    """Checks everything that can be checked before the first unit, and writes or extends run.json."""
+    run = Run(out)
+    earlier = Run.open(out).info() if run.run_json.exists() else None
+    if earlier is None and out.exists() and any(out.iterdir()):
+        raise ThbenchError(f"{out} exists and is no run folder; choose another --out")
+    split = _split(definition, dataset, options, earlier)
+    stored = earlier["methods"] if earlier else {}
+    entries = {entry.label: entry for entry in definition.methods}
+    for label, described in stored.items():
+        entries.setdefault(label, MethodEntry(label, described["spec"], described["settings"]))
+    shop = Workshop(out, dataset, {label: (entry, _method_options(entry, stored, dataset, definition, options))
+                                   for label, entry in entries.items()}, {video.key: video for video in split.videos})
+    info = _info(definition, dataset, split, {label: _describe(shop, label) for label in entries}, options)
+    if earlier is not None:
+        info = _extended(earlier, info, out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ThbenchError(f"cannot write {out}: {error.strerror}; choose another --out") from error
+    write_json(run.run_json, info)
+    return shop, run
+
+
+@contextmanager
+def locked(run: Run) -> Iterator[None]:
+    """Keeps a second process from working on the same run."""
+    with open(run.path / ".lock", "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ThbenchError(f"another process is working on {run.path}; wait for it or stop it") from None
+        yield
+
+
+def bundled_checkpoint(label: str) -> Path | None:
+    """The model trained on synthetic heads that comes with thbench, for datasets of synthetic heads."""
+    path = Path(str(resources.files("thbench") / "assets" / "models" / f"{label}.safetensors"))
+    return path if path.exists() else None
+
+
+def _split(definition: Definition, dataset: Dataset, options: RunOptions, earlier: dict[str, Any] | None) -> Split:
+    shots = max(definition.T)
+    if earlier is None:
+        if options.split is not None:
+            split = read_split(options.split, dataset)
+            if (split.shots, split.holdout) != (shots, definition.holdout):
+                raise ThbenchError(f"{options.split} has {split.shots} shots and {split.holdout} hold-out frames, the "
+                                   f"protocol asks for {shots} and {definition.holdout}")
+            return split
+        return draw_split(dataset, definition.videos, shots, definition.holdout, definition.seed)
+    stored = earlier["split"]
+    if earlier["dataset"]["sha256"] != dataset.sha256:
+        raise ThbenchError(f"the run was made on another dataset ({earlier['dataset']['name']}, sha256 "
+                           f"{earlier['dataset']['sha256'][:12]}...); choose another --out")
+    if shots > stored["shots"]:
+        raise ThbenchError(f"T = {shots} needs {shots} shots, the run's split has {stored['shots']}; start a new run")
+    return Split(stored["seed"], stored["dataset_sha256"], stored["shots"], stored["holdout"],
+                 [TestVideo(**video) for video in stored["videos"]])
+
+
+def _method_options(entry: MethodEntry, stored: Mapping[str, Any], dataset: Dataset, definition: Definition,
+                    options: RunOptions) -> MethodOptions:
+    """The checkpoint is the one named, or the one the run was begun with, or for synthetic heads the bundled one."""
+    name, given = entry.spec.partition(":")[0], options.checkpoints
+    checkpoint = given.get(entry.label) or given.get(name) or given.get("")
+    if checkpoint is None and (earlier := stored.get(entry.label, {}).get("checkpoint")):
+        checkpoint = Path(earlier["path"])
+    if checkpoint is None and dataset.name == "synth":
+        checkpoint = bundled_checkpoint(name)
+    return MethodOptions(checkpoint=checkpoint, device=options.device, seed=definition.seed, size_px=dataset.size_px,
+                         settings=entry.settings)
+
+
+def _describe(shop: Workshop, label: str) -> dict[str, Any]:
+    entry, _ = shop.methods[label]
+    described = provenance(shop.method(label))
+    return {"spec": entry.spec, "drives_with": described.pop("drives_with"), "config": described.pop("config", {}),
+            "settings": entry.settings, "checkpoint": described.pop("checkpoint", None),
+            "notes": described.pop("notes", []), **described}
+
+
+def _info(definition: Definition, dataset: Dataset, split: Split, methods: Mapping[str, Any],
+          options: RunOptions) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "protocol": {"name": definition.name, "kind": definition.kind, "sha256": definition.sha256,
+                     "definition": definition.described()},
+        "dataset": {"name": dataset.name, "sha256": dataset.sha256, "size_px": dataset.size_px, "label": dataset.name,
+                    "spec": options.dataset_spec},
+        "T": sorted(definition.T), "methods": dict(methods), "metrics": list(definition.metrics),
+        "split": split.described(), "status": "running", "partial": options.partial,
+        "seeds": {"split": definition.seed, "methods": definition.seed}, "versions": versions(),
+        "hardware": hardware(), "git_commit": git_commit(),
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _extended(earlier: dict[str, Any], new: dict[str, Any], out: Path) -> dict[str, Any]:
+    """run.json of a run that goes on: what was measured must be the same, methods, T and metrics may be added."""
+    old_shots, definition = earlier["split"]["shots"], new["protocol"]["definition"]
+    same = {**definition, "T": [old_shots]}, {**earlier["protocol"]["definition"], "T": [old_shots]}
+    changed = [key for key in same[0] if key not in ("methods", "metrics", "source", "dataset")
+               and same[0][key] != same[1].get(key)]
+    if changed:
+        raise ThbenchError(f"{out} holds a run with another {', '.join(changed)}; choose another --out")
+    for label, described in new["methods"].items():
+        stored = earlier["methods"].get(label, described)
+        for key in ("spec", "settings"):
+            if stored[key] != described[key]:
+                raise ThbenchError(f"{out} has {label} with {key} {stored[key]!r}, not {described[key]!r}; choose "
+                                   "another --out")
+        if (stored["checkpoint"] or {}).get("sha256") != (described["checkpoint"] or {}).get("sha256"):
+            raise ThbenchError(f"{out} was made with another checkpoint of {label}; choose another --out")
+    metrics: Sequence[str] = [*earlier["metrics"], *(m for m in new["metrics"] if m not in earlier["metrics"])]
+    return {**earlier, "T": sorted({*earlier["T"], *new["T"]}), "methods": {**earlier["methods"], **new["methods"]},
+            "metrics": list(metrics), "status": "running"}
+
+
+def _set_status(run: Run, status: str) -> None:
+    write_json(run.run_json, {**run.info(), "status": status})
+
+
+
+def methods_from(specs: Sequence[str], definition: Definition) -> tuple[MethodEntry, ...]:
+    """The entries of methods named on the command line: the protocol's own where it has them, else plain ones."""
+    known = {entry.label: entry for entry in definition.methods}
+    return tuple(known.get(spec, method_entry(spec)) for spec in specs)

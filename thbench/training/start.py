@@ -1,0 +1,71 @@
+"""Starting a training by name: trainers come from the entry-point group `thbench.trainers`."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from thbench.config import override
+from thbench.data.dataset import videos_of
+from thbench.data.open import open_dataset
+from thbench.errors import ThbenchError
+from thbench.training.loop import LoopConfig, train
+
+ENTRY_POINTS = "thbench.trainers"
+
+
+def start_training(method: str, dataset: str, out: Path, *, preset: str = "paper", variant: str | None = None,
+                   steps: int | None = None, steps_of: Path | None = None, settings: tuple[str, ...] = (),
+                   resume: bool = False, quiet: bool = False, **loop: Any) -> None:
+    """Builds the configuration (preset, then `settings` like "batch=16") and trains; see `loop.train`.
+
+    Without `steps`, `steps_of` gives the steps that another training folder has taken, else the configuration's epochs
+    do: passes over the training videos, one episode each.
+    """
+    trainer = load_trainer(method)
+    changes = dict(_setting(text) for text in settings)
+    if variant is not None:
+        changes["variant"] = variant
+    config = override(trainer.configure(preset), changes)
+    data = open_dataset(dataset)
+    if steps_of is not None:
+        steps = _steps_taken(steps_of)
+    if steps is None:
+        steps = math.ceil(config.epochs * len(videos_of(data, "train")) / config.batch)
+    train(trainer, config, data, LoopConfig(steps=steps, **loop), out, resume, quiet)
+
+
+def load_trainer(method: str) -> Any:
+    """The trainer class registered for `method`; raises `ThbenchError` naming the nearest known one."""
+    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if method not in found:
+        near = difflib.get_close_matches(method, found, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"trainable are {', '.join(sorted(found))}"
+        raise ThbenchError(f"no trainer for {method!r}: {hint}")
+    return found[method].load()
+
+
+def parameter_counts(method: str, preset: str) -> dict[str, int]:
+    """Trainable parameters of each network of a method, counted from its modules."""
+    trainer = load_trainer(method)
+    counts: dict[str, int] = trainer.parameter_counts(trainer.configure(preset))
+    return counts
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ThbenchError(f"--set {text!r}: write NAME=VALUE, for example --set batch=16")
+    return name, value
+
+
+def _steps_taken(folder: Path) -> int:
+    file = folder / "losses.rank0.jsonl"
+    if not file.exists():
+        raise ThbenchError(f"{folder} is no training folder (no {file.name}); give --steps instead")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return int(json.loads(lines[-1])["step"]) if lines else 0
