@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from thbench.errors import ThbenchError
+
 _MAX_CHANNELS = 512  # of the discriminator
 
 
 @dataclass(frozen=True)
 class Pix2pixHDConfig:
-    """Sizes of Pix2pixHD; size_px must be a multiple of 2 ** n_down."""
+    """Sizes of Pix2pixHD; size_px must be a multiple of 2 ** n_down, all of it is the authors' default."""
 
     size_px: int = 256
     ngf: int = 64
@@ -22,6 +24,11 @@ class Pix2pixHDConfig:
     ndf: int = 64
     n_layers: int = 3
     n_scales: int = 2
+
+    def __post_init__(self) -> None:
+        if self.size_px % 2 ** self.n_down:
+            raise ThbenchError(f"size_px = {self.size_px} is not a multiple of {2 ** self.n_down}, which "
+                               f"{self.n_down} down-samplings need; choose a smaller n_down")
 
 
 PRESETS = {

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from thbench.errors import ThbenchError
+
 _SOURCES_AT_ONCE = 8  # bounds the memory of `embed`; sources are independent of each other
 
 
@@ -23,6 +25,12 @@ class X2FaceConfig:
     ngf: int = 64
     depth: int = 8
     bottleneck: int = 128   # length of the driving vector
+
+
+    def __post_init__(self) -> None:
+        if self.size_px % 2 ** self.depth:
+            raise ThbenchError(f"size_px = {self.size_px} is not a multiple of {2 ** self.depth}, which {self.depth} "
+                               "levels need; choose a smaller depth")
 
 
 PRESETS = {

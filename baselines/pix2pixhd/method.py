@@ -1,0 +1,169 @@
+"""Pix2pixHD behind the contract: few-shot learning is fine-tuning G and D on the shots' landmark images."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from baselines.pix2pixhd.content import Content, content_loss
+from baselines.pix2pixhd.losses import adam, apply_gradients, compute_losses, take_gradients
+from baselines.pix2pixhd.network import PRESETS, Pix2pixHDConfig, build, without_running_statistics
+from baselines.pix2pixhd.training import mirrored
+from thbench.data.landmark_image import landmark_images
+from thbench.errors import ThbenchError
+from thbench.files import sha256_file
+from thbench.images import to_signed, to_uint8
+from thbench.method import Frames, MethodOptions
+from thbench.ours import seed_for
+from thbench.training import checkpoints
+
+RENDER_BATCH = 8
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """Few-shot learning as the paper describes it: constant learning rate, batches of min(T, 8)."""
+
+    epochs: int = 40
+    batch: int = 8
+    learning_rate: float = 2e-4
+    content: Content = "vgg19"
+    flip: bool = True
+
+
+class Pix2pixHDHead:
+    """A generator fine-tuned to one person."""
+
+    def __init__(self, generator: nn.Module, size_px: int, device: torch.device) -> None:
+        self.generator, self.size_px, self.device = generator.eval().requires_grad_(False), size_px, device
+
+    def render(self, drive: Frames) -> Tensor:
+        """uint8 [N, 3, S, S], from the landmarks of `drive` alone."""
+        _check_size(drive, self.size_px)
+        y = to_signed(landmark_images(drive.landmarks, self.size_px)).to(self.device)
+        with torch.no_grad():
+            return torch.cat([to_uint8(self.generator(part)).cpu() for part in torch.split(y, RENDER_BATCH)])
+
+
+class Pix2pixHD:
+    """Pix2pixHD with a model of `thbench train pix2pixhd`, or with G and D in its authors' files."""
+
+    name = "pix2pixhd"
+    drives_with: Literal["landmarks", "image"] = "landmarks"
+
+    def __init__(self, options: MethodOptions) -> None:
+        """settings may hold the fields of `FineTuning`.
+
+        Raises `ThbenchError` when the checkpoint is missing, damaged or of another kind or size, or when the
+        perceptual network's weights are missing.
+        """
+        if options.checkpoint is None:
+            raise ThbenchError("pix2pixhd needs a trained model, and nobody has published one for faces: train one "
+                               "with `thbench train pix2pixhd`, then add --checkpoint pix2pixhd=FOLDER")
+        self.device, self.seed = torch.device(options.device), options.seed
+        model = _load(options.checkpoint, options.size_px)
+        if model.net.size_px != options.size_px:
+            raise ThbenchError(f"{options.checkpoint} was trained at {model.net.size_px} pixels, the dataset has "
+                               f"{options.size_px}; use a checkpoint of that size or prepare with --size "
+                               f"{model.net.size_px}")
+        self.size_px = model.net.size_px
+        self.generator, self.discriminator = build(model.net)
+        for network, state in ((self.generator, model.generator), (self.discriminator, model.discriminator)):
+            checkpoints.load_module(network, state, str(options.checkpoint))
+            network.to(self.device)
+        self.fine_tuning = _with_settings(model.fine_tuning, options.settings)
+        self.content = content_loss(self.fine_tuning.content, self.device)
+        self.provenance = {**model.provenance, "config": {**model.provenance["config"],
+                                                          "fine_tuning": asdict(self.fine_tuning)}}
+
+    def adapt(self, shots: Frames) -> Pix2pixHDHead:
+        """Fine-tunes copies of G and D on the T shots; seeded by the run's seed and the shots."""
+        _check_size(shots, self.size_px)
+        x = to_signed(shots.images).to(self.device)
+        y = to_signed(landmark_images(shots.landmarks, self.size_px)).to(self.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_for(self.seed, shots))
+            return Pix2pixHDHead(self._fine_tuned(x, y), self.size_px, self.device)
+
+    def _fine_tuned(self, x: Tensor, y: Tensor) -> nn.Module:
+        networks = copy.deepcopy(self.generator), copy.deepcopy(self.discriminator)
+        optimisers = [adam(network, self.fine_tuning.learning_rate) for network in networks]
+        for _ in range(self.fine_tuning.epochs):
+            for shots in torch.split(torch.randperm(len(x)), self.fine_tuning.batch):
+                batch = y[shots], x[shots]
+                batch = mirrored(*batch) if self.fine_tuning.flip else batch
+                losses = compute_losses(*networks, self.content, *batch)
+                for optimiser, network, gradients in zip(optimisers, networks, take_gradients(losses, *networks),
+                                                         strict=True):
+                    apply_gradients(optimiser, network, gradients)
+        return networks[0]
+
+
+def pix2pixhd(options: MethodOptions) -> Pix2pixHD:
+    """Entry point."""
+    return Pix2pixHD(options)
+
+
+@dataclass(frozen=True)
+class _Model:
+    net: Pix2pixHDConfig
+    generator: Mapping[str, Tensor]
+    discriminator: Mapping[str, Tensor]
+    fine_tuning: FineTuning
+    provenance: dict[str, Any]
+
+
+def _load(checkpoint: Path, size_px: int) -> _Model:
+    """A training folder, its model file, or `<epoch>_net_G.pth` of the authors with `<epoch>_net_D.pth` beside it."""
+    if checkpoint.name.endswith("_net_G.pth"):
+        return _authors_model(checkpoint, size_px)
+    tensors, description, sha256 = checkpoints.load_model(checkpoint, "pix2pixhd")
+    trained = description["config"]
+    notes = [] if trained["content"] == "vgg19" else [f"trained with content = {trained['content']}"]
+    return _Model(
+        Pix2pixHDConfig(**trained["net"]), checkpoints.unprefixed("generator", tensors),
+        checkpoints.unprefixed("discriminator", tensors),
+        FineTuning(epochs=trained["fine_tuning_epochs"], learning_rate=trained["learning_rate"],
+                   content=trained["content"], flip=trained["flip"]),
+        {"config": {"trained": trained, "step": description["step"], "trained_on": description["dataset"]["name"]},
+         "checkpoint": {"path": str(checkpoint), "sha256": sha256}, "notes": notes})
+
+
+def _authors_model(file: Path, size_px: int) -> _Model:
+    other = file.with_name(file.name.replace("_net_G.pth", "_net_D.pth"))
+    return _Model(
+        replace(PRESETS["paper"], size_px=size_px), _authors_state(file), _authors_state(other), FineTuning(),
+        {"config": {"net": asdict(PRESETS["paper"])},
+         "checkpoint": {"path": str(file), "sha256": sha256_file(file), "discriminator_sha256": sha256_file(other)},
+         "notes": ["G and D in the layout of the authors' code"]})
+
+
+def _authors_state(file: Path) -> dict[str, Tensor]:
+    try:
+        return without_running_statistics(torch.load(file, map_location="cpu", weights_only=True))
+    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ThbenchError(f"{file} cannot be read as a Pix2pixHD state_dict ({reason}); few-shot learning needs both "
+                           "<epoch>_net_G.pth and <epoch>_net_D.pth") from error
+
+
+def _with_settings(trained: FineTuning, settings: Mapping[str, Any]) -> FineTuning:
+    """Few-shot learning goes on as the model was trained, unless the protocol sets otherwise."""
+    try:
+        return replace(trained, **settings)
+    except TypeError as error:
+        raise ThbenchError(f"unknown fine-tuning setting of pix2pixhd ({error}); known are "
+                           f"{', '.join(FineTuning.__dataclass_fields__)}") from None
+
+
+def _check_size(frames: Frames, size_px: int) -> None:
+    if frames.size_px != size_px:
+        raise ThbenchError(f"the frames have {frames.size_px} pixels, this pix2pixhd model was made at {size_px}; "
+                           f"prepare the frames with --size {size_px}")

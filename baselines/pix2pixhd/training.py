@@ -1,0 +1,141 @@
+"""Training Pix2pixHD from scratch, with its authors' losses and schedule, on landmark images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from baselines.pix2pixhd.content import Content, content_loss
+from baselines.pix2pixhd.losses import Losses, adam, apply_gradients, compute_losses, take_gradients
+from baselines.pix2pixhd.network import PRESETS, Pix2pixHDConfig, build, initialise
+from thbench.data.episodes import Episodes
+from thbench.errors import ThbenchError
+from thbench.images import to_signed
+from thbench.training.checkpoints import prefixed
+
+
+@dataclass(frozen=True)
+class Pix2pixHDTraining:
+    """Everything that decides what a step computes; defaults are the authors'."""
+
+    net: Pix2pixHDConfig = field(default_factory=Pix2pixHDConfig)
+    shots: int = 0                    # it learns from single frames
+    batch: int = 1
+    learning_rate: float = 2e-4
+    content: Content = "vgg19"
+    flip: bool = True                 # mirror half of the pairs; it also swaps the landmark colours of left and right
+    constant_epochs: int = 100        # at the full learning rate ...
+    decay_epochs: int = 100           # ... then linearly down to zero
+    epochs: int = 200
+    fine_tuning_epochs: int = 40      # of few-shot learning with this model
+
+    @property
+    def size_px(self) -> int:
+        return self.net.size_px
+
+
+def pix2pixhd_training(preset_name: str) -> Pix2pixHDTraining:
+    """The configuration of a preset: `paper` as the authors trained, `small` for 64 pixels on a CPU."""
+    if preset_name not in PRESETS:
+        raise ThbenchError(f"pix2pixhd has no preset {preset_name!r}; known are {', '.join(PRESETS)}")
+    if preset_name == "small":
+        return Pix2pixHDTraining(PRESETS["small"], batch=8, content="heads", flip=False, fine_tuning_epochs=10)
+    return Pix2pixHDTraining()
+
+
+class Pix2pixHDTrainer:
+    """G and D with their optimisers; one `step` updates both at once (see training.loop)."""
+
+    kind: ClassVar[str] = "pix2pixhd"
+    configure = staticmethod(pix2pixhd_training)
+
+    def __init__(self, config: Pix2pixHDTraining, videos: int, fabric: Fabric) -> None:
+        self.config, self.fabric = config, fabric
+        self.steps_per_epoch = max(1, videos // config.batch)
+        self.steps = 0
+        self.content = content_loss(config.content, fabric.device)
+        self.networks: tuple[nn.Module, nn.Module] = build(config.net)
+        for network in self.networks:
+            initialise(network.to(fabric.device))
+            for tensor in network.state_dict().values():
+                tensor.copy_(fabric.broadcast(tensor))
+        self.optimisers = [adam(network, config.learning_rate) for network in self.networks]
+
+    def step(self, episodes: list[Episodes]) -> dict[str, float]:
+        """One simultaneous update of G and D; the gradients of all processes are averaged."""
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.config.learning_rate * decayed(self.steps // self.steps_per_epoch, self.config)
+        sums = [[torch.zeros_like(parameter) for parameter in network.parameters()] for network in self.networks]
+        logged: dict[str, float] = {}
+        for part in episodes:
+            losses = self._losses(part)
+            for total, gradients in zip(sums, take_gradients(losses, *self.networks), strict=True):
+                torch._foreach_add_(total, gradients, alpha=1 / len(episodes))
+            for name in Losses.__dataclass_fields__:
+                logged[name] = logged.get(name, 0.0) + getattr(losses, name).item() / len(episodes)
+        for optimiser, network, gradients in zip(self.optimisers, self.networks, sums, strict=True):
+            apply_gradients(optimiser, network, self._averaged(gradients))
+        self.steps += 1
+        return logged
+
+    def preview(self, episodes: Episodes) -> Tensor:
+        with torch.no_grad():
+            fake: Tensor = self.networks[0](to_signed(episodes.target_landmarks))
+        return fake
+
+    def model(self) -> dict[str, Tensor]:
+        """G and D: few-shot learning goes on with both."""
+        generator, discriminator = self.networks
+        return {**prefixed("generator", generator.state_dict()),
+                **prefixed("discriminator", discriminator.state_dict())}
+
+    def shared_state(self) -> dict[str, Any]:
+        return {"networks": [network.state_dict() for network in self.networks],
+                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers], "steps": self.steps}
+
+    def rank_state(self) -> dict[str, Any]:
+        """Nothing: all processes share both networks."""
+        return {}
+
+    def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None:
+        for network, state in zip(self.networks, shared["networks"], strict=True):
+            network.load_state_dict(state)
+        for optimiser, state in zip(self.optimisers, shared["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
+        self.steps = shared["steps"]
+
+    def _losses(self, part: Episodes) -> Losses:
+        y, x = to_signed(part.target_landmarks), to_signed(part.target)
+        if self.config.flip:
+            y, x = mirrored(y, x)
+        with self.fabric.autocast():
+            return compute_losses(*self.networks, self.content, y, x)
+
+    def _averaged(self, gradients: list[Tensor]) -> list[Tensor]:
+        """One message for all of a network's gradients."""
+        if self.fabric.world_size == 1:
+            return gradients
+        flat: Any = self.fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean")
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        return [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)]
+
+
+def decayed(epoch: int, config: Pix2pixHDTraining) -> float:
+    """The share of the learning rate in an epoch (from 0): 1, then less by 1 / decay_epochs after each epoch.
+
+    The authors lower the rate at the end of each epoch beyond the constant ones, so the first of those has it all.
+    """
+    return max(0.0, 1 - max(0, epoch - config.constant_epochs) / config.decay_epochs)
+
+
+def mirrored(landmark_images: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Mirrors each pair [B, 3, S, S] left to right with probability one half."""
+    chosen = (torch.rand(len(frames)) < 0.5).to(frames.device).view(-1, 1, 1, 1)
+    return (torch.where(chosen, landmark_images.flip(-1), landmark_images),
+            torch.where(chosen, frames.flip(-1), frames))

@@ -1,0 +1,132 @@
+"""X2Face behind the contract: the sources are embedded once, then each driving frame warps the embedded face."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from baselines.x2face.network import PRESETS, X2FaceConfig, X2FaceNet, build
+from thbench.errors import ThbenchError
+from thbench.files import sha256_file
+from thbench.images import to_uint8
+from thbench.method import Frames, MethodOptions
+from thbench.training import checkpoints
+from thbench.weights import weight_path
+
+AUTHORS_FILE = "x2face_model_forpython3.pth"
+RENDER_BATCH = 8
+
+
+class X2FaceHead:
+    """The embedded face of one person."""
+
+    def __init__(self, net: X2FaceNet, face: Tensor, model_px: int) -> None:
+        """face: [1, 3, model_px, model_px] in [0, 1]."""
+        self.net, self.face, self.model_px = net, face, model_px
+
+    def render(self, drive: Frames) -> Tensor:
+        """uint8 [N, 3, S, S], driven by the images of `drive`; its landmarks are not used."""
+        frames = []
+        for images in torch.split(drive.images, RENDER_BATCH):
+            with torch.no_grad():
+                warped = self.net.drive(self.face.expand(len(images), -1, -1, -1),
+                                        _inputs(images, self.model_px, self.face.device))
+            frames.append(to_uint8(_resized(warped, drive.size_px) * 2 - 1).cpu())
+        return torch.cat(frames)
+
+
+class X2Face:
+    """X2Face with its authors' weights or with a model of `thbench train x2face`. There is no fine-tuning."""
+
+    name = "x2face"
+    drives_with: Literal["landmarks", "image"] = "image"
+
+    def __init__(self, options: MethodOptions) -> None:
+        """Raises `ThbenchError` when no weights are there, or those named are of something else."""
+        self.device = torch.device(options.device)
+        state, self.config, self.provenance = _weights(options.checkpoint)
+        self.net = build(self.config)
+        checkpoints.load_module(self.net, state, self.provenance["checkpoint"]["path"])
+        self.net.to(self.device).eval().requires_grad_(False)
+
+    def adapt(self, shots: Frames) -> X2FaceHead:
+        """Embeds the T shots into one face; frames of another size are resized to the network's."""
+        with torch.no_grad():
+            face = self.net.embed(_inputs(shots.images, self.config.size_px, self.device)[None])
+        return X2FaceHead(self.net, face, self.config.size_px)
+
+
+def x2face(options: MethodOptions) -> X2Face:
+    """Entry point."""
+    return X2Face(options)
+
+
+def _weights(checkpoint: Path | None) -> tuple[Mapping[str, Tensor], X2FaceConfig, dict[str, Any]]:
+    """(state_dict, sizes, provenance) of a model file, a training folder, or the authors' file or zip."""
+    if checkpoint is not None and (checkpoint.is_dir() or checkpoint.suffix == ".safetensors"):
+        tensors, description, sha256 = checkpoints.load_model(checkpoint, "x2face")
+        trained = description["config"]
+        return tensors, X2FaceConfig(**trained["net"]), {
+            "config": {"trained": trained, "step": description["step"], "trained_on": description["dataset"]["name"]},
+            "checkpoint": {"path": str(checkpoint), "sha256": sha256},
+            "notes": ["trained from scratch with the photometric loss only (the authors' first stage)"]}
+    file = checkpoint or _registered()
+    if not file.is_file():
+        raise ThbenchError(f"no X2Face weights at {file}; name {AUTHORS_FILE}, the authors' zip or a folder of "
+                           "`thbench train x2face` with --checkpoint x2face=PATH")
+    return authors_state(file), PRESETS["paper"], {
+        "config": {"net": asdict(PRESETS["paper"])}, "checkpoint": {"path": str(file), "sha256": sha256_file(file)},
+        "notes": ["the authors' weights"]}
+
+
+def authors_state(file: Path) -> Mapping[str, Tensor]:
+    """The state_dict in `x2face_model_forpython3.pth`, or in the zip of the authors that holds it.
+
+    Raises `ThbenchError` when the file holds something else, such as the Python 2 pickle of the same name.
+    """
+    try:
+        with open(file, "rb") as source:
+            loaded = torch.load(_member(file) or source, map_location="cpu", weights_only=True)
+        state: Mapping[str, Tensor] = loaded["state_dict"]
+    except (pickle.UnpicklingError, RuntimeError, UnicodeDecodeError, EOFError, KeyError, TypeError, OSError,
+            zipfile.BadZipFile) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ThbenchError(f"{file} is not {AUTHORS_FILE} or a zip that holds it ({reason})") from error
+    return state
+
+
+def _registered() -> Path:
+    try:
+        return weight_path("x2face")
+    except ThbenchError as error:
+        raise ThbenchError(f"{error}, or name the file, the zip or a folder of `thbench train x2face` with "
+                           "--checkpoint x2face=PATH") from None
+
+
+def _member(file: Path) -> io.BytesIO | None:
+    """The weights inside the authors' zip; None where the file itself is the weights (newer ones are zips too)."""
+    if not zipfile.is_zipfile(file):
+        return None
+    with zipfile.ZipFile(file) as archive:
+        names = [name for name in archive.namelist() if PurePosixPath(name).name == AUTHORS_FILE]
+        return io.BytesIO(archive.read(names[0])) if names else None
+
+
+def _inputs(images: Tensor, size_px: int, device: torch.device) -> Tensor:
+    """uint8 [N, 3, S, S] -> float [N, 3, size, size] in [0, 1], as the authors feed them."""
+    return _resized(images.to(device).float() / 255, size_px)
+
+
+def _resized(images: Tensor, size_px: int) -> Tensor:
+    if images.shape[-1] == size_px:
+        return images
+    return F.interpolate(images, size=(size_px, size_px), mode="bilinear", antialias=True)
