@@ -61,7 +61,7 @@ def thbench() -> None:
 @click.option("--dataset", required=True, help="A prepared dataset's folder, a name under $THBENCH_DATA, or synth.")
 @click.option("--out", type=click.Path(path_type=Path), help="Training folder.  [default: checkpoints/METHOD]")
 @click.option("--preset", default="paper", show_default=True, help="paper (256 px), paper-224 or small (64 px, CPU).")
-@click.option("--variant", type=click.Choice(["ft", "ff"]), help="ours only; ff leaves the match loss out. [default: ft]")
+@click.option("--variant", type=click.Choice(["ft", "ff"]), help="ours only; ff: no match loss.  [default: ft]")
 @click.option("--steps", type=click.IntRange(min=1), help="Optimisation steps.  [default: the preset's epochs]")
 @click.option("--steps-of", type=click.Path(path_type=Path), help="Take the number of steps from this training folder.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Changes a setting, e.g. --set batch=16.")
@@ -70,7 +70,7 @@ def thbench() -> None:
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default="32-true", show_default=True)
-@click.option("--accumulate", type=click.IntRange(min=1), default=1, show_default=True, help="Micro-batches per step.")
+@click.option("--accumulate", type=click.IntRange(min=1), default=1, show_default=True, help="Micro-batches a step.")
 @click.option("--workers", type=click.IntRange(min=0), default=2, show_default=True, help="Processes that read frames.")
 @click.option("--checkpoint-every", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--sample-every", type=click.IntRange(min=1), default=500, show_default=True)
@@ -117,7 +117,7 @@ def model_info(method: str, preset: str, as_json: bool) -> None:
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 ...")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors, 1 on a GPU]")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROTOCOL]")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Goes on with this run as it was planned.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Goes on with this run as planned.")
 def run_protocol(**options: Any) -> None:
     """Measures methods by PROTOCOL (a bundled name or my.toml); self-reenactment of the paper is the default.
 
@@ -240,6 +240,88 @@ def explain(metric: str | None) -> None:
     from thbench.metrics.explain import explanation
 
     click.echo(explanation(metric) if metric else "\n".join(metric_names()))
+
+
+@thbench.group()
+def study() -> None:
+    """The user study: people look for the fake among three pictures of a person.
+
+    \b
+    thbench study build runs/first -o study     forms, pictures and texts from a finished run
+    thbench study serve study                   the web page for participants, and the owner's
+    thbench study score study                   the USER column, written into the run
+    """
+
+
+STUDY = click.argument("folder", metavar="STUDY", type=click.Path(path_type=Path))
+DATABASE = click.option("--db", metavar="URL", help="Database, e.g. postgresql://user:password@host/name.  "
+                        "[default: study.db in the study]")
+
+
+@study.command("build", cls=SeveralValues)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The study's folder.")
+@click.option("--triplets-per-row", type=click.IntRange(min=1), default=320, show_default=True,
+              help="Triplets for each method and T.")
+@click.option("--ratings", type=click.IntRange(min=1), default=5, show_default=True, help="People per triplet.")
+@click.option("--trials-per-form", type=click.IntRange(min=1), default=50, show_default=True,
+              help="Triplets per person, at most; fewer where there are fewer test videos.")
+@click.option("--leave-out", multiple=True, help="Persons not to show.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def study_build(run: Path, out: Path, **options: Any) -> None:
+    """Makes a study from a finished RUN: balanced forms, pictures, practice and checks."""
+    from reports.study.build import build_study
+    from thbench.runs import Run
+
+    click.echo(build_study(Run.open(run), out, **options).text(out))
+
+
+@study.command("score")
+@STUDY
+@DATABASE
+@click.option("--run", type=click.Path(path_type=Path), help="Where the run is now.  [default: where it was]")
+@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
+def study_score(folder: Path, db: str | None, run: Path | None, as_json: bool) -> None:
+    """Success rates with their intervals and tests; writes the USER column into the run.
+
+    The study's folder gets results.json and ratings.csv (pseudonymous, one row per rating). Simulated raters are
+    scored too, but written nowhere.
+    """
+    import json
+
+    from reports.study.score import format_scores, score_folder
+
+    scores = score_folder(folder, db, run)
+    click.echo(json.dumps(scores, indent=1) if as_json else format_scores(scores))
+
+
+@study.command("power", cls=SeveralValues)
+@click.option("--rates", multiple=True, metavar="A:B", help="Success rates to tell apart, e.g. 0.62:0.71.  "
+              "[default: pairs from the paper's table]")
+@click.option("--ratings", type=click.IntRange(min=1), default=1600, show_default=True, help="Ratings per row planned.")
+@click.option("--design-effect", type=float, default=2.5, show_default=True,
+              help="How much less a rating says because raters and videos repeat.")
+def study_power(rates: tuple[str, ...], ratings: int, design_effect: float) -> None:
+    """How many ratings a row needs before two methods, or a method and chance, can be told apart."""
+    from reports.study.power import power_text
+
+    click.echo(power_text(rates, ratings, design_effect))
+
+
+@study.command("simulate", cls=SeveralValues)
+@STUDY
+@click.option("--db", metavar="URL", help="Database.  [default: simulated.db in the study]")
+@click.option("--rates", multiple=True, default=("0.6",), show_default=True, metavar="[METHOD=]RATE",
+              help="Success rate of an average rater.")
+@click.option("--spread", type=float, default=0.8, show_default=True,
+              help="How much raters, videos and triplets vary (logit).")
+@click.option("--dropout", type=float, default=0.1, show_default=True, help="Share of raters who leave midway.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def study_simulate(folder: Path, **options: Any) -> None:
+    """Sends raters of known skill through STUDY into a database of their own, to try the design."""
+    from reports.study.simulate import simulate_folder
+
+    click.echo(simulate_folder(folder, **options))
 
 
 def main() -> None:

@@ -1,0 +1,82 @@
+"""Pictures that raters see: three panels in one JPEG, so no file of its own can tell which panel is the fake.
+
+Separate files leak: the smallest of three files is the generated one in 99% of triplets. Here all three panels are
+cut, resized and encoded alike, on the same 8 x 8 grid, and only their common picture is ever sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thbench.errors import ThbenchError
+
+Image = NDArray[np.uint8]  # [H, W, 3], BGR as OpenCV reads it
+BLOCK_PX = 8               # the JPEG grid; panels and gaps are whole blocks, so every panel meets it alike
+GAP_PX = 16
+GREY = 127
+QUALITY = 95
+
+
+def read_panel(file: Path, size_px: int) -> Image:
+    """A frame as a square panel, uint8 [size_px, size_px, 3].
+
+    The centre square is cut out and brought to `size_px` (a multiple of 8). Raises `ThbenchError` for unreadable files.
+    """
+    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ThbenchError(f"{file} is not a readable image")
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = image[top:top + side, left:left + side]
+    return np.asarray(square if side == size_px else cv2.resize(square, (size_px, size_px),
+                                                                interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def panel_size(image_px: int) -> int:
+    """The largest multiple of 8 that fits: 256 and 224 stay as they are."""
+    if image_px < BLOCK_PX:
+        raise ThbenchError(f"images of {image_px} pixels are too small for a study; use at least {BLOCK_PX}")
+    return image_px // BLOCK_PX * BLOCK_PX
+
+
+def compose(panels: Sequence[Image]) -> bytes:
+    """Panels side by side as one JPEG without metadata: fixed quality, full-resolution colour, fixed tables."""
+    size_px = panels[0].shape[0]
+    picture = np.full((size_px, composite_width(size_px), 3), GREY, np.uint8)
+    for index, panel in enumerate(panels):
+        left = index * (size_px + GAP_PX)
+        picture[:, left:left + size_px] = panel
+    done, data = cv2.imencode(".jpg", picture, [
+        cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 0, cv2.IMWRITE_JPEG_PROGRESSIVE, 0,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444])
+    if not done:
+        raise ThbenchError("OpenCV could not encode a picture as JPEG; reinstall opencv-python")
+    return data.tobytes()
+
+
+def composite_width(size_px: int) -> int:
+    """The width in pixels of three panels of `size_px` and the gaps between them."""
+    return 3 * size_px + 2 * GAP_PX
+
+
+def crude_fake(panel: Image, rng: np.random.Generator) -> Image:
+    """A distortion that nobody who looks can miss: waves through the face, in smeared colours."""
+    size_px = panel.shape[0]
+    rows, columns = np.mgrid[0:size_px, 0:size_px].astype(np.float32)
+    wave = 2 * np.pi * rng.uniform(3, 5) / size_px
+    phase = rng.uniform(0, 2 * np.pi)
+    bend = size_px * rng.uniform(0.04, 0.06)
+    wavy = cv2.remap(panel, columns + bend * np.sin(wave * rows + phase).astype(np.float32),
+                     rows + bend * np.sin(wave * columns).astype(np.float32), cv2.INTER_LINEAR,
+                     borderMode=cv2.BORDER_REFLECT)
+    lab = cv2.cvtColor(wavy, cv2.COLOR_BGR2LAB)
+    blur = (size_px // 8) | 1
+    lab[..., 1:] = cv2.GaussianBlur(lab[..., 1:], (blur, blur), 0)
+    lab[..., 1] = np.clip(lab[..., 1].astype(int) + rng.choice([-14, 14]), 0, 255)
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR), np.uint8)

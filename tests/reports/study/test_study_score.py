@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from reports.study.folder import Study
+from reports.study.ratings import read_ratings, save_ratings
+from reports.study.schema import open_database
+from reports.study.score import format_scores, save_scores, score_study
+from reports.study.simulate import Population, simulate_study
+from reports.study.store import Agreement, Response, Store
+from thbench.errors import ThbenchError
+from thbench.files import read_json, write_json
+from thbench.runs import Run
+
+
+def answer_all(store: Store, skill: str = "finds") -> str:
+    """One participant goes through a form. skill: "finds" every fake, or takes the "first" picture, fast."""
+    participant = store.agree(Agreement())
+    store.start(participant, {})
+    while (standing := store.standing(participant)) is not None and standing.trial is not None:
+        token = standing.trial.token
+        panels = store.picture(participant, token)
+        targets = [item.panels[0] for item in store.study.design.items if item.kind != "attention"]
+        found = [place for place, panel in enumerate(panels or ()) if panel in targets]
+        choice = found[0] if standing.trial.instructed is None else standing.trial.instructed
+        response = Response(choice if skill == "finds" else 0, 900 if skill == "finds" else 50, "key", 0)
+        assert store.answer(participant, token, response).outcome == "accepted"
+    return participant
+
+
+def test_perfect_raters_score_one_and_the_column_lands_in_the_run(study: Study, run: Run) -> None:
+    engine = open_database(study.default_database, study)
+    store = Store(engine, study)
+    for _ in study.design.forms:
+        answer_all(store)
+    scores = score_study(study, engine)
+    assert [(row["method"], row["T"]) for row in scores["rows"]] == [
+        ("x2face", 1), ("x2face", 8), ("ours-ff", 1), ("ours-ff", 8)]
+    for row in scores["rows"]:
+        assert row["value"] == 1
+        assert row["n"] == 36
+        assert row["se"] is None
+        assert row["clopper_pearson95"][1] == 1
+    save_scores(study, engine, scores, run)
+    rows = read_json(run.study_json)["rows"]
+    assert list(rows[0]) == ["method", "T", "value", "se", "ci95", "n", "p_one_third"]
+    assert "24 of 24 forms finished" in format_scores(scores)
+
+
+def test_a_rater_who_presses_one_key_is_left_out_of_the_second_table_only(study: Study) -> None:
+    write_json(study.settings_json, {**read_json(study.settings_json), "attention_failures_to_screen_out": 0})
+    study = Study.open(study.path)
+    engine = open_database(study.default_database, study)
+    store = Store(engine, study)
+    for turn in range(6):
+        answer_all(store, "first" if turn == 0 else "finds")
+    scores = score_study(study, engine)
+    assert scores["exclusion"]["raters"] == 1
+    assert sum(row["n"] for row in scores["rows"]) == 36
+    assert sum(row["n"] for row in scores["after_exclusions"]) == 30
+    assert all(row["value"] == 1 for row in scores["after_exclusions"])
+    assert min(row["value"] for row in scores["rows"]) < 1
+
+
+def test_a_rule_changed_after_the_build_shows(study: Study) -> None:
+    engine = open_database(study.default_database, study)
+    answer_all(Store(engine, study))
+    assert score_study(study, engine)["exclusion"]["as_registered"]
+    settings = read_json(study.settings_json)
+    settings["exclusion"]["min_gold_correct"] = 2
+    write_json(study.settings_json, settings)
+    changed = score_study(Study.open(study.path), engine)
+    assert not changed["exclusion"]["as_registered"]
+    assert "CHANGED since the study was built" in format_scores(changed)
+
+
+@pytest.mark.slow
+def test_simulated_skill_is_recovered_and_never_reaches_a_run(study: Study, run: Run) -> None:
+    engine = open_database(f"sqlite:///{study.path / 'simulated.db'}", study, simulated=True)
+    done = simulate_study(study, engine, Population({"": 0.4, "x2face": 1.0}, 0.0, 0.0, 0.0, dropout=0.3), seed=1)
+    assert done.raters - done.dropped_out == len(study.design.forms)
+    assert done.dropped_out > 0
+    scores = score_study(study, engine)
+    assert scores["simulated"]
+    by_method = {(row["method"], row["T"]): row for row in scores["rows"]}
+    assert by_method["x2face", 1]["value"] == 1
+    found = sum(by_method["ours-ff", T]["value"] * by_method["ours-ff", T]["n"] for T in (1, 8))
+    assert binomtest(round(found), 72, 0.4).pvalue > 0.01
+    with pytest.raises(ThbenchError, match="simulated"):
+        save_scores(study, engine, scores, run)
+    with pytest.raises(ThbenchError, match="never share a database"):
+        open_database(f"sqlite:///{study.path / 'simulated.db'}", study)
+
+
+def test_answers_of_unfinished_forms_do_not_count(study: Study) -> None:
+    engine = open_database(study.default_database, study)
+    store = Store(engine, study)
+    answer_all(store)
+    participant = store.agree(Agreement())
+    store.start(participant, {})
+    for _ in range(5):
+        standing = store.standing(participant)
+        assert standing is not None
+        assert standing.trial is not None
+        store.answer(participant, standing.trial.token, Response(0, 900, "key", 0))
+    assert read_ratings(engine, study)["rater"].nunique() == 1
+
+
+def test_nothing_finished_is_one_line(study: Study) -> None:
+    with pytest.raises(ThbenchError, match="no finished form yet"):
+        score_study(study, open_database(study.default_database, study))
+
+
+def test_scores_go_only_into_the_run_they_came_from(study: Study, run: Run, tmp_path_factory: pytest.TempPathFactory,
+                                                    ) -> None:
+    other = tmp_path_factory.mktemp("other") / "run"
+    other.mkdir()
+    write_json(other / "run.json", {**run.info(), "T": [1]})
+    engine = open_database(study.default_database, study)
+    answer_all(Store(engine, study))
+    with pytest.raises(ThbenchError, match="not the run"):
+        save_scores(study, engine, score_study(study, engine), Run.open(other))
+
+
+def test_text_that_a_spreadsheet_would_run_is_quoted(study: Study) -> None:
+    table = pd.DataFrame({"method": ["=HYPERLINK(1)", "+1", "@x", "-a", "fine"], "T": [1, 2, 3, 4, 5]})
+    save_ratings(study.path / "x.csv", table)
+    with open(study.path / "x.csv", newline="") as file:
+        assert [row["method"] for row in csv.DictReader(file)] == ["'=HYPERLINK(1)", "'+1", "'@x", "'-a", "fine"]
+
+
+def test_scores_are_strict_json(study: Study) -> None:
+    engine = open_database(study.default_database, study)
+    answer_all(Store(engine, study))
+    scores = score_study(study, engine)
+    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
