@@ -1,0 +1,93 @@
+"""The `synth` dataset: who is in it, how frames are named and read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from thbench.data.dataset import Video
+from thbench.data.synthetic.motion import FRAMES_PER_SECOND
+from thbench.data.synthetic.person import sample_person
+from thbench.data.synthetic.render import Studio, build_cast, build_studio, render
+from thbench.data.synthetic.scene import sample_scene
+from thbench.errors import ThbenchError
+from thbench.files import sha256_json
+from thbench.method import Frames
+
+RENDERER_VERSION = 1   # raise it with every change that alters a frame or a landmark
+TRAIN_PERSONS, TEST_PERSONS = 400, 60
+VIDEOS, FRAMES = 5, 96
+_SIZES_PX = range(16, 1025)
+
+
+@dataclass(frozen=True)
+class Synth:
+    """Synthetic heads as a `Dataset`: persons p000-p399 train, p400-p459 test, 5 videos of 96 frames (7.7 s) each.
+
+    Deterministic: a frame depends on its person, video, position and the size alone. The poses, clothes, light and
+    landmarks are the same at every size. Frames are drawn when read; about ten milliseconds go to each new video.
+    """
+
+    size_px: int
+    name: str = "synth"
+    sha256: str = field(init=False)
+    videos: Sequence[Video] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.size_px not in _SIZES_PX:
+            raise ThbenchError(f"synthetic heads of {self.size_px} pixels asked for; choose from {_SIZES_PX.start} "
+                               f"to {_SIZES_PX.stop - 1}")
+        what = {"renderer": RENDERER_VERSION, "size_px": self.size_px, "train": TRAIN_PERSONS, "test": TEST_PERSONS,
+                "videos": VIDEOS, "frames": FRAMES}
+        object.__setattr__(self, "sha256", sha256_json(what))
+        object.__setattr__(self, "videos", [
+            Video(f"p{person:03d}", f"v{video}", "train" if person < TRAIN_PERSONS else "test", FRAMES)
+            for person in range(TRAIN_PERSONS + TEST_PERSONS) for video in range(VIDEOS)])
+
+    def read(self, video: Video, frames: Sequence[int]) -> Frames:
+        """Draws the frames at these positions, in the order asked for: uint8 [N, 3, size, size] and landmarks.
+
+        Raises `ThbenchError` for a video that is not in the dataset or a position outside it.
+        """
+        studio = _studio(*self._numbers(video), self.size_px)
+        outside = [frame for frame in frames if not 0 <= frame < FRAMES]
+        if outside:
+            raise ThbenchError(f"synth video {video.key} has frames 0 to {FRAMES - 1}, frame {outside[0]} was asked for")
+        images = np.empty((len(frames), self.size_px, self.size_px, 3), np.uint8)
+        landmarks = np.empty((len(frames), 68, 2), np.float32)
+        for position, frame in enumerate(frames):
+            images[position], landmarks[position] = render(studio, studio.scene.trajectory.at(frame))
+        return Frames(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(landmarks))
+
+    def frame_names(self, video: Video) -> list[str]:
+        """Names `clip/frame`; a synthetic video is one clip."""
+        self._numbers(video)
+        return [f"00001/{frame:07d}" for frame in range(FRAMES)]
+
+    def _numbers(self, video: Video) -> tuple[int, int]:
+        """Person and video number. The videos lie in a regular order, so a name says where."""
+        try:
+            person, number = int(video.person[1:]), int(video.video[1:])
+            if video.person[0] == "p" and video.video[0] == "v" and self.videos[person * VIDEOS + number] == video:
+                return person, number
+        except (ValueError, IndexError):
+            pass
+        raise ThbenchError(f"synth holds no video {video.key}; persons are p000 to p{TRAIN_PERSONS + TEST_PERSONS - 1}, "
+                           f"videos v0 to v{VIDEOS - 1}")
+
+
+def synth(size_px: int = 64) -> Synth:
+    """The synthetic heads at an image size in pixels; raises `ThbenchError` for a size outside 16..1024."""
+    return Synth(size_px)
+
+
+@lru_cache(maxsize=32)
+def _studio(person: int, video: int, size_px: int) -> Studio:
+    return build_studio(_cast(person, size_px), sample_scene(person, video, FRAMES / FRAMES_PER_SECOND), size_px)
+
+
+_cast = lru_cache(maxsize=128)(lambda person, size_px: build_cast(sample_person(person), size_px))

@@ -1,0 +1,85 @@
+"""A software rasteriser in NumPy: all triangles at once, row by row, into a depth-tested buffer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.intp]
+_SEAM = np.float32(2e-3)   # samples this near to an edge belong to both triangles, so no crack opens
+_FAR = np.float32(-1e6)
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """The visible surface: flat sample positions [n], the triangle seen there [n], weights of its corners 1 and 2 [n]."""
+
+    samples: Ints
+    triangles: Ints
+    u: Floats
+    v: Floats
+
+
+def rasterise(points: Floats, depth: Floats, corners: Ints, double_sided: NDArray[np.bool_], size: int) -> Fragments:
+    """Depth-tests triangles on a size x size grid of samples.
+
+    points: float32 [V, 2], (x, y) in samples, sample (0, 0) at the top left; depth: float32 [V], larger is nearer;
+    corners: [3, T] vertex numbers, counter-clockwise on screen when they face the viewer; double_sided: [T].
+    """
+    x = np.ascontiguousarray(points[:, 0]).take(corners)
+    y = np.ascontiguousarray(points[:, 1]).take(corners)
+    area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
+    top = np.maximum(np.ceil(np.minimum(np.minimum(y[0], y[1]), y[2])), 0)
+    bottom = np.minimum(np.floor(np.maximum(np.maximum(y[0], y[1]), y[2])), size - 1)
+    visible = np.flatnonzero(((area < -1e-6) | (double_sided & (area > 1e-6))) & (bottom >= top))
+    x, y, top, bottom = x.take(visible, 1), y.take(visible, 1), top.take(visible), bottom.take(visible)
+    z = depth.take(corners.take(visible, 1))
+    # weight u of corner 1 is u_x * (x - x0) + u_y * (y - y0); weight v of corner 2 and the depth likewise
+    scale = 1 / area.take(visible)
+    u_x, u_y = (y[2] - y[0]) * scale, (x[0] - x[2]) * scale
+    v_x, v_y = (y[0] - y[1]) * scale, (x[1] - x[0]) * scale
+    z_x, z_y = u_x * (z[1] - z[0]) + v_x * (z[2] - z[0]), u_y * (z[1] - z[0]) + v_y * (z[2] - z[0])
+
+    of_row, step = _expand((bottom - top + 1).astype(np.intp))
+    row = top.take(of_row) + step.astype(np.float32)
+    left, right = _spans(x, y, of_row, row)
+    left = np.maximum(np.ceil(left - _SEAM), 0)
+    count = np.minimum(np.floor(right + _SEAM), size - 1) - left + 1
+    across, below = left - x[0].take(of_row), row - y[0].take(of_row)
+    z_left = z[0].take(of_row) + z_x.take(of_row) * across + z_y.take(of_row) * below
+
+    along, step = _expand(np.maximum(count, 0).astype(np.intp))
+    sample = (row * size + left).astype(np.intp).take(along) + step
+    near = z_left.take(along) + z_x.take(of_row).take(along) * step.astype(np.float32)
+    nearest = np.full(size * size, _FAR, np.float32)
+    np.maximum.at(nearest, sample, near)
+    wins = np.flatnonzero(near == nearest.take(sample))
+    along, step = along.take(wins), step.take(wins).astype(np.float32)
+    triangle = of_row.take(along)
+    across, below = across.take(along) + step, below.take(along)
+    return Fragments(sample.take(wins), visible.take(triangle), u_x.take(triangle) * across + u_y.take(triangle) * below,
+                     v_x.take(triangle) * across + v_y.take(triangle) * below)
+
+
+def _spans(x: Floats, y: Floats, of_row: Ints, row: Floats) -> tuple[Floats, Floats]:
+    """Where each row enters and leaves its triangle: between the long edge and one of the two short ones."""
+    order = np.argsort(y, axis=0)
+    (x_0, x_1, x_2), (y_0, y_1, y_2) = np.take_along_axis(x, order, 0), np.take_along_axis(y, order, 0)
+    long, upper, lower = (_slope(x_2 - x_0, y_2 - y_0), _slope(x_1 - x_0, y_1 - y_0), _slope(x_2 - x_1, y_2 - y_1))
+    on_long = x_0.take(of_row) + long.take(of_row) * (row - y_0.take(of_row))
+    past = row - y_1.take(of_row)
+    on_short = x_1.take(of_row) + np.where(past < 0, upper.take(of_row), lower.take(of_row)) * past
+    return np.minimum(on_long, on_short), np.maximum(on_long, on_short)
+
+
+def _slope(run: Floats, rise: Floats) -> Floats:
+    return np.asarray(run / np.maximum(rise, np.float32(1e-6)), np.float32)
+
+
+def _expand(counts: Ints) -> tuple[Ints, Ints]:
+    """For counts (2, 0, 3): owners (0, 0, 2, 2, 2) and steps (0, 1, 0, 1, 2)."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - (np.cumsum(counts) - counts).take(owner)
