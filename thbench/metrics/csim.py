@@ -83,7 +83,7 @@ class CSIMDlib:
         """`device` is ignored: dlib runs on the CPU."""
 
     def unavailable(self) -> str | None:
-        return dlib_face.unavailable()
+        return detection.unavailable()
 
     def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
         """uint8 [N, 3, H, W] against the true frames -> [N]; NaN where no face is detected in the generated frame."""

@@ -56,8 +56,8 @@ class NME:
     def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
         """uint8 [N, 3, H, W] against the true frames -> fraction of the eye distance [N]; NaN without a face."""
         found, true = _pair(generated, real)
-        eyes = np.linalg.norm(true[:, 36] - true[:, 45], axis=1)
-        return np.asarray(np.linalg.norm(found - true, axis=2).mean(1) / eyes, np.float64)
+        eyes_px = np.linalg.norm(true[:, 36] - true[:, 45], axis=1)
+        return np.asarray(np.linalg.norm(found - true, axis=2).mean(1) / np.where(eyes_px > 0, eyes_px, np.nan))
 
 
 class DetectionFailure:
