@@ -1,19 +1,19 @@
 """What a system elsewhere needs to take part: shots, driving frames and landmarks as plain PNG and CSV.
 
     OUT/
-      README.txt                          what to do, in a few lines
-      manifest.csv                        every file below with its sha256
-      <person>__<video>-<hash>/T8/        one episode (the exact name is in the manifest)
-        shots/0000.png ...                the T shots
-        shots_landmarks/0000.png ...      their landmark images
-        shots.csv                         their landmarks: file, x0, y0, ..., x67, y67 (pixels, iBUG-68 order)
-        drive/0000.png ...                the driving frames; left out where a system must not see them
-        drive_landmarks/0000.png ...
+      README.txt                      what to do, in a few lines
+      manifest.csv                    every file below with its sha256
+      T8/<video>/                     one episode: learn a head from 8 shots of this video, render its driving frames
+        shots/00.png ...              the shots
+        shots_landmarks/00.png ...    their landmark images
+        shots.csv                     their landmarks: file, x0, y0, ..., x67, y67 (pixels, iBUG-68 order)
+        drive/00.png ...              the driving frames; left out where a system must not see them
+        drive_landmarks/00.png ...
         drive.csv
-      answers/manifest.json               which frames are asked for; frames go to answers/<episode>/T8/0000.png
+      answers/manifest.json           which frames are asked for; they go to answers/T8/<video>/00.png ...
 
-`baselines.external.frames` reads the answers back. Episodes and frames are known there by the sha256 of what
-the system was shown, because a method is handed pixels and landmarks only.
+The answers have the layout of a method's images in a run folder. `baselines.external.frames` reads them back. It knows
+episodes and driving frames by the sha256 of what was exported, because a method is handed pixels and landmarks only.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Episode:
     @property
     def folder(self) -> str:
         """Its folder, relative to the export and to the answers."""
-        return f"{slug(self.video)}/T{self.T}"
+        return f"T{self.T}/{slug(self.video)}"
 
 
 def export_protocol(episodes: Iterable[Episode], out: Path, about: Mapping[str, Any],
@@ -91,7 +91,7 @@ def write_episode(folder: Path, shots: Frames, drive: Frames, drives_with: Drive
 
 
 def frame_name(index: int) -> str:
-    return f"{index:04d}.png"
+    return f"{index:02d}.png"
 
 
 def shots_sha256(shots: Frames) -> str:
@@ -150,11 +150,11 @@ def _bytes(tensor: Tensor) -> bytes:
 
 
 _README = """\
-Every folder <video>/T<k> is one task: learn a head from the frames in shots/, then render one frame for each
-driving pose. Poses are in drive_landmarks/ and drive.csv (68 points, iBUG order, pixels; the centre of the top-left
-pixel is 0, 0) and, unless they were withheld, as true frames in drive/.
+Every folder T<k>/<video> is one task: learn a head from the k frames in shots/, then render one frame for each driving
+pose. Poses are in drive_landmarks/ and drive.csv (68 points, iBUG order, pixels; the centre of the top-left pixel is
+0, 0) and, unless they were withheld, as true frames in drive/.
 
-Write the frames as PNG, same size, same names, to answers/<video>/T<k>/ (0000.png, 0001.png, ...); leave
+Write the frames as PNG, same size, same names, to answers/T<k>/<video>/ (00.png, 01.png, ...) and leave
 answers/manifest.json where it is. For a second system, copy the folder answers. You may leave out a whole T.
 Then: thbench run-protocol ... --methods external:NAME=answers
 """
