@@ -79,7 +79,7 @@ class ExternalFrames:
         expected = {episode.folder / name: episode.size_px for episode in self.episodes
                     if episode.T in answered or not answered for name in episode.names}
         check_frames(self.name, self.folder, expected)
-        self.provenance = {
+        self.provenance: dict[str, Any] = {
             "config": {"exported": manifest.about},
             "checkpoint": {"path": str(self.folder), "sha256": _sha256_of_all(self.folder, expected)},
             "notes": ["frames made elsewhere"]}

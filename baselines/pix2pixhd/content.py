@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.pix2pixhd.losses import VGGLoss
+from baselines.weight_files import read_weights
 from thbench.errors import ThbenchError
 from thbench.losses import ContentLoss
 from thbench.nets.perceptual import VGG19, VGGFeatures, caffe_state, random_vgg
@@ -37,8 +38,7 @@ def content_loss(content: Content, device: torch.device) -> nn.Module | None:
     if content == "random":
         return VGGLoss(_Signed(random_vgg(_PLAN, seed=0, pooling="max"))).to(device)
     vgg = VGGFeatures(_PLAN, pooling="max")
-    weights = torch.load(weight_path("vgg19-imagenet"), map_location="cpu", weights_only=True, mmap=True)
-    vgg.layers.load_state_dict(caffe_state(_PLAN, weights))
+    vgg.layers.load_state_dict(caffe_state(_PLAN, read_weights(weight_path("vgg19-imagenet"))))
     return VGGLoss(_Signed(vgg)).to(device)
 
 

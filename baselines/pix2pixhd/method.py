@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from baselines.pix2pixhd.content import Content, content_loss
 from baselines.pix2pixhd.losses import adam, apply_gradients, compute_losses, take_gradients
 from baselines.pix2pixhd.network import PRESETS, Pix2pixHDConfig, build, without_running_statistics
 from baselines.pix2pixhd.training import mirrored
+from baselines.weight_files import read_weights
 from thbench.data.landmark_image import landmark_images
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
@@ -88,17 +88,16 @@ class Pix2pixHD:
         _check_size(shots, self.size_px)
         x = to_signed(shots.images).to(self.device)
         y = to_signed(landmark_images(shots.landmarks, self.size_px)).to(self.device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_for(self.seed, shots))
-            return Pix2pixHDHead(self._fine_tuned(x, y), self.size_px, self.device)
+        random = torch.Generator().manual_seed(seed_for(self.seed, shots))
+        return Pix2pixHDHead(self._fine_tuned(x, y, random), self.size_px, self.device)
 
-    def _fine_tuned(self, x: Tensor, y: Tensor) -> nn.Module:
+    def _fine_tuned(self, x: Tensor, y: Tensor, random: torch.Generator) -> nn.Module:
         networks = copy.deepcopy(self.generator), copy.deepcopy(self.discriminator)
         optimisers = [adam(network, self.fine_tuning.learning_rate) for network in networks]
         for _ in range(self.fine_tuning.epochs):
-            for shots in torch.split(torch.randperm(len(x)), self.fine_tuning.batch):
+            for shots in torch.split(torch.randperm(len(x), generator=random), self.fine_tuning.batch):
                 batch = y[shots], x[shots]
-                batch = mirrored(*batch) if self.fine_tuning.flip else batch
+                batch = mirrored(*batch, random) if self.fine_tuning.flip else batch
                 losses = compute_losses(*networks, self.content, *batch)
                 for optimiser, network, gradients in zip(optimisers, networks, take_gradients(losses, *networks),
                                                          strict=True):
@@ -138,20 +137,15 @@ def _load(checkpoint: Path, size_px: int) -> _Model:
 
 def _authors_model(file: Path, size_px: int) -> _Model:
     other = file.with_name(file.name.replace("_net_G.pth", "_net_D.pth"))
+    missing = [str(path) for path in (file, other) if not path.is_file()]
+    if missing:
+        raise ThbenchError(f"{' and '.join(missing)} missing: few-shot learning of pix2pixhd needs G and D")
     return _Model(
-        replace(PRESETS["paper"], size_px=size_px), _authors_state(file), _authors_state(other), FineTuning(),
+        replace(PRESETS["paper"], size_px=size_px), without_running_statistics(read_weights(file)),
+        without_running_statistics(read_weights(other)), FineTuning(),
         {"config": {"net": asdict(PRESETS["paper"])},
          "checkpoint": {"path": str(file), "sha256": sha256_file(file), "discriminator_sha256": sha256_file(other)},
          "notes": ["G and D in the layout of the authors' code"]})
-
-
-def _authors_state(file: Path) -> dict[str, Tensor]:
-    try:
-        return without_running_statistics(torch.load(file, map_location="cpu", weights_only=True))
-    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ThbenchError(f"{file} cannot be read as a Pix2pixHD state_dict ({reason}); few-shot learning needs both "
-                           "<epoch>_net_G.pth and <epoch>_net_D.pth") from error
 
 
 def _with_settings(trained: FineTuning, settings: Mapping[str, Any]) -> FineTuning:

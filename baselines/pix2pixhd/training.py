@@ -65,6 +65,7 @@ class Pix2pixHDTrainer:
             for tensor in network.state_dict().values():
                 tensor.copy_(fabric.broadcast(tensor))
         self.optimisers = [adam(network, config.learning_rate) for network in self.networks]
+        self.random = torch.Generator().manual_seed(torch.initial_seed())
 
     def step(self, episodes: list[Episodes]) -> dict[str, float]:
         """One simultaneous update of G and D; the gradients of all processes are averaged."""
@@ -100,8 +101,8 @@ class Pix2pixHDTrainer:
                 "optimisers": [optimiser.state_dict() for optimiser in self.optimisers], "steps": self.steps}
 
     def rank_state(self) -> dict[str, Any]:
-        """Nothing: all processes share both networks."""
-        return {}
+        """Both networks are shared; each process mirrors other pairs."""
+        return {"random": self.random.get_state()}
 
     def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None:
         for network, state in zip(self.networks, shared["networks"], strict=True):
@@ -109,11 +110,12 @@ class Pix2pixHDTrainer:
         for optimiser, state in zip(self.optimisers, shared["optimisers"], strict=True):
             optimiser.load_state_dict(state)
         self.steps = shared["steps"]
+        self.random.set_state(rank["random"])
 
     def _losses(self, part: Episodes) -> Losses:
         y, x = to_signed(part.target_landmarks), to_signed(part.target)
         if self.config.flip:
-            y, x = mirrored(y, x)
+            y, x = mirrored(y, x, self.random)
         with self.fabric.autocast():
             return compute_losses(*self.networks, self.content, y, x)
 
@@ -134,8 +136,8 @@ def decayed(epoch: int, config: Pix2pixHDTraining) -> float:
     return max(0.0, 1 - max(0, epoch - config.constant_epochs) / config.decay_epochs)
 
 
-def mirrored(landmark_images: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+def mirrored(landmark_images: Tensor, frames: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """Mirrors each pair [B, 3, S, S] left to right with probability one half."""
-    chosen = (torch.rand(len(frames)) < 0.5).to(frames.device).view(-1, 1, 1, 1)
+    chosen = (torch.rand(len(frames), generator=random) < 0.5).to(frames.device).view(-1, 1, 1, 1)
     return (torch.where(chosen, landmark_images.flip(-1), landmark_images),
             torch.where(chosen, frames.flip(-1), frames))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import pickle
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from baselines.weight_files import read_weights
 from baselines.x2face.network import PRESETS, X2FaceConfig, X2FaceNet, build
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
@@ -93,14 +94,10 @@ def authors_state(file: Path) -> Mapping[str, Tensor]:
 
     Raises `ThbenchError` when the file holds something else, such as the Python 2 pickle of the same name.
     """
-    try:
-        with open(file, "rb") as source:
-            loaded = torch.load(_member(file) or source, map_location="cpu", weights_only=True)
-        state: Mapping[str, Tensor] = loaded["state_dict"]
-    except (pickle.UnpicklingError, RuntimeError, UnicodeDecodeError, EOFError, KeyError, TypeError, OSError,
-            zipfile.BadZipFile) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ThbenchError(f"{file} is not {AUTHORS_FILE} or a zip that holds it ({reason})") from error
+    loaded = read_weights(file, _member(file))
+    if not isinstance(loaded.get("state_dict"), Mapping):
+        raise ThbenchError(f"{file} holds no state_dict; name {AUTHORS_FILE} or the zip that holds it")
+    state: Mapping[str, Tensor] = loaded["state_dict"]
     return state
 
 
@@ -116,9 +113,12 @@ def _member(file: Path) -> io.BytesIO | None:
     """The weights inside the authors' zip; None where the file itself is the weights (newer ones are zips too)."""
     if not zipfile.is_zipfile(file):
         return None
-    with zipfile.ZipFile(file) as archive:
-        names = [name for name in archive.namelist() if PurePosixPath(name).name == AUTHORS_FILE]
-        return io.BytesIO(archive.read(names[0])) if names else None
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = [name for name in archive.namelist() if PurePosixPath(name).name == AUTHORS_FILE]
+            return io.BytesIO(archive.read(names[0])) if names else None
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ThbenchError(f"{file} is damaged ({error}); get it again") from error
 
 
 def _inputs(images: Tensor, size_px: int, device: torch.device) -> Tensor:
