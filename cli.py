@@ -88,6 +88,55 @@ def train(method: str, dataset: str, out: Path | None, quiet: bool, resume: bool
     click.echo(f"{folder}/model.safetensors")
 
 
+LANDMARKS = click.option("--landmarks", default="auto", show_default=True, help="auto, dlib, face-alignment, import:DIR.")
+CROP = click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]), default="per-clip",
+                    show_default=True, help="per-clip and per-frame cut around the face; as-is: face crops already.")
+DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 ...")
+
+
+@thbench.command(cls=SeveralValues)
+@click.argument("method")
+@click.option("--images", multiple=True, required=True, type=click.Path(path_type=Path),
+              help="Photos of one person, or folders of them.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Model file or training folder.")
+@click.option("--size", "size_px", type=click.IntRange(min=16), default=256, show_default=True)
+@LANDMARKS
+@click.option("--crop", type=click.Choice(["as-is", "per-frame"]), default="per-frame", show_default=True,
+              help="per-frame cuts around the face; as-is: face crops already.")
+@DEVICE
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="person.safetensors")
+def adapt(method: str, images: tuple[Path, ...], output: Path, device: str, **options: Any) -> None:
+    """Learns the head of one person from a few photos and keeps it in a file for `thbench drive`."""
+    from protocols.command import chosen_device
+    from thbench.heads import adapt_head
+
+    shots = adapt_head(method, list(images), output, device=chosen_device(device), **options)
+    click.echo(f"{output}: a head from {shots} shots")
+
+
+@thbench.command()
+@click.argument("head", type=click.Path(path_type=Path))
+@click.option("--video", type=click.Path(path_type=Path), help="The driving video; its sound is kept.")
+@click.option("--frames", type=click.Path(path_type=Path), help="Or a folder of driving frames.")
+@click.option("--fps", type=float, default=25.0, show_default=True, help="Frames per second of --frames.")
+@LANDMARKS
+@CROP
+@DEVICE
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="out.mp4")
+def drive(head: Path, video: Path | None, frames: Path | None, output: Path, device: str, **options: Any) -> None:
+    """Renders a kept head in the poses of a driving video."""
+    from protocols.command import chosen_device
+    from thbench.heads import drive_head
+
+    source = video or frames
+    if source is None or (video and frames):
+        raise click.UsageError("give either --video or --frames")
+    rendered, total = drive_head(head, source, output, device=chosen_device(device), **options)
+    click.echo(f"{output}: {total} frames" + (f", {total - rendered} without a face repeat the one before"
+                                              if rendered < total else ""))
+
+
 @thbench.command("model-info")
 @click.argument("method")
 @click.option("--preset", default="paper", show_default=True)
@@ -129,6 +178,28 @@ def run_protocol(**options: Any) -> None:
         sys.exit(1)
 
 
+@thbench.command("export-protocol", cls=SeveralValues)
+@click.argument("protocol", default="self-reenactment")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option("--T", "-T", "T", type=click.IntRange(min=1), multiple=True, help="Numbers of shots: --T 1 8 32.")
+@click.option("--dataset", help="A prepared dataset's folder, a name under $THBENCH_DATA, or synth.")
+@click.option("--videos", type=click.IntRange(min=1), help="Fewer test videos.")
+@click.option("--holdout", type=click.IntRange(min=1), help="Hold-out frames per video.")
+@click.option("--seed", type=int, help="Seed of the split.")
+@click.option("--split", type=click.Path(path_type=Path), help="A stored split instead of a drawn one.")
+@click.option("--drives-with", type=click.Choice(["image", "landmarks"]), default="image", show_default=True,
+              help="landmarks: the driving frames themselves are left out.")
+def export_protocol(out: Path, **options: Any) -> None:
+    """Writes PROTOCOL's shots, driving frames and landmarks as PNG and CSV, for a system that runs elsewhere.
+
+    The frames it makes go to OUT/answers; `--methods external:NAME=OUT/answers` puts them into a run.
+    """
+    from protocols.export import export_from_command_line
+
+    episodes = export_from_command_line(out=out, **options)
+    click.echo(f"{episodes} episodes in {out}; README.txt there says what to do with them")
+
+
 @thbench.command(cls=SeveralValues)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--metrics", multiple=True, help="Metrics to compute.  [default: the run's own]")
@@ -141,9 +212,82 @@ def score(**options: Any) -> None:
     score_from_command_line(**options)
 
 
+@thbench.command("prepare", cls=SeveralValues)
+@click.argument("layout", type=click.Choice(["vox1-frames", "vox-mp4", "videos", "frames"]))
+@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--size", "size_px", default=256, show_default=True, help="Side of the prepared frames in pixels.")
+@click.option("--landmarks", default="auto", show_default=True,
+              help="auto, dlib, face-alignment, or import:DIR for landmarks that you have.")
+@click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]),
+              help="as-is: the frames are face crops; per-frame, per-clip: cut the face out, once for each frame or for "
+              "each clip.  [default: as-is for the VoxCeleb layouts, per-clip for videos, per-frame for frames]")
+@click.option("--margin", default=2.0, show_default=True, help="Side of the crop in extents of the landmarks.")
+@click.option("--fps", type=float, help="Frames per second to take of a video.  [default: all]")
+@click.option("--frames-per-clip", type=click.IntRange(1), help="Frames to take of each clip, evenly.  [default: all]")
+@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of the JPEGs.")
+@click.option("--lossless", is_flag=True, help="PNG instead of JPEG.")
+@click.option("--test-persons", multiple=True, help="Persons for testing.  [default: VoxCeleb's, else a fraction]")
+@click.option("--test-fraction", type=click.FloatRange(0, 1), default=0.2, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Of the choice of test persons.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@click.option("--device", default="cpu", show_default=True, help="Where face-alignment runs, e.g. cuda.")
+@click.option("--shard-index", default=0, show_default=True, help="This machine, of --num-shards that share the work.")
+@click.option("--num-shards", type=click.IntRange(1), default=1, show_default=True)
+def prepare(**options: Any) -> None:
+    """Turns real frames or videos into a dataset: finds faces and landmarks, crops, resizes, packs.
+
+    \b
+    vox1-frames   unzippedFaces/<Name>/1.6/<video>/<frame>.jpg
+    vox-mp4       mp4/<id>/<video>/<clip>.mp4
+    videos        <person>/<video>.mp4 or <person>/<video>/<clip>.mp4
+    frames        <person>/<video>/<frame>.jpg
+
+    Run it again after a kill: it goes on where it stopped.
+    """
+    from thbench.data.prepare_command import run
+
+    click.echo(run(**options))
+
+
 @thbench.group()
 def data() -> None:
     """Looks at prepared datasets: counts, contact sheets, checks."""
+
+
+@data.command("show")
+@click.argument("dataset")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def data_show(dataset: str, as_json: bool) -> None:
+    """Counts and splits of DATASET, where its landmarks come from, and what was dropped and why."""
+    import json
+
+    from thbench.data.show import description, text
+
+    click.echo(json.dumps(description(dataset), indent=1) if as_json else text(description(dataset)))
+
+
+@data.command("sheet")
+@click.argument("dataset")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The PNG to write.")
+@click.option("--per-video", type=click.IntRange(1), default=8, show_default=True, help="Frames of each video.")
+@click.option("--videos", type=click.IntRange(1), default=40, show_default=True, help="Videos at most, evenly chosen.")
+def data_sheet(dataset: str, output: Path, per_video: int, videos: int) -> None:
+    """A contact sheet of DATASET: crops with their landmarks, to see at a glance whether they are right."""
+    from thbench.data.contact_sheet import write_contact_sheet
+    from thbench.data.open import open_dataset
+
+    write_contact_sheet(open_dataset(dataset), output, per_video, videos)
+    click.echo(output)
+
+
+@data.command("verify")
+@click.argument("dataset", type=click.Path(path_type=Path))
+def data_verify(dataset: Path) -> None:
+    """Reads every byte of DATASET again and compares it with what was recorded when it was prepared."""
+    from thbench.data.verify import verify
+
+    click.echo(verify(dataset))
 
 
 @thbench.group()
@@ -180,6 +324,66 @@ def report_latex(runs: tuple[Path, ...], output: Path | None, **options: Any) ->
         click.echo(text, nl=False)
     else:
         write_text(output, text)
+
+
+@report.command("figure", cls=SeveralValues)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--kind", type=click.Choice(["comparison", "ff-vs-ft", "ablation", "T-sweep"]), default="comparison",
+              show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=None,
+              help="Path without suffix; .png, .pdf and .tex are written.  [default: the kind]")
+@click.option("--pick", type=click.Choice(["random", "best", "worst", "median"]), default="random", show_default=True,
+              help="How people and frames are picked; the caption tells it.")
+@click.option("--metric", default="ssim", show_default=True, help="What best, worst and median are judged by.")
+@click.option("--judge", default="", help="The method whose scores pick.  [default: the last column]")
+@click.option("--rows", type=click.IntRange(1), default=4, show_default=True, help="How many people.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--methods", multiple=True, help="Which methods, in this order.")
+@click.option("--T", "shots", multiple=True, type=int, help="Which T.  [default: all]")
+def report_figure(run: Path, kind: Any, output: Path | None, methods: tuple[str, ...], shots: tuple[int, ...],
+                  **rule: Any) -> None:
+    """A grid of pictures like the paper's Figures 3, 4, 7 and 14-17: people by T and method."""
+    from reports.figures import Rule, write_figure
+
+    click.echo(write_figure(run, kind, output or Path(kind), Rule(**rule), methods, shots))
+
+
+@report.command("plots", cls=SeveralValues)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("plots"), show_default=True)
+@click.option("--metrics", multiple=True, help="Which metrics.  [default: FID, SSIM, CSIM and stand-ins]")
+@click.option("--times", type=click.Path(path_type=Path), help="The timing run of the same methods.")
+def report_plots(run: Path, output: Path, metrics: tuple[str, ...], times: Path | None) -> None:
+    """Scores against T and time, per-video spread, agreement of metrics, paired differences: PNG, PDF and SVG."""
+    from reports.plots import write_plots
+
+    for file in write_plots(run, output, metrics, times):
+        click.echo(file)
+
+
+@report.command("html")
+@RUNS
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("report"), show_default=True)
+@click.option("--with-paper", is_flag=True, help="Sets the published figures beside ours.")
+@click.option("--allow-mixed", is_flag=True, help="Lets runs of different protocols share a page, one table each.")
+@click.option("--rows", type=click.IntRange(1), default=4, show_default=True, help="How many people to show.")
+@click.option("--seed", default=0, show_default=True, help="Which people.")
+def report_html(runs: tuple[Path, ...], output: Path, **options: Any) -> None:
+    """One folder with a page that opens from disk: tables, pictures, clips, plots, worst cases, provenance."""
+    from reports.html import write_report
+
+    click.echo(write_report(runs, output, **options))
+
+
+@report.command("compare")
+@click.argument("run_a", type=click.Path(path_type=Path))
+@click.argument("run_b", type=click.Path(path_type=Path))
+@click.option("--format", type=click.Choice(["markdown", "json", "latex"]), default="markdown", show_default=True)
+def report_compare(run_a: Path, run_b: Path, format: str) -> None:
+    """What changed from RUN_A to RUN_B: settings, versions, and numbers with paired intervals."""
+    from reports.compare import compare_text
+
+    click.echo(compare_text(run_a, run_b, format), nl=False)
 
 
 @thbench.group()
@@ -274,6 +478,22 @@ def study_build(run: Path, out: Path, **options: Any) -> None:
     from thbench.runs import Run
 
     click.echo(build_study(Run.open(run), out, **options).text(out))
+
+
+@study.command("serve")
+@STUDY
+@DATABASE
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--public-url", default="", help="The address participants see, e.g. https://study.example.org.")
+@click.option("--trusted-proxy", default="", metavar="IP", help="The TLS proxy in front, whose headers are believed.")
+def study_serve(folder: Path, **options: Any) -> None:
+    """Serves STUDY to participants at / and its progress to its owner at /owner."""
+    from reports.study.serve import serve_folder
+
+    click.echo(f"participants: {options['public_url'] or 'http://{host}:{port}'.format(**options)}/   "
+               f"progress: /owner, with the owner's token of {folder}/secrets.json")
+    serve_folder(folder, **options)
 
 
 @study.command("score")

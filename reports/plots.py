@@ -28,6 +28,7 @@ class Plot:
     """A drawn plot. name is a file name without suffix; text says in words what the picture shows."""
 
     name: str
+    metric: str
     title: str
     text: str
     figure: Figure
@@ -36,7 +37,8 @@ class Plot:
 def write_plots(path: Path, output: Path, metrics: Sequence[str] = (), times: Path | None = None) -> list[Path]:
     """Writes every plot that the run holds the data for into the folder `output`, in `FORMATS`; returns the files.
 
-    times is the timing run of the same methods, when the run itself was not timed. Raises `ThbenchError` for unscored runs and unknown metrics.
+    times is the timing run of the same methods, when the run itself was not timed. Raises `ThbenchError` for unscored
+    runs and unknown metrics.
     """
     files = []
     results = Results.open(path)
@@ -80,7 +82,7 @@ def score_by_shots(results: Results, metric: Metric) -> Plot:
     if floor is not None:
         axes.axhline(floor, color=GREY, linestyle=(0, (1, 2)), label="real vs real")
     _legend(figure, axes)
-    return Plot(f"by-shots-{slug(metric.name)}", f"{metric.label} by number of shots",
+    return Plot(f"by-shots-{slug(metric.name)}", metric.label, f"{metric.label} by number of shots",
                 f"{metric.label} of each method against T, with 95 % intervals over videos.", figure)
 
 
@@ -95,7 +97,7 @@ def score_by_time(results: Results, metric: Metric, times: Sequence[Time]) -> Pl
         scores = {T: score for T, score in _scores(results, label, metric).items() if (label, T) in time_s}
         _draw_scores(axes, [time_s[label, T] for T in scores], list(scores.values()), _name(results, label), index)
         for T, score in scores.items():
-            axes.annotate(f"T={T}", (time_s[label, T], score.value or 0.0), xytext=(5, 4), textcoords="offset points",
+            axes.annotate(f"T={T}", (time_s[label, T], score.value or 0.0), xytext=(5, -9), textcoords="offset points",
                           fontsize=7, color=GREY)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
@@ -103,7 +105,7 @@ def score_by_time(results: Results, metric: Metric, times: Sequence[Time]) -> Pl
     axes.margins(x=0.12)
     axes.set(xlabel="few-shot learning, s (log)", ylabel=_axis(metric))
     _legend(figure, axes)
-    return Plot(f"by-time-{slug(metric.name)}", f"{metric.label} against few-shot learning time",
+    return Plot(f"by-time-{slug(metric.name)}", metric.label, f"{metric.label} against few-shot learning time",
                 f"{metric.label} of each method against the median seconds of few-shot learning, one point per T.",
                 figure)
 
@@ -127,7 +129,7 @@ def spread_over_videos(results: Results, metric: Metric) -> Plot | None:
         panel.set(title=f"T = {T}", xlabel=_axis(metric))
     panels[0].set_yticks(range(len(labels)), [_name(results, label) for label in labels])
     panels[0].set_ylim(len(labels) - 0.5, -0.5)
-    return Plot(f"by-video-{slug(metric.name)}", f"{metric.label} of each video",
+    return Plot(f"by-video-{slug(metric.name)}", metric.label, f"{metric.label} of each video",
                 f"Mean {metric.label} of every test video by method and T; the bar is the median video.", figure)
 
 
@@ -155,10 +157,11 @@ def paired_differences(results: Results, metric: Metric) -> Plot | None:
         panel.set(title=f"T = {T}", xlabel=f"difference in {drawable(metric.label)}")
     panels[0].set_yticks(range(len(others)), [_name(results, label) for label in others])
     panels[0].set_ylim(len(others) - 0.5, -0.5)
+    name = _name(results, reference)
     better = {True: "right of 0: better than it", False: "left of 0: better than it", None: ""}[metric.higher_is_better]
-    return Plot(f"differences-{slug(metric.name)}", f"{metric.label}: difference from {_name(results, reference)}",
-                f"Each method minus {_name(results, reference)}, paired by video, 95 % intervals; {better}. Filled: "
-                "significant after Holm's correction.", figure)
+    return Plot(f"differences-{slug(metric.name)}", metric.label, f"{metric.label}: difference from {name}",
+                f"Each method minus {name}, paired by video, 95 % intervals; {better}. Filled: significant after "
+                "Holm's correction.", figure)
 
 
 def metric_agreement(results: Results) -> Plot | None:
@@ -175,16 +178,17 @@ def metric_agreement(results: Results) -> Plot | None:
     figure = new_figure(1.8 + 0.55 * n, 1.3 + 0.5 * n)
     axes = figure.subplots()
     axes.grid(visible=False)
-    axes.imshow(correlation, cmap="PuOr_r", vmin=-1, vmax=1)
+    axes.pcolormesh(correlation, cmap="PuOr_r", vmin=-1, vmax=1, edgecolors="white", linewidth=1)
+    axes.set(xlim=(0, n), ylim=(n, 0), aspect="equal")
     for i in range(n):
         for j in range(n):
             value = float(correlation[i, j])
-            axes.text(j, i, "–" if np.isnan(value) else f"{value:.2f}", ha="center", va="center", fontsize=8,
-                      color="white" if abs(value) > 0.65 else "black")
+            axes.text(j + 0.5, i + 0.5, "–" if np.isnan(value) else f"{value:.2f}", ha="center", va="center",
+                      fontsize=8, color="white" if abs(value) > 0.65 else "black")
     names = [drawable(name) for name in table.columns]
-    axes.set_xticks(range(n), names, rotation=45, ha="right")
-    axes.set_yticks(range(n), names)
-    return Plot("agreement", "Do the metrics agree?",
+    axes.set_xticks(np.arange(n) + 0.5, names, rotation=45, ha="right")
+    axes.set_yticks(np.arange(n) + 0.5, names)
+    return Plot("agreement", "All metrics", "Agreement of the metrics",
                 f"Spearman correlation of the metrics over {len(table)} rows (method, T), signed so that 1 means that "
                 "two metrics rank the rows alike. Few rows make it a rough guide.", figure)
 

@@ -1,0 +1,135 @@
+"""The HTML report: one folder that opens from disk, works offline, and loads nothing from anywhere else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.figures import Rule
+from reports.latex import to_latex
+from reports.media import Clip, Comparison, WorstCase, clips, comparisons, failures, has_pictures, worst_cases
+from reports.plots import Plot, plots
+from reports.published import display_name
+from reports.results import Results, Time, open_all
+from reports.svg import inline_svg
+from reports.table import Cell, TableSpec, footnotes, ranked
+from reports.tables import table1
+from reports.time_table import table2
+from reports.writers import WRITERS, show
+from thbench.errors import ThbenchError
+from thbench.files import atomic_folder
+from thbench.runs import REAL, Unit
+
+TEMPLATES = Path(__file__).parent / "templates"
+DOWNLOADS = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
+MARKER = "thbench-report"
+
+
+@dataclass(frozen=True)
+class _RunPart:
+    """Everything that the page shows of one run; key is unique in the page and begins every id."""
+
+    key: str
+    results: Results
+    names: Mapping[str, str]
+    warning: str
+    plots: Mapping[str, Sequence[tuple[Plot, Markup]]]
+    comparisons: Sequence[Comparison]
+    rule: str
+    clips: Sequence[Clip]
+    judge: str
+    worst: Mapping[str, Sequence[WorstCase]]
+    failures: Sequence[tuple[Unit, str]]
+    times: Sequence[Time]
+
+
+def write_report(paths: Sequence[Path], output: Path, *, with_paper: bool = False,
+                 allow_mixed: bool = False, rows: int = 4, seed: int = 0) -> Path:
+    """Writes the folder `output` (replacing an earlier report) and returns its index.html.
+
+    rows people are drawn at random by `seed` for the comparison. Unscored and unfinished runs get a page that says so.
+    Raises `ThbenchError` for folders that are no runs, runs that may not share a table, and an `output` that exists
+    and is no report.
+    """
+    runs = open_all(paths)
+    if output.exists() and not (output / f".{MARKER}").exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ThbenchError(f"{output} exists and is no report; choose another folder")
+    with atomic_folder(output) as page:
+        (page / f".{MARKER}").touch()
+        tables = _tables(runs, with_paper, allow_mixed)
+        downloads = {name: _write_table(page, name, table) for name, table in tables.items()}
+        times = [time for run in runs for time in run.times]
+        rule = Rule(rows=rows, seed=seed)
+        parts = [_run_part(f"run{index}", run, page, times, rule) for index, run in enumerate(runs)]
+        (page / "index.html").write_text(_render(parts, tables, downloads), encoding="utf-8")
+    return output / "index.html"
+
+
+def _tables(runs: Sequence[Results], with_paper: bool, allow_mixed: bool) -> dict[str, TableSpec]:
+    scored, timed = [run for run in runs if run.is_scored], [run for run in runs if run.times]
+    tables = {}
+    if scored:
+        tables["scores"] = ranked(table1(scored, with_paper=with_paper, intervals=True, allow_mixed=allow_mixed),
+                                  "within-noise")
+    if timed:
+        tables["times"] = ranked(table2(timed, with_paper=with_paper, intervals=True, allow_mixed=allow_mixed))
+    return tables
+
+
+def _write_table(page: Path, name: str, table: TableSpec) -> dict[str, str]:
+    """Writes the table in every format; format -> path relative to the page."""
+    folder = page / "tables"
+    folder.mkdir(exist_ok=True)
+    files = {}
+    for format, suffix in DOWNLOADS.items():
+        text = to_latex(table) if format == "latex" else WRITERS[format](table)
+        (folder / f"{name}.{suffix}").write_text(text, encoding="utf-8")
+        files[format] = f"tables/{name}.{suffix}"
+    return files
+
+
+def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: Rule) -> _RunPart:
+    names = {label: display_name(label, method["spec"]) for label, method in run.methods.items()}
+    judge, worst = "", dict[str, list[WorstCase]]()
+    compared, animated = list[Comparison](), list[Clip]()
+    drawn = dict[str, list[tuple[Plot, Markup]]]()
+    for plot in plots(run, (), times) if run.is_scored else ():
+        drawn.setdefault(plot.metric, []).append((plot, Markup(inline_svg(plot, f"{key}-{plot.name}"))))
+    if has_pictures(run):
+        compared = comparisons(run, page, f"media/{key}/compare", rule)
+        animated = clips(run, page, f"media/{key}/clips", f"{compared[0].person}/{compared[0].video}")
+        judge, worst = worst_cases(run, page, f"media/{key}/worst") if run.is_scored else ("", {})
+    told = f"{len(compared)} people and one hold-out frame of each, drawn at random (seed {rule.seed})"
+    return _RunPart(key, run, names, run.warning(), drawn, compared, told, animated, judge, worst, failures(run),
+                    run.times)
+
+
+def _render(parts: Sequence[_RunPart], tables: Mapping[str, TableSpec],
+            downloads: Mapping[str, Mapping[str, str]]) -> str:
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+                              trim_blocks=True, lstrip_blocks=True)
+    environment.filters["cell_text"] = _cell_text
+    environment.filters["pretty_json"] = lambda value: json.dumps(value, indent=1, ensure_ascii=False, default=str)
+    css, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    policy = (f"default-src 'none'; img-src 'self' file:; style-src {_hash(css)}; script-src {_hash(script)}; "
+              "base-uri 'none'; form-action 'none'")
+    return environment.get_template("report.html").render(
+        parts=parts, tables=tables, downloads=downloads, marks={name: footnotes(t) for name, t in tables.items()},
+        css=Markup(css), script=Markup(script), policy=policy, real=REAL, empty=Cell())
+
+
+def _cell_text(cell: Cell, column: Any) -> str:
+    return show(cell, column, interval=False)
+
+
+def _hash(text: str) -> str:
+    """A CSP source that allows exactly this inline text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

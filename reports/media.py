@@ -1,0 +1,166 @@
+"""The pictures of the HTML report: frames to compare, short clips, and the worst cases of each method."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from reports.figures import Frame, Rule, pick_frames
+from reports.pictures import files_of, generated, load
+from reports.published import display_name
+from reports.results import Results
+from thbench.runs import Unit
+
+FRAME_MS = 160  # hold-out frames are spread over the video, so a clip shows poses, not motion
+WORST = 4
+JUDGES = ("csim", "csim-dlib", "csim-heads", "ssim")  # the first one measured orders the worst cases
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One generated picture in the page: a path relative to it, or why there is none."""
+
+    method: str
+    T: int
+    file: str = ""
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One hold-out frame with every method's picture of it, T by T."""
+
+    person: str
+    video: str
+    source: str
+    real: str
+    shown: Sequence[Shown]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Ground truth beside one method's frames: a still picture and the animated one."""
+
+    method: str
+    T: int
+    video: str
+    still: str
+    animation: str
+    n_frames: int
+
+
+@dataclass(frozen=True)
+class WorstCase:
+    """A frame on which a method did badly."""
+
+    T: int
+    video: str
+    index: int
+    value: str
+    real: str
+    file: str
+
+
+def comparisons(results: Results, page: Path, folder: str, rule: Rule) -> list[Comparison]:
+    """Copies the frames that the rule picks into `page`/`folder`; paths are relative to `page`."""
+    found = []
+    for number, frame in enumerate(pick_frames(results, rule, rule.judge or list(results.methods)[-1],
+                                               results.shots[-1])):
+        copy = _Copier(page, f"{folder}/{number}")
+        shown = [_shown(results, Unit(label, T, frame.video), frame, copy, f"m{index}-T{T}.png")
+                 for T in results.shots for index, label in enumerate(results.methods)]
+        person, _, video = frame.video.partition("/")
+        source = copy(files_of(results.run.shots_folder(frame.video)).get(0), "source.png")
+        real = copy(files_of(results.run.real_folder(frame.video)).get(frame.index), "real.png")
+        found.append(Comparison(person, video, source, real, shown))
+    return found
+
+
+def clips(results: Results, page: Path, folder: str, video: str) -> list[Clip]:
+    """One animated WebP per method at its largest T: ground truth on the left, the method on the right."""
+    made = []
+    T = results.shots[-1]
+    real = files_of(results.run.real_folder(video))
+    for index, label in enumerate(results.methods):
+        ours = files_of(results.run.unit_folder(Unit(label, T, video)))
+        pairs = [_side_by_side(load(real[i]), load(ours[i])) for i in real if i in ours]
+        if not pairs:
+            continue
+        still, animation = f"{folder}/m{index}.png", f"{folder}/m{index}.webp"
+        (page / folder).mkdir(parents=True, exist_ok=True)
+        pairs[0].save(page / still)
+        pairs[0].save(page / animation, format="WEBP", save_all=True, append_images=pairs[1:], duration=FRAME_MS,
+                      loop=0, quality=85)
+        made.append(Clip(_name(results, label), T, video, still, animation, len(pairs)))
+    return made
+
+
+def worst_cases(results: Results, page: Path, folder: str) -> tuple[str, dict[str, list[WorstCase]]]:
+    """The label of the metric that judged, and by method, at the largest T, the frames that it scored worst."""
+    metric = next((name for name in JUDGES if name in results.metrics and name in results.frames.columns
+                   and results.frames[name].notna().any()), None)
+    if metric is None:
+        return "", {}
+    T, found = results.shots[-1], dict[str, list[WorstCase]]()
+    for index, label in enumerate(results.methods):
+        frames = results.frames[(results.frames["method"] == label) & (results.frames["T"] == T)]
+        for rank, (_, row) in enumerate(frames.dropna(subset=[metric]).sort_values(metric).head(WORST).iterrows()):
+            frame = Frame(f"{row['person']}/{row['video']}", int(row["position"]))
+            copy = _Copier(page, folder)
+            shown = _shown(results, Unit(label, T, frame.video), frame, copy, f"m{index}-{rank}.png")
+            real = copy(files_of(results.run.real_folder(frame.video)).get(frame.index), f"m{index}-{rank}-real.png")
+            if shown.file and real:
+                value = f"{row[metric]:.3f}"
+                case = WorstCase(T, frame.video, frame.index, value, real, shown.file)
+                found.setdefault(shown.method, []).append(case)
+    return results.metrics[metric].label, found
+
+
+def failures(results: Results) -> list[tuple[Unit, str]]:
+    """Every failed unit with its error."""
+    units = ((unit, results.run.read_unit(unit)) for unit in results.run.planned())
+    return [(unit, result.error) for unit, result in units if result is not None and result.status == "failed"]
+
+
+def has_pictures(results: Results) -> bool:
+    """Whether the run holds the pictures of its first video (a run can be made without, or be unfinished)."""
+    return bool(results.videos) and all(files_of(folder) for folder in (
+        results.run.real_folder(results.videos[0]), results.run.shots_folder(results.videos[0])))
+
+
+@dataclass(frozen=True)
+class _Copier:
+    """Copies pictures into one folder of the page, byte for byte."""
+
+    page: Path
+    folder: str
+
+    def __call__(self, file: Path | None, name: str) -> str:
+        if file is None:
+            return ""
+        (self.page / self.folder).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, self.page / self.folder / name)
+        return f"{self.folder}/{name}"
+
+
+def _shown(results: Results, unit: Unit, frame: Frame, copy: _Copier, name: str) -> Shown:
+    label = _name(results, unit.method)
+    picture = generated(results, unit, frame.index)
+    if isinstance(picture, str):
+        return Shown(label, unit.T, missing=picture)
+    return Shown(label, unit.T, copy(files_of(results.run.unit_folder(unit))[frame.index], name))
+
+
+def _name(results: Results, label: str) -> str:
+    return display_name(label, results.methods[label]["spec"])
+
+
+def _side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
+    both = Image.new("RGB", (left.width + right.width, max(left.height, right.height)))
+    both.paste(left, (0, 0))
+    both.paste(right, (left.width, 0))
+    return both
