@@ -1,4 +1,4 @@
-"""The shape of a head: an analytic surface over (angle, height), and the frontal curves of eyes, brows, nose and mouth."""
+"""The shape of a head: an analytic surface over (angle, height), and frontal curves of eyes, brows, nose and mouth."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _SECTIONS = np.array([
 _TABLE_Y = np.linspace(-1.0, 1.0, 801)
 
 # Landmarks 0..8 of the jaw: angle from the front in degrees, height (mirrored for 9..16).
-_JAW = np.array([(86, 0.02), (85, -0.17), (83.5, -0.36), (81, -0.54), (76, -0.70), (68, -0.825), (54, -0.91), (30, -0.965),
-                 (0, -0.983)])
+_JAW = np.array([(86, 0.02), (85, -0.17), (83.5, -0.36), (81, -0.54), (76, -0.70), (68, -0.825), (54, -0.91),
+                 (30, -0.965), (0, -0.983)])
 
 _JAW_ANGLE = np.deg2rad(np.concatenate([-_JAW[:, 0], _JAW[7::-1, 0]])).astype(np.float32)
 _JAW_Y = np.concatenate([_JAW[:, 1], _JAW[7::-1, 1]]).astype(np.float32)
 
 # The frontal curves, in the order in which `Head.curves` holds them; "l" and "r" are sides of the image.
-_COUNTS = {"upper_l": 13, "lower_l": 13, "upper_r": 13, "lower_r": 13, "brow_l": 5, "brow_r": 5, "bridge": 4, "nostrils": 5,
-           "lips": 12, "mouth": 8, "gaze_l": 1, "gaze_r": 1}
+_COUNTS = {"upper_l": 13, "lower_l": 13, "upper_r": 13, "lower_r": 13, "brow_l": 5, "brow_r": 5, "bridge": 4,
+           "nostrils": 5, "lips": 12, "mouth": 8, "gaze_l": 1, "gaze_r": 1}
 _ENDS = dict(zip(_COUNTS, np.cumsum(list(_COUNTS.values())).tolist(), strict=True))
 CURVES = {name: slice(_ENDS[name] - count, _ENDS[name]) for name, count in _COUNTS.items()}
 _LID = np.linspace(-1, 1, 13)             # along an eyelid, from the outer corner
@@ -111,7 +111,8 @@ class Head:
         tip = -0.37 + p.nose_length
         bottom = tip - 0.085
         ridge = np.interp(y, [bottom - 0.03, bottom, tip - 0.03, tip, tip + 0.07, 0.06, 0.17, 0.26],
-                          [0.0, 0.085, p.nose_height * 0.92, p.nose_height, p.nose_height * 0.9, p.nose_bridge, 0.03, 0.0])
+                          [0.0, 0.085, p.nose_height * 0.92, p.nose_height, p.nose_height * 0.9, p.nose_bridge, 0.03,
+                           0.0])
         broad = np.interp(y, [bottom, tip, tip + 0.1, 0.05, 0.3], np.array([0.125, 0.125, 0.095, 0.07, 0.10]) *
                           np.array([p.nose_width, p.nose_width, 0.5 + 0.5 * p.nose_width, 1, 1]))
         nose = ridge * np.exp(-(side / broad) ** 2.4)
@@ -120,7 +121,8 @@ class Head:
         balls = 0.06 * _bump(side, y, p.eye_x, 0.0, 0.13, 0.085)
         brow = 0.035 * _bump(side, y, 0.28, p.brow_y, 0.25, 0.08)
         cheek = p.cheeks * _bump(side, y, 0.42, -0.24, 0.19, 0.18)
-        lips = 0.055 * _bump(side, y, 0.0, p.mouth_y + 0.01, 0.2, 0.085) - 0.018 * _bump(side, y, 0, p.mouth_y, 0.3, 0.018)
+        lips = (0.055 * _bump(side, y, 0.0, p.mouth_y + 0.01, 0.2, 0.085)
+                - 0.018 * _bump(side, y, 0.0, p.mouth_y, 0.3, 0.018))
         under = -0.03 * _bump(side, y, 0.0, p.mouth_y - 0.14, 0.2, 0.05)
         chin = p.chin_depth * _bump(side, y, 0.0, -0.9, 0.17, 0.09)
         return (nose + wings + sockets + balls + brow + cheek + lips + under + chin).astype(np.float32)
@@ -166,11 +168,11 @@ def _mouth(p: Person, motion: Motion) -> tuple[NDArray[np.float64], NDArray[np.f
     gape = 0.115 * motion.jaw + 0.02 * motion.pucker
     lift = 0.020 * motion.jaw + 0.012 * motion.smile
     u = np.array([-1, -0.62, -0.24, 0, 0.24, 0.62, 1])
-    bow = np.array([corner, 0.62 * p.upper_lip + lift * 0.8 + corner * 0.35, p.upper_lip + lift, 0.82 * p.upper_lip + lift,
-                    p.upper_lip + lift, 0.62 * p.upper_lip + lift * 0.8 + corner * 0.35, corner]) * \
-        np.array([1, full, full, full, full, full, 1])
+    flank = 0.62 * p.upper_lip + lift * 0.8 + corner * 0.35
+    bow = np.array([corner, flank, p.upper_lip + lift, 0.82 * p.upper_lip + lift, p.upper_lip + lift, flank, corner])
+    bow = bow * np.array([1, full, full, full, full, full, 1])
     v = np.array([0.62, 0.25, 0, -0.25, -0.62])
-    sag = -(p.lower_lip * full + gape) * np.array([0.72, 0.98, 1.0, 0.98, 0.72]) + corner * np.array([0.3, 0, 0, 0, 0.3])
+    sag = corner * np.array([0.3, 0, 0, 0, 0.3]) - (p.lower_lip * full + gape) * np.array([0.72, 0.98, 1.0, 0.98, 0.72])
     lips = np.stack([np.concatenate([u, v]) * half, p.mouth_y + np.concatenate([bow, sag])], 1)
     w = np.array([-0.88, -0.35, 0, 0.35, 0.88])
     roof = np.array([corner * 0.8, lift * 0.9, lift * 0.8, lift * 0.9, corner * 0.8])

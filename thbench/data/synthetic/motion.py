@@ -12,7 +12,7 @@ FRAMES_PER_SECOND = 12.5
 
 @dataclass(frozen=True)
 class Motion:
-    """The state of a head in one frame. Angles in degrees, positions in image widths, the rest 0..1 (gaze, brows -1..1).
+    """The state of a head in one frame: angles in degrees, positions in image widths, the rest 0..1 (gaze, brows -1..1).
 
     Positive yaw turns the face to the right of the image, positive pitch up, positive roll clockwise.
     """
@@ -36,15 +36,15 @@ class Motion:
 class Trajectory:
     """Sums of slow sines for the pose, gated faster ones for speech, and blinks at drawn times."""
 
-    waves: dict[str, NDArray[np.float64]]  # name -> [k, 3]: amplitude, frequency in Hz, phase
+    waves: dict[str, NDArray[np.float64]]  # name -> [3, k]: amplitude, frequency in Hz, phase
     rest: dict[str, float]
     blinks_s: NDArray[np.float64]
 
     def at(self, frame: int) -> Motion:
         """The motion at a frame number."""
         time_s = frame / FRAMES_PER_SECOND
-        value = {name: self.rest[name] + float((wave[:, 0] * np.sin(2 * np.pi * wave[:, 1] * time_s + wave[:, 2])).sum())
-                 for name, wave in self.waves.items()}
+        value = {name: self.rest[name] + float((size * np.sin(2 * np.pi * frequency_hz * time_s + phase)).sum())
+                 for name, (size, frequency_hz, phase) in self.waves.items()}
         speaking = 1.0 / (1.0 + np.exp(-4.0 * value["speech"]))
         blink = float(np.exp(-((time_s - self.blinks_s) / 0.11) ** 2).max(initial=0.0))
         return Motion(
@@ -83,4 +83,4 @@ def sample_trajectory(rng: np.random.Generator, duration_s: float) -> Trajectory
 
 
 def _waves(rng: np.random.Generator, terms: list[tuple[float, float, float]]) -> NDArray[np.float64]:
-    return np.array([(amplitude, rng.uniform(low, high), rng.uniform(0, 2 * np.pi)) for amplitude, low, high in terms])
+    return np.array([(amplitude, rng.uniform(low, high), rng.uniform(0, 2 * np.pi)) for amplitude, low, high in terms]).T

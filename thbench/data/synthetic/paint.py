@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thbench.data.synthetic import mesh
+from thbench.data.synthetic import grid
+from thbench.data.synthetic.clothes import paint_clothes
+from thbench.data.synthetic.grid import face_atlas
 from thbench.data.synthetic.head import CURVES, Head
-from thbench.data.synthetic.mesh import face_atlas
 from thbench.data.synthetic.motion import Motion
 from thbench.data.synthetic.person import Colour, Person
-from thbench.data.synthetic.scene import Scene, paint_clothes
+from thbench.data.synthetic.scene import Scene
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -31,15 +32,16 @@ def _rounding(count: int) -> Floats:
 
 
 _ROUND_12, _ROUND_8 = _rounding(12), _rounding(8)
-_BROW_STEPS = np.stack([np.interp(np.linspace(0, 4, 13), np.arange(5), unit) for unit in np.eye(5)], 1).astype(np.float32)
+_BROW_STEPS = np.stack([np.interp(np.linspace(0, 4, 13), np.arange(5), unit)
+                        for unit in np.eye(5)], 1).astype(np.float32)
 _BROW_TAPER = np.interp(np.linspace(0, 1, 13), [0, 0.12, 0.55, 1], [0.62, 1.0, 0.85, 0.12])[:, None] * (0, 1)
 
 
 def paint_skin(person: Person, head: Head, units: int) -> Image:
     """The face map without its moving features, uint8 [rows, columns, 3]; `units` is pixels per head unit."""
-    rows, columns = round(mesh.FACE_HEIGHT * units), round(mesh.ATLAS_WIDTH * units)
-    y = (mesh.FACE_TOP - (np.arange(rows, dtype=np.float32) + 0.5) / units)[:, None]
-    angle = (((np.arange(columns, dtype=np.float32) + 0.5) / units) - mesh.FACE_HALF)[None] / mesh.ANGLE_SCALE
+    rows, columns = round(grid.FACE_HEIGHT * units), round(grid.ATLAS_WIDTH * units)
+    y = (grid.FACE_TOP - (np.arange(rows, dtype=np.float32) + 0.5) / units)[:, None]
+    angle = (((np.arange(columns, dtype=np.float32) + 0.5) / units) - grid.FACE_HALF)[None] / grid.ANGLE_SCALE
     x = head.width(y) * np.sin(angle)
     front = np.clip(np.cos(angle) * 2, 0, 1)
     p = person
@@ -53,12 +55,15 @@ def paint_skin(person: Person, head: Head, units: int) -> Image:
     dark = p.skin * np.array([0.66, 0.56, 0.56], np.float32)
     skin = _mix(skin, dark, 0.28 * front * np.exp(-((side - p.eye_x) / 0.17) ** 2 - ((y + 0.085) / 0.04) ** 2))
     shadow = dark * (1 - p.makeup) + np.array([90, 60, 90], np.float32) * p.makeup
-    skin = _mix(skin, shadow, (0.22 + 0.4 * p.makeup) * front * np.exp(-((side - p.eye_x) / 0.16) ** 2 - ((y - 0.06) / 0.045) ** 2))
-    fold = np.exp(-((side - 0.17 - 0.75 * np.clip(tip - y, 0, 1) ** 1.2) / 0.022) ** 2) * ((y < tip + 0.02) & (y > p.mouth_y - 0.02))
+    lid = np.exp(-((side - p.eye_x) / 0.16) ** 2 - ((y - 0.06) / 0.045) ** 2)
+    skin = _mix(skin, shadow, (0.22 + 0.4 * p.makeup) * front * lid)
+    fold = np.exp(-((side - 0.17 - 0.75 * np.clip(tip - y, 0, 1) ** 1.2) / 0.022) ** 2)
+    fold = fold * ((y < tip + 0.02) & (y > p.mouth_y - 0.02))
     skin = _mix(skin, dark, 0.20 * front * fold)
     skin = _mix(skin, dark, 0.10 * front * np.exp(-(x / 0.03) ** 2 - ((y - tip + 0.16) / 0.045) ** 2))
     skin = _mix(skin, p.brow_colour, _beard(p, side, y, angle, rows, columns))
-    skin = _mix(skin, p.hair_colour * 0.7, 0.35 * np.clip((y - p.hairline + 0.02) / 0.05, 0, 1) * (p.hair != "bald") * np.ones_like(x))
+    scalp = 0.35 * np.clip((y - p.hairline + 0.02) / 0.05, 0, 1) * (p.hair != "bald") * np.ones_like(x)
+    skin = _mix(skin, p.hair_colour * 0.7, scalp)
     image = np.ascontiguousarray(np.clip(skin, 0, 255), dtype=np.uint8)
     _spots(p, head, image, units)
     nostril = p.skin * np.array([0.40, 0.28, 0.26], np.float32)
@@ -72,14 +77,15 @@ def paint_skin(person: Person, head: Head, units: int) -> Image:
 
 def paint_atlas(person: Person, skin: Image, scene: Scene, units: int) -> Image:
     """The whole atlas of one video: the face map, hair, clothes and plain patches."""
-    atlas = np.zeros((round(mesh.ATLAS_HEIGHT * units), skin.shape[1], 3), np.uint8)
+    atlas = np.zeros((round(grid.ATLAS_HEIGHT * units), skin.shape[1], 3), np.uint8)
     atlas[:len(skin)] = skin
-    rows = slice(round(mesh.HAIR_ROW * units), round(mesh.CLOTHES_ROW * units))
+    rows = slice(round(grid.HAIR_ROW * units), round(grid.CLOTHES_ROW * units))
     atlas[rows] = _hair(person, rows.stop - rows.start, skin.shape[1])
-    rows = slice(round(mesh.CLOTHES_ROW * units), round(mesh.PATCH_ROW * units))
+    rows = slice(round(grid.CLOTHES_ROW * units), round(grid.PATCH_ROW * units))
     paint_clothes(scene, person.skin, atlas[rows], units, person.neck_width)
     atlas[rows.stop:] = np.clip(person.skin, 0, 255)
-    atlas[rows.stop:, round((mesh.PATCH_GLASSES - 0.25) * units):round((mesh.PATCH_GLASSES + 0.25) * units)] = person.glasses_colour
+    left, right = (round((grid.PATCH_GLASSES + side * 0.25) * units) for side in (-1, 1))
+    atlas[rows.stop:, left:right] = person.glasses_colour
     return atlas
 
 
@@ -90,7 +96,7 @@ def paint_features(atlas: Image, person: Person, head: Head, curves: Floats, mot
     for side in ("l", "r"):
         _eye(atlas, person, at[f"upper_{side}"], at[f"lower_{side}"], at[f"gaze_{side}"], units)
         _brow(atlas, person, at[f"brow_{side}"], side == "l", units)
-    roof = (mesh.FACE_TOP - person.mouth_y) * units - 0.5
+    roof = (grid.FACE_TOP - person.mouth_y) * units - 0.5
     _mouth(atlas, person, at["lips"], at["mouth"], roof, motion, units)
 
 
@@ -108,7 +114,8 @@ def _eye(atlas: Image, p: Person, upper: Floats, lower: Floats, gaze: Floats, un
     glint = _fixed(gaze - corner - np.float32(units) * np.array([0.025, 0.028], np.float32))[0]
     cv2.circle(layer, glint, round(0.017 * units * 16), (250, 250, 250), -1, cv2.LINE_AA, _SHIFT)
     shade = np.zeros_like(mask)  # the upper lid shades the eyeball
-    cv2.polylines(shade, [_fixed(upper - corner + (0, 0.012 * units))], False, 100, max(1, round(0.035 * units)), cv2.LINE_AA, _SHIFT)
+    below_lid = _fixed(upper - corner + (0, 0.012 * units))
+    cv2.polylines(shade, [below_lid], False, 100, max(1, round(0.035 * units)), cv2.LINE_AA, _SHIFT)
     cv2.multiply(layer, cv2.cvtColor(255 - shade, cv2.COLOR_GRAY2BGR), layer, 1 / 255)
     _blend(patch, layer, mask)
     crease = (p.skin * (0.70, 0.60, 0.58)).tolist()
@@ -142,8 +149,8 @@ def _mouth(atlas: Image, p: Person, lips: Floats, mouth: Floats, rest_y: float, 
         cv2.circle(layer, tongue, round(0.06 * units * 16), (150, 66, 70), -1, cv2.LINE_AA, _SHIFT)
         half, edge = float(mouth[4, 0] - mouth[0, 0]) / 2, rest_y - (0.02 * motion.jaw - 0.045) * units
         rise = 0.02 * units
-        teeth = np.array([(-half, rest_y - 0.1 * units), (half, rest_y - 0.1 * units), (half * 0.8, edge - rise), (half * 0.4, edge),
-                          (-half * 0.4, edge), (-half * 0.8, edge - rise)]) + (middle, 0)
+        teeth = np.array([(-half, rest_y - 0.1 * units), (half, rest_y - 0.1 * units), (half * 0.8, edge - rise),
+                          (half * 0.4, edge), (-half * 0.4, edge), (-half * 0.8, edge - rise)]) + (middle, 0)
         cv2.fillPoly(layer, [_fixed(teeth - corner)], (232, 228, 216), cv2.LINE_AA, _SHIFT)
         _blend(patch, layer, mask)
     _line(atlas, inner[:17], (p.lips * 0.42).tolist(), 0.014 * units)

@@ -11,17 +11,18 @@ Colour = NDArray[np.float32]  # RGB, 0..255
 
 _SKIN = np.array([(255, 226, 206), (250, 213, 186), (242, 198, 164), (229, 180, 143), (214, 160, 120), (190, 134, 95),
                   (160, 107, 72), (128, 82, 54), (98, 62, 42), (72, 46, 34)], np.float32)
-_HAIR = np.array([(28, 24, 24), (48, 34, 28), (74, 48, 32), (104, 68, 42), (140, 96, 56), (186, 142, 86), (222, 190, 128),
-                  (158, 74, 38), (116, 44, 30), (150, 148, 146), (206, 204, 200)], np.float32)
+_HAIR = np.array([(28, 24, 24), (48, 34, 28), (74, 48, 32), (104, 68, 42), (140, 96, 56), (186, 142, 86),
+                  (222, 190, 128), (158, 74, 38), (116, 44, 30), (150, 148, 146), (206, 204, 200)], np.float32)
 _DYED = np.array([(190, 60, 110), (60, 110, 170), (70, 140, 110), (130, 80, 170)], np.float32)
-_IRIS = np.array([(70, 44, 28), (98, 64, 36), (120, 92, 48), (92, 110, 62), (72, 112, 96), (78, 120, 158), (106, 138, 160),
-                  (92, 96, 104)], np.float32)
-_FRAMES = np.array([(24, 22, 24), (70, 40, 26), (120, 26, 34), (40, 58, 104), (168, 140, 84), (150, 152, 158)], np.float32)
+_IRIS = np.array([(70, 44, 28), (98, 64, 36), (120, 92, 48), (92, 110, 62), (72, 112, 96), (78, 120, 158),
+                  (106, 138, 160), (92, 96, 104)], np.float32)
+_FRAMES = np.array([(24, 22, 24), (70, 40, 26), (120, 26, 34), (40, 58, 104), (168, 140, 84), (150, 152, 158)],
+                   np.float32)
 
 
 @dataclass(frozen=True)
 class Person:
-    """The look that all videos of one person share. Lengths are in head units: chin to crown is 2, the eyes at y = 0."""
+    """What all videos of one person share. Lengths are in head units: chin to crown is 2, the eyes at y = 0."""
 
     head_width: float
     jaw_width: float
@@ -116,7 +117,7 @@ def sample_person(seed: int) -> Person:
         iris=_between(_IRIS, float(rng.random() ** (1.0 + 0.35 * skin_tone) * (len(_IRIS) - 1))),
         blush=float(rng.uniform(0.0, 0.6)) + 0.3 * makeup,
         hair=hair, hair_colour=hair_colour,
-        brow_colour=(hair_colour * rng.uniform(0.45, 0.85) if hair_colour.max() > 60 else hair_colour).astype(np.float32),
+        brow_colour=_brow_colour(rng, hair_colour),
         hair_volume=float(rng.uniform(0.75, 1.25)),
         hairline=_normal(rng, 0.60, 0.04, 0.5, 0.7) + (0.12 if old and masculine else 0.0),
         hair_part=float(rng.uniform(-1, 1)),
@@ -127,8 +128,7 @@ def sample_person(seed: int) -> Person:
         beard_density=float(rng.uniform(0.6, 1.0)),
         glasses=str(rng.choice(["none", "round", "square", "oval"], p=[0.75, 0.08, 0.1, 0.07])),
         glasses_colour=_FRAMES[rng.integers(len(_FRAMES))],
-        moles=np.stack([rng.uniform(0.14, 0.5, 3) * rng.choice([-1, 1], 3), rng.uniform(-0.85, 0.45, 3), rng.uniform(0.013, 0.028, 3)], 1)
-        .astype(np.float32)[:int(rng.choice([0, 0, 1, 2, 3]))],
+        moles=_moles(rng),
         freckles=float(rng.uniform(0.4, 1.0)) if skin_tone < 4 and rng.random() < 0.15 else 0.0,
         makeup=makeup, seed=seed)
 
@@ -151,10 +151,21 @@ def _hair_colour(rng: np.random.Generator, skin_tone: float, old: bool) -> Colou
     return np.clip(colour * rng.uniform(0.92, 1.08, 3), 8, 250).astype(np.float32)
 
 
+def _brow_colour(rng: np.random.Generator, hair_colour: Colour) -> Colour:
+    darker = hair_colour * rng.uniform(0.45, 0.85) if hair_colour.max() > 60 else hair_colour
+    return darker.astype(np.float32)
+
+
+def _moles(rng: np.random.Generator) -> NDArray[np.float32]:
+    x = rng.uniform(0.14, 0.5, 3) * rng.choice([-1, 1], 3)
+    places = np.stack([x, rng.uniform(-0.85, 0.45, 3), rng.uniform(0.013, 0.028, 3)], 1)
+    return places.astype(np.float32)[:int(rng.choice([0, 0, 1, 2, 3]))]
+
+
 def _between(colours: Colour, position: float) -> Colour:
     low = min(int(position), len(colours) - 2)
     part = np.float32(position - low)
-    return colours[low] * (1 - part) + colours[low + 1] * part
+    return np.asarray(colours[low] * (1 - part) + colours[low + 1] * part, np.float32)
 
 
 def _normal(rng: np.random.Generator, mean: float, deviation: float, low: float, high: float) -> float:

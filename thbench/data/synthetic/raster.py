@@ -15,7 +15,7 @@ _FAR = np.float32(-1e6)
 
 @dataclass(frozen=True)
 class Fragments:
-    """The visible surface: flat sample positions [n], the triangle seen there [n], weights of its corners 1 and 2 [n]."""
+    """The visible surface: flat sample positions [n], the triangle seen there [n], weights of its corners 1 and 2."""
 
     samples: Ints
     triangles: Ints
@@ -60,7 +60,8 @@ def rasterise(points: Floats, depth: Floats, corners: Ints, double_sided: NDArra
     along, step = along.take(wins), step.take(wins).astype(np.float32)
     triangle = of_row.take(along)
     across, below = across.take(along) + step, below.take(along)
-    return Fragments(sample.take(wins), visible.take(triangle), u_x.take(triangle) * across + u_y.take(triangle) * below,
+    return Fragments(sample.take(wins), visible.take(triangle),
+                     u_x.take(triangle) * across + u_y.take(triangle) * below,
                      v_x.take(triangle) * across + v_y.take(triangle) * below)
 
 

@@ -8,14 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thbench.data.synthetic import mesh as meshes
+from thbench.data.synthetic.backdrop import paint_backdrop
+from thbench.data.synthetic.grid import Mesh
 from thbench.data.synthetic.head import Head
-from thbench.data.synthetic.mesh import Mesh, build_mesh
+from thbench.data.synthetic.mesh import build_mesh
 from thbench.data.synthetic.motion import Motion
 from thbench.data.synthetic.paint import paint_atlas, paint_features, paint_skin
 from thbench.data.synthetic.person import Person
 from thbench.data.synthetic.raster import rasterise
-from thbench.data.synthetic.scene import Scene, paint_backdrop
+from thbench.data.synthetic.scene import Scene
 
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -53,8 +54,8 @@ def build_cast(person: Person, size_px: int) -> Cast:
 
 def build_studio(cast: Cast, scene: Scene, size_px: int) -> Studio:
     """Prepares a video of a person at an image size."""
-    return Studio(cast, scene, paint_atlas(cast.person, cast.skin, scene, cast.units), paint_backdrop(scene, size_px * SAMPLES),
-                  size_px)
+    atlas = paint_atlas(cast.person, cast.skin, scene, cast.units)
+    return Studio(cast, scene, atlas, paint_backdrop(scene, size_px * SAMPLES), size_px)
 
 
 def project(points: Floats, motion: Motion, distance: float, size_px: int) -> tuple[Floats, Floats]:
@@ -95,7 +96,8 @@ def _look_up(atlas: Image, places: Floats) -> Image:
     count = len(places)
     folded = np.zeros((-(-count // 4096), 4096, 2), np.float32)
     folded.reshape(-1, 2)[:count] = places
-    return np.asarray(cv2.remap(atlas, folded, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8).reshape(-1, 3)[:count]
+    found = cv2.remap(atlas, folded[..., 0], folded[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.uint8).reshape(-1, 3)[:count]
 
 
 def _light(mesh: Mesh, scene: Scene, head_turn: Floats, body_turn: Floats) -> Floats:
@@ -111,7 +113,8 @@ def _light(mesh: Mesh, scene: Scene, head_turn: Floats, body_turn: Floats) -> Fl
     shiny = np.clip(shiny, 0, 1) ** 2
     highlight = mesh.gloss * (shiny * shiny * shiny) ** 3 * cast * (34 * float(scene.key.mean()))
     ambient = mesh.occlusion * (0.88 + 0.12 * up)
-    return np.concatenate([diffuse[:, None] * (scene.key * 1.25) + ambient[:, None] * scene.ambient, highlight[:, None]], 1)
+    colour = diffuse[:, None] * (scene.key * 1.25) + ambient[:, None] * scene.ambient
+    return np.concatenate([colour, highlight[:, None]], 1)
 
 
 def _body_motion(motion: Motion) -> Motion:
