@@ -21,21 +21,32 @@ FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _CRF = "17"  # visually lossless; frames that are measured are PNG, never video
 
 
+class VideoError(ThbenchError):
+    """A video file that cannot be used; `reason` says why without naming the file."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.reason}: copy it again from its source, or convert it to mp4"
+
+
 def read_video(path: Path, wanted: Collection[int] | None = None) -> tuple[Iterator[NDArray[np.uint8]], float]:
     """(frames, frames per second): each frame uint8 [H, W, 3] RGB, upright, in display order.
 
-    With `wanted` only the frames at these positions are converted and yielded. Raises `ThbenchError` when the file is
-    missing, is no video, or ends before its last frame; the last of these only while the frames are drawn.
+    With `wanted` only the frames at these positions are converted and yielded. Raises `VideoError` when the file is
+    no video or ends before its last frame, the latter only while the frames are drawn.
     """
     with _opened(path) as container:
         rate = container.streams.video[0].average_rate
     if not rate:
-        raise ThbenchError(f"{path} states no frame rate: convert it to mp4 first")
+        raise VideoError(path, "states no frame rate")
     return _frames(path, wanted), float(rate)
 
 
 def count_frames(path: Path) -> int:
-    """The number of frames, counted without decoding them. Raises `ThbenchError` as `read_video` does."""
+    """The number of frames, counted without decoding them. Raises `VideoError` as `read_video` does."""
     with _opened(path) as container:
         return sum(1 for packet in _packets(container, path) if packet.size and not packet.is_discard)
 
@@ -75,12 +86,11 @@ def _packets(container: Any, path: Path) -> Iterator[Any]:
     seen = 0
     for packet in container.demux(stream):
         if packet.is_corrupt:
-            raise ThbenchError(f"{path} is truncated after frame {seen}: copy it again from its source")
+            raise VideoError(path, "is truncated")
         seen += bool(packet.size)
         yield packet
     if seen < stream.frames:
-        raise ThbenchError(f"{path} is truncated: it holds {seen} of {stream.frames} frames; copy it again from its "
-                           "source")
+        raise VideoError(path, "is truncated")
 
 
 @contextmanager
@@ -90,11 +100,10 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise ThbenchError(f"{path} holds no video")
+                raise VideoError(path, "holds no video")
             yield container
     except (av.error.FFmpegError, OSError) as error:
-        raise ThbenchError(f"{path} is not a readable video ({error.strerror or error}): it may be truncated or of an "
-                           "unknown format") from error
+        raise VideoError(path, "is truncated or not a video") from error
 
 
 @contextmanager

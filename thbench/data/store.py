@@ -1,0 +1,186 @@
+"""The prepared store: a dataset whose frames are read in place, at random.
+
+    DATASET/
+      dataset.json      format, size, recipe, landmark source, split rule, counts, sha256 of every shard; written last
+      index.parquet     one row per frame (see `SCHEMA`): names, split, crop, box, landmarks, shard, byte offset, size
+      dropped.parquet   one row per frame, clip or video that was left out: reason, person, video, clip, frame
+      shards/00000.tar  frames as person/video/clip/frame.jpg, uncompressed tar: `tar tf` lists them
+
+A folder without dataset.json is one that `thbench prepare` has begun and not finished.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+
+from thbench.data.dataset import Split, Video
+from thbench.errors import ThbenchError
+from thbench.files import read_json
+from thbench.method import Frames
+
+FORMAT = 1
+PLAN_JSON, DATASET_JSON, INDEX, DROPPED = "plan.json", "dataset.json", "index.parquet", "dropped.parquet"
+SHARDS = "shards"
+ROWS_PER_GROUP = 1024
+_GROUPS_KEPT = 128  # of landmarks and names, 0.6 MB each
+
+SCHEMA = pa.schema([
+    ("person", pa.string()),
+    ("video", pa.string()),
+    ("clip", pa.string()),
+    ("frame", pa.string()),
+    ("split", pa.string()),
+    ("crop", pa.list_(pa.int32(), 3)),         # left, top, side in pixels of the source frame
+    ("box", pa.list_(pa.float32(), 4)),        # of the face: left, top, right, bottom in pixels of the stored frame
+    ("faces", pa.int16()),                     # found in the source frame; the largest one is kept
+    ("landmarks", pa.list_(pa.float32(), 136)),  # x_0, y_0, ..., x_67, y_67 in pixels of the stored frame
+    ("landmark_source", pa.string()),
+    ("shard", pa.int32()),
+    ("offset", pa.int64()),                    # of the encoded frame in its shard, in bytes
+    ("size", pa.int32()),                      # of the encoded frame, in bytes
+    ("crc32", pa.uint32()),
+])
+DROPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("reason", "person", "video", "clip", "frame")])
+
+
+class PreparedStore:
+    """A prepared dataset, opened for reading: the `Dataset` protocol over DATASET's files.
+
+    Safe to read from several threads and forked processes; pickles as its path, so that a worker opens it again.
+    Per-frame offsets are held as arrays (16 bytes a frame); landmarks and names are read when they are asked for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises `ThbenchError` when `path` holds no dataset, an unfinished one, or one of another format."""
+        self.path = Path(path)
+        self.info: dict[str, Any] = _dataset_info(self.path)
+        self.name = self.path.resolve().name
+        self.size_px = int(self.info["size_px"])
+        self.sha256 = str(self.info["sha256"])
+        table = _read_index(self.path, ["person", "video", "split", "shard", "offset", "size"])
+        self._shard, self._offset, self._size = (table[name].to_numpy() for name in ("shard", "offset", "size"))
+        self.videos, self._first_row = _videos(table)
+        self._rows_of = {video.key: slice(first, first + video.n_frames)
+                         for video, first in zip(self.videos, self._first_row, strict=True)}
+        self._index = pq.ParquetFile(self.path / INDEX)
+        groups = range(self._index.metadata.num_row_groups)
+        self._group_starts = np.cumsum([0, *(self._index.metadata.row_group(group).num_rows for group in groups)])
+        self._lock = threading.Lock()
+        self._cached_group = lru_cache(maxsize=_GROUPS_KEPT)(self._read_group)
+
+    def __reduce__(self) -> tuple[type[PreparedStore], tuple[Path]]:
+        return PreparedStore, (self.path,)
+
+    def read(self, video: Video, frames: Sequence[int]) -> Frames:
+        """See `Dataset.read`. Raises `ThbenchError` for an unknown video, a position outside it, or damaged files."""
+        rows = self._rows(video, frames)
+        encoded = self._encoded(rows)
+        images = np.empty((len(rows), self.size_px, self.size_px, 3), np.uint8)
+        for slot, data in enumerate(encoded):
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
+            if image is None or image.shape != images.shape[1:]:
+                raise self._damaged(video, int(frames[slot]))
+            images[slot] = image
+        landmarks = self._gather(rows, "landmarks").reshape(-1, 68, 2)
+        return Frames(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(landmarks))
+
+    def frame_names(self, video: Video) -> list[str]:
+        """See `Dataset.frame_names`."""
+        rows = self._rows(video, range(video.n_frames))
+        return [f"{clip}/{frame}" for clip, frame in zip(self._gather(rows, "clip"), self._gather(rows, "frame"),
+                                                        strict=True)]
+
+    def _rows(self, video: Video, frames: Sequence[int]) -> NDArray[np.int64]:
+        rows = self._rows_of.get(video.key)
+        if rows is None:
+            raise ThbenchError(f"{self.path} has no video {video.key!r}")
+        positions = np.asarray(frames, np.int64)
+        if len(positions) and not 0 <= positions.min() <= positions.max() < rows.stop - rows.start:
+            raise ThbenchError(f"{self.path}: {video.key} has frames 0 to {rows.stop - rows.start - 1}, asked for "
+                               f"{positions.min()} to {positions.max()}")
+        return positions + rows.start
+
+    def _encoded(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """The bytes of frames that lie in one shard: those of one video always do."""
+        if not len(rows):
+            return []
+        path = self.path / SHARDS / f"{self._shard[rows[0]]:05d}.tar"
+        try:
+            shard = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise ThbenchError(f"cannot read {path} ({error.strerror}): run `thbench data verify {self.path}`") from error
+        try:
+            return [os.pread(shard, int(self._size[row]), int(self._offset[row])) for row in rows]
+        finally:
+            os.close(shard)
+
+    def _damaged(self, video: Video, frame: int) -> ThbenchError:
+        return ThbenchError(f"frame {frame} of {video.key} in {self.path} is damaged: run `thbench data verify "
+                            f"{self.path}`, then prepare the dataset again")
+
+    def _gather(self, rows: NDArray[np.int64], column: str) -> NDArray[Any]:
+        groups = np.searchsorted(self._group_starts, rows, side="right") - 1
+        parts = [self._cached_group(int(group))[column][row - self._group_starts[group]]
+                 for group, row in zip(groups, rows, strict=True)]
+        return np.array(parts, np.float32 if column == "landmarks" else object)
+
+    def _read_group(self, group: int) -> dict[str, NDArray[Any]]:
+        with self._lock:  # a ParquetFile is read by one thread at a time
+            table = self._index.read_row_group(group, columns=["clip", "frame", "landmarks"], use_threads=False)
+        landmarks = table["landmarks"].combine_chunks().flatten().to_numpy().reshape(-1, 136)
+        return {"landmarks": landmarks, "clip": table["clip"].to_numpy(), "frame": table["frame"].to_numpy()}
+
+
+def is_store(path: Path) -> bool:
+    """Whether `path` holds a prepared dataset, finished or begun."""
+    return any((path / name).exists() for name in (DATASET_JSON, PLAN_JSON))
+
+
+def _dataset_info(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise ThbenchError(f"{path} does not exist: make a dataset with `thbench prepare LAYOUT SRC {path}`")
+    if not (path / DATASET_JSON).is_file():
+        if is_store(path):
+            raise ThbenchError(f"{path} is not finished: run the same `thbench prepare` again, it goes on from there")
+        raise ThbenchError(f"{path} is not a prepared dataset (no {DATASET_JSON}): make one with `thbench prepare "
+                           f"LAYOUT {path} OUT`")
+    info: dict[str, Any] = read_json(path / DATASET_JSON)
+    if info.get("format") != FORMAT:
+        raise ThbenchError(f"{path}/{DATASET_JSON} has format {info.get('format')!r}, this thbench reads {FORMAT}: "
+                           "update thbench or prepare the dataset again")
+    return info
+
+
+def _read_index(path: Path, columns: list[str]) -> Any:
+    try:
+        return pq.read_table(path / INDEX, columns=columns, read_dictionary=["person", "video", "split"])
+    except (OSError, pa.ArrowException) as error:
+        raise ThbenchError(f"{path / INDEX} is missing or damaged ({str(error).splitlines()[0]}): prepare the dataset "
+                           "again") from error
+
+
+def _videos(table: Any) -> tuple[list[Video], list[int]]:
+    """The videos in the order of the index and the first row of each; the rows of a video lie together."""
+    names = {name: table[name].unify_dictionaries().combine_chunks() for name in ("person", "video", "split")}
+    codes = np.stack([column.indices.to_numpy() for column in names.values()])
+    changes = np.flatnonzero((codes[:, 1:] != codes[:, :-1]).any(axis=0)) + 1
+    starts = np.concatenate([[0], changes, [codes.shape[1]]]).tolist()
+    texts = [column.dictionary.to_pylist() for column in names.values()]
+    videos = []
+    for first, end in zip(starts, starts[1:], strict=False):
+        person, video, split = (text[code] for text, code in zip(texts, codes[:, first], strict=True))
+        chosen: Split = "test" if split == "test" else "train"
+        videos.append(Video(person, video, chosen, end - first))
+    return videos, starts[:-1]
