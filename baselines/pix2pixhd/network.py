@@ -33,6 +33,7 @@ class Pix2pixHDConfig:
 
 PRESETS = {
     "paper": Pix2pixHDConfig(),
+    "paper-224": Pix2pixHDConfig(size_px=224),
     "small": Pix2pixHDConfig(size_px=64, ngf=16, n_down=3, n_blocks=3, ndf=16),
 }
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from baselines.pix2pixhd.content import Content, content_loss
 from baselines.pix2pixhd.losses import Losses, adam, apply_gradients, compute_losses, take_gradients
-from baselines.pix2pixhd.network import PRESETS, Pix2pixHDConfig, build, initialise
+from baselines.pix2pixhd.network import PRESETS, Pix2pixHDConfig, build, initialise, parameter_counts
 from thbench.data.episodes import Episodes
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
@@ -40,12 +40,12 @@ class Pix2pixHDTraining:
 
 
 def pix2pixhd_training(preset_name: str) -> Pix2pixHDTraining:
-    """The configuration of a preset: `paper` as the authors trained, `small` for 64 pixels on a CPU."""
+    """The configuration of a preset: `paper` and `paper-224` as the authors trained, `small` for 64 pixels on a CPU."""
     if preset_name not in PRESETS:
         raise ThbenchError(f"pix2pixhd has no preset {preset_name!r}; known are {', '.join(PRESETS)}")
     if preset_name == "small":
         return Pix2pixHDTraining(PRESETS["small"], batch=8, content="heads", flip=False, fine_tuning_epochs=10)
-    return Pix2pixHDTraining()
+    return Pix2pixHDTraining(PRESETS[preset_name])
 
 
 class Pix2pixHDTrainer:
@@ -53,6 +53,7 @@ class Pix2pixHDTrainer:
 
     kind: ClassVar[str] = "pix2pixhd"
     configure = staticmethod(pix2pixhd_training)
+    parameter_counts = staticmethod(lambda config: parameter_counts(config.net))
 
     def __init__(self, config: Pix2pixHDTraining, videos: int, fabric: Fabric) -> None:
         self.config, self.fabric = config, fabric

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from baselines.x2face.network import PRESETS, X2FaceConfig, build
+from baselines.x2face.network import PRESETS, X2FaceConfig, build, parameter_counts
 from thbench.data.episodes import Episodes
 from thbench.errors import ThbenchError
 
@@ -46,6 +46,7 @@ class X2FaceTrainer:
 
     kind: ClassVar[str] = "x2face"
     configure = staticmethod(x2face_training)
+    parameter_counts = staticmethod(lambda config: parameter_counts(config.net))
 
     def __init__(self, config: X2FaceTraining, videos: int, fabric: Fabric) -> None:
         self.config, self.fabric = config, fabric
