@@ -220,8 +220,8 @@ def score(**options: Any) -> None:
 @click.option("--landmarks", default="auto", show_default=True,
               help="auto, dlib, face-alignment, or import:DIR for landmarks that you have.")
 @click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]),
-              help="as-is: the frames are face crops; per-frame, per-clip: cut the face out, once for each frame or for "
-              "each clip.  [default: as-is for the VoxCeleb layouts, per-clip for videos, per-frame for frames]")
+              help="as-is: the frames are face crops; per-frame, per-clip: cut the face out, once for each frame or "
+              "for each clip.  [default: as-is for the VoxCeleb layouts, per-clip for videos, per-frame for frames]")
 @click.option("--margin", default=2.0, show_default=True, help="Side of the crop in extents of the landmarks.")
 @click.option("--fps", type=float, help="Frames per second to take of a video.  [default: all]")
 @click.option("--frames-per-clip", type=click.IntRange(1), help="Frames to take of each clip, evenly.  [default: all]")

@@ -11,11 +11,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from thbench.data.open import open_dataset
 
 from protocols.definition import load_definition, parse_stored
 from protocols.run import Outcome, RunOptions, methods_from, run_protocol
 from protocols.score import score_run
-from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
 from thbench.runs import Run
 

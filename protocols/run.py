@@ -19,7 +19,7 @@ from thbench.data.dataset import Dataset
 from thbench.environment import git_commit, hardware, versions
 from thbench.errors import ThbenchError
 from thbench.files import write_json
-from thbench.method import MethodOptions, load_method, provenance
+from thbench.method import MethodOptions, provenance
 from thbench.runs import FORMAT, Run, Unit, UnitResult
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]

@@ -50,7 +50,7 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
             for cell in progress(estimates, len(estimates), f"score sets, {metric.card.label}"):
                 try:
                     estimates[cell][name] = _estimate(run, metric, [unit for unit in units if _cell(unit) == cell])
-                except _NothingToScore:
+                except NothingToScoreError:
                     continue
     summary = summarise(table, cards, estimates, unavailable)
     with atomic_path(run.frames_parquet) as temporary:
@@ -59,7 +59,7 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
     return summary
 
 
-class _NothingToScore(Exception):
+class NothingToScoreError(Exception):
     """Every unit of the cell failed."""
 
 
@@ -179,7 +179,7 @@ def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit]) -> Estimate:
                                    partial(_features, metric, held, held_names)))
         videos += [unit.video] * len(names)
     if not generated:
-        raise _NothingToScore
+        raise NothingToScoreError
     return metric.estimate(np.concatenate(generated), np.concatenate(real), np.array(videos))
 
 

@@ -39,6 +39,10 @@ class OursHead:
         self.config, self.generator, self.adaptive = config, generator.eval().requires_grad_(False), adaptive
         self.parts_s = dict(parts_s or {})
 
+    @property
+    def size_px(self) -> int:
+        return self.config.size_px
+
     def render(self, drive: Frames) -> Tensor:
         """uint8 [N, 3, S, S], from the landmarks of `drive` alone."""
         if drive.size_px != self.config.size_px:

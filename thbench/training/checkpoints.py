@@ -94,6 +94,13 @@ def load_model(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
     return floats, description, sha256_file(file)
 
 
+def read_description(path: Path) -> dict[str, Any]:
+    """The description in a model file's header; raises `ThbenchError` when there is no such file."""
+    if not path.is_file():
+        raise ThbenchError(f"{path} does not exist or is no file")
+    return _read(path)[1]
+
+
 def prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """{"a": t} -> {"prefix.a": t}: several modules in one model file."""
     return {f"{prefix}.{name}": tensor for name, tensor in state.items()}

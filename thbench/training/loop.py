@@ -29,8 +29,9 @@ class Trainer(Protocol):
     """What the loop needs of a method. Built as `TrainerClass(config, videos, fabric)`.
 
     `configure(preset)` makes its configuration (`parameter_counts(config)` counts its networks): a frozen dataclass
-    with at least `size_px`, `shots` (frames per episode beside the target), `batch` (episodes per step, over all processes) and `epochs` (passes over the training
-    videos when no number of steps is given). Modules that all processes share go through `fabric.setup_module`.
+    with at least `size_px`, `shots` (frames per episode beside the target), `batch` (episodes per step, over all
+    processes) and `epochs` (passes over the training videos when no number of steps is given). Modules that all
+    processes share go through `fabric.setup_module`.
     """
 
     kind: ClassVar[str]

@@ -1,0 +1,84 @@
+"""Checkpoints keep every bit, and only whole ones count."""
+
+import json
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thbench.errors import ThbenchError
+from thbench.training import checkpoints
+from thbench.training.checkpoints import _put_tensors, _take_tensors
+
+leaves = st.one_of(st.none(), st.booleans(), st.integers(-2**40, 2**40), st.floats(allow_nan=False), st.text(max_size=5))
+trees = st.recursive(leaves, lambda inner: st.one_of(
+    st.lists(inner, max_size=3), st.dictionaries(st.one_of(st.text(max_size=4), st.integers()), inner, max_size=3)))
+
+
+@given(trees)
+def test_any_tree_survives_json(tree):
+    skeleton = json.loads(json.dumps(_take_tensors({"root": tree}, "", {})))
+    assert _put_tensors(skeleton, {}) == {"root": tree}
+
+
+def test_an_optimiser_state_comes_back_exactly(tmp_path):
+    layer = torch.nn.Linear(3, 2)
+    optimiser = torch.optim.Adam(layer.parameters(), betas=(0.0, 0.999))
+    layer(torch.rand(4, 3)).sum().backward()
+    optimiser.step()
+    checkpoints.save_part(tmp_path / "step", "shared", {"optimiser": optimiser.state_dict()})
+    loaded = checkpoints.load_part(tmp_path / "step", "shared")
+    fresh = torch.optim.Adam(layer.parameters())
+    fresh.load_state_dict(loaded["optimiser"])
+    for old, new in zip(optimiser.state.values(), fresh.state.values(), strict=True):
+        assert torch.equal(old["exp_avg_sq"], new["exp_avg_sq"])
+    assert fresh.param_groups[0]["betas"] == [0.0, 0.999]
+
+
+def test_a_checkpoint_without_its_mark_is_passed_over_and_removed(tmp_path):
+    for step in (10, 20, 30):
+        checkpoints.save_part(checkpoints.step_folder(tmp_path, step), "shared", {"step": step})
+        if step < 30:
+            checkpoints.commit(checkpoints.step_folder(tmp_path, step), 1)
+    assert checkpoints.latest(tmp_path, 1) == (checkpoints.step_folder(tmp_path, 20), 20)
+    checkpoints.keep_newest(tmp_path, 1)
+    assert [folder.name for folder in tmp_path.iterdir()] == ["step-00000020"]
+
+
+def test_another_number_of_processes_is_refused(tmp_path):
+    checkpoints.save_part(checkpoints.step_folder(tmp_path, 1), "shared", {})
+    checkpoints.commit(checkpoints.step_folder(tmp_path, 1), 8)
+    with pytest.raises(ThbenchError, match="written by 8 processes"):
+        checkpoints.latest(tmp_path, 1)
+
+
+def test_a_model_file_keeps_its_description_and_halves_come_back_as_floats(tmp_path):
+    file = tmp_path / "model.safetensors"
+    checkpoints.save_model(file, {"a.w": torch.ones(2, dtype=torch.float16)}, {"kind": "ours", "config": {"x": 1}})
+    tensors, description, sha256 = checkpoints.load_model(tmp_path, "ours")
+    assert tensors["a.w"].dtype == torch.float32
+    assert description["config"] == {"x": 1}
+    assert len(sha256) == 64
+
+
+def test_a_model_of_another_kind_or_none_is_one_clear_line(tmp_path):
+    with pytest.raises(ThbenchError, match="no model file at .*; train one"):
+        checkpoints.load_model(tmp_path / "nothing", "ours")
+    checkpoints.save_model(tmp_path / "m.safetensors", {"a": torch.ones(1)}, {"kind": "x2face"})
+    with pytest.raises(ThbenchError, match="kind 'x2face', 'ours' is needed"):
+        checkpoints.load_model(tmp_path / "m.safetensors", "ours")
+
+
+def test_a_damaged_model_file_is_named(tmp_path):
+    file = tmp_path / "m.safetensors"
+    checkpoints.save_model(file, {"a": torch.ones(1000)}, {"kind": "ours"})
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ThbenchError, match="m.safetensors is missing or damaged"):
+        checkpoints.load_model(file, "ours")
+
+
+def test_weights_of_another_preset_are_one_line(tmp_path):
+    with pytest.raises(ThbenchError, match=r"file\.st does not fit this network .*another preset") as caught:
+        checkpoints.load_module(torch.nn.Linear(2, 2), torch.nn.Linear(3, 2).state_dict(), "file.st")
+    assert "\n" not in str(caught.value)
