@@ -281,6 +281,21 @@ def data_sheet(dataset: str, output: Path, per_video: int, videos: int) -> None:
     click.echo(output)
 
 
+@data.command("export")
+@click.argument("dataset", type=click.Choice(["synth"]))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--as", "layout", type=click.Choice(["vox1", "vox2"]), required=True, help="The layout to write.")
+@click.option("--persons", default=8, show_default=True, help="Spread over training and test persons.")
+@click.option("--videos", default=2, show_default=True, help="Of each person.")
+@click.option("--frames", default=24, show_default=True, help="Of each video.")
+@click.option("--size", "size_px", default=224, show_default=True, help="Side of the frames in pixels.")
+def data_export(dataset: str, out: Path, **options: Any) -> None:
+    """Writes synthetic heads as if they were VoxCeleb, to try `thbench prepare` without the real data."""
+    from thbench.data.synthetic.export import export_synth
+
+    click.echo(f"{export_synth(out=out, **options)} frames in {out}")
+
+
 @data.command("verify")
 @click.argument("dataset", type=click.Path(path_type=Path))
 def data_verify(dataset: Path) -> None:

@@ -115,6 +115,14 @@ class Store:
             raise AlreadyTakingPartError
         return str(found.id)
 
+    def is_same(self, participant: str, agreement: Agreement) -> bool:
+        """Whether a known participant is the one that the platform names now (anyone, when it names nobody)."""
+        with self._reading.connect() as connection:
+            found = connection.execute(select(participants.c.identity_hash).where(
+                participants.c.id == participant)).one_or_none()
+        return found is not None and (not agreement.participant
+                                      or found.identity_hash == self._hash(agreement.participant))
+
     def start(self, participant: str, device: Mapping[str, Any]) -> None:
         """Leases a form to a participant who has none; a second call changes nothing. Raises `StudyFullError`."""
         try:
