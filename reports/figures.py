@@ -45,7 +45,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class _Frame:
+class Frame:
     """A hold-out frame: the video ("person/video") and its index there."""
 
     video: str
@@ -73,7 +73,7 @@ def figure(results: Results, kind: Kind, rule: Rule, methods: Sequence[str] = ()
     labels = _methods(results, kind, methods)
     chosen = _shots(results, shots)
     judge = rule.judge or labels[-1]
-    frames = _pick(results, rule, judge, chosen[-1])
+    frames = pick_frames(results, rule, judge, chosen[-1])
     names = {label: display_name(label, results.methods[label]["spec"]) for label in labels}
     if kind == "T-sweep":
         rows = [GridRow(names[label], [*_given(results, frame),
@@ -111,18 +111,18 @@ def _shots(results: Results, wanted: Sequence[int]) -> list[int]:
     return sorted(set(wanted)) or results.shots
 
 
-def _given(results: Results, frame: _Frame) -> list[Image.Image | str]:
+def _given(results: Results, frame: Frame) -> list[Image.Image | str]:
     return [source(results, frame.video), real(results, frame.video, frame.index)]
 
 
-def _pick(results: Results, rule: Rule, judge: str, T: int) -> list[_Frame]:
-    """One frame per person by the rule, at most rule.rows of them."""
+def pick_frames(results: Results, rule: Rule, judge: str, T: int) -> list[Frame]:
+    """One frame per person by the rule, at most rule.rows of them, judged on `judge` at T shots."""
     if rule.pick == "random":
         return _pick_random(results, rule)
     return _pick_by_score(results, rule, judge, T)
 
 
-def _pick_random(results: Results, rule: Rule) -> list[_Frame]:
+def _pick_random(results: Results, rule: Rule) -> list[Frame]:
     rng = np.random.default_rng(rule.seed)
     videos: dict[str, list[tuple[str, int]]] = {}
     for video in results.info["split"]["videos"]:
@@ -130,10 +130,10 @@ def _pick_random(results: Results, rule: Rule) -> list[_Frame]:
         videos.setdefault(video["person"], []).extend((name, index) for index in range(len(video["holdout"])))
     people = sorted(videos)
     chosen = [people[i] for i in rng.permutation(len(people))[: rule.rows]]
-    return [_Frame(*videos[person][rng.integers(len(videos[person]))]) for person in chosen]
+    return [Frame(*videos[person][rng.integers(len(videos[person]))]) for person in chosen]
 
 
-def _pick_by_score(results: Results, rule: Rule, judge: str, T: int) -> list[_Frame]:
+def _pick_by_score(results: Results, rule: Rule, judge: str, T: int) -> list[Frame]:
     metric = known_metric([results], rule.metric)
     frames = results.frames
     if metric not in frames.columns:
@@ -150,10 +150,10 @@ def _pick_by_score(results: Results, rule: Rule, judge: str, T: int) -> list[_Fr
         distance = (candidates[metric] - candidates[metric].median()).abs()
         ordered = candidates.iloc[np.argsort(distance.to_numpy(), kind="stable")]
     first = ordered.drop_duplicates("person").head(rule.rows)
-    return [_Frame(f"{row['person']}/{row['video']}", int(row["position"])) for _, row in first.iterrows()]
+    return [Frame(f"{row['person']}/{row['video']}", int(row["position"])) for _, row in first.iterrows()]
 
 
-def _caption(results: Results, kind: Kind, rule: Rule, judge: str, T: int, frames: Sequence[_Frame]) -> str:
+def _caption(results: Results, kind: Kind, rule: Rule, judge: str, T: int, frames: Sequence[Frame]) -> str:
     if rule.pick == "random":
         how = f"{len(frames)} people and one hold-out frame of each drawn at random (seed {rule.seed})"
     else:

@@ -146,6 +146,6 @@ def test_times_from_different_hardware_are_not_ranked_together(make: Make) -> No
 
 
 def test_reports_import_no_torch() -> None:
-    modules = "reports.emit"
+    modules = "reports.emit, reports.figures, reports.plots, reports.html, reports.compare"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
