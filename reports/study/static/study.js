@@ -22,6 +22,11 @@ function runStudy(backend) {
     find("notice").hidden = !text;
   }
 
+  function accept(now) {
+    open = now;
+    find("panels").setAttribute("aria-busy", String(!now));
+  }
+
   function layout() {
     const size = client.panel;
     const wide = (document.documentElement.clientWidth - 32 - 2 * 16 - 18) / 3;
@@ -72,7 +77,7 @@ function runStudy(backend) {
 
   async function present(next) {
     trial = next;
-    open = false;
+    accept(false);
     clearTimeout(mask);
     draw(null);
     show("trial");
@@ -104,15 +109,16 @@ function runStudy(backend) {
     await nextFrame();
     shownAt = performance.now();
     blurs = 0;
-    open = true;
     if (client.exposure) mask = setTimeout(() => draw(null), client.exposure);
-    if (trial.next) load(trial.next).catch(() => loaded.delete(trial.next));
+    if (next.next) load(next.next).catch(() => loaded.delete(next.next));
+    await wait(client.fastest);
+    if (trial === next) accept(true);
   }
 
   async function choose(position, input) {
     const time = performance.now() - shownAt;
-    if (!open || time < client.fastest) return;
-    open = false;
+    if (!open) return;
+    accept(false);
     panels[position - 1].classList.add("chosen");
     const answered = trial;
     const state = await persistently(() => backend.answer({
@@ -159,7 +165,7 @@ function runStudy(backend) {
     } else if (state.phase === "start") {
       instruct();
     } else {
-      open = false;
+      accept(false);
       backend.finished(state);
     }
   }

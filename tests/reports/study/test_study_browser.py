@@ -91,8 +91,7 @@ def enter(page: Page, url: str) -> None:
 def wait_for_trial(page: Page, label: str) -> None:
     """Until the round with this label takes answers."""
     page.wait_for_function("label => document.getElementById('count').textContent === label"
-                           " && document.querySelectorAll('.chosen').length === 0", arg=label)
-    page.wait_for_timeout(FASTEST_MS + 40)
+                           " && document.querySelector('#panels[aria-busy=false]')", arg=label)
 
 
 def asked_for(page: Page) -> int:
@@ -245,10 +244,10 @@ def test_who_ignores_instructions_gets_the_other_code(site: tuple[str, Store], n
     practise(page, lambda position: page.keyboard.press(str(position)))
     for number in range(LENGTH):
         page.wait_for_function("label => location.pathname === '/end' || document.getElementById('count').textContent "
-                               "=== label && !document.querySelector('.chosen')", arg=f"{number + 1} of {LENGTH}")
+                               "=== label && document.querySelector('#panels[aria-busy=false]')",
+                               arg=f"{number + 1} of {LENGTH}")
         if page.url.endswith("/end"):
             break
-        page.wait_for_timeout(FASTEST_MS + 40)
         checked = "choose picture" in page.text_content("#question")
         page.keyboard.press(str(asked_for(page) % 3 + 1 if checked else 2))
     page.wait_for_selector("#code")
@@ -266,6 +265,7 @@ def test_pictures_vanish_after_the_exposure_time(quick: Study, new_page: NewPage
         page.wait_for_function(f"() => !({blank})(document.querySelector('canvas'))")
         page.wait_for_function(f"() => ({blank})(document.querySelector('canvas'))", timeout=1000)
         assert canvas is not None
+        wait_for_trial(page, "Practice")
         page.keyboard.press("1")
         page.wait_for_selector("#next:not([hidden])")
 
