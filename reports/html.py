@@ -66,9 +66,9 @@ def write_report(paths: Sequence[Path], output: Path, *, with_paper: bool = Fals
         (page / f".{MARKER}").touch()
         tables = _tables(runs, with_paper, allow_mixed)
         downloads = {name: _write_table(page, name, table) for name, table in tables.items()}
-        times = [time for run in runs for time in run.times]
+        timed_apart = [time for run in runs if not run.is_scored for time in run.times]
         rule = Rule(rows=rows, seed=seed)
-        parts = [_run_part(f"run{index}", run, page, times, rule) for index, run in enumerate(runs)]
+        parts = [_run_part(f"run{index}", run, page, run.times or timed_apart, rule) for index, run in enumerate(runs)]
         (page / "index.html").write_text(_render(parts, tables, downloads), encoding="utf-8")
     return output / "index.html"
 

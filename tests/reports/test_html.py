@@ -153,6 +153,7 @@ def test_a_report_replaces_only_a_report(tmp_path: Path) -> None:
 def test_equal_runs_make_equal_pages(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", methods=("m",), T=(1,), n_videos=1)
     first, second = (write_report([run], tmp_path / name) for name in ("a", "b"))
-    contents = [{file.relative_to(index.parent): file.read_bytes() for file in index.parent.rglob("*") if file.is_file()}
-                for index in (first, second)]
+    contents = [{file.relative_to(index.parent): file.read_bytes() for file in index.parent.rglob("*.*")
+                 if file.is_file()} for index in (first, second)]
     assert contents[0] == contents[1]
+    assert len(contents[0]) > 10
