@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from thbench.data.landmarks import FrameKey
-from thbench.data.layouts import IMAGE_SUFFIXES, Clip, Dropped, Folder
+from thbench.data.layouts import IMAGE_SUFFIXES, Clip, Folder
 from thbench.data.video import count_frames, read_video
 from thbench.errors import ThbenchError
 
@@ -26,16 +26,14 @@ class SourceFrame:
 
 
 class ClipReader:
-    """A clip below `root`: `n_frames`, `fps` (None for images, whose rate nobody recorded), and names that were
-    `dropped`."""
+    """A clip below `root`: its `n_frames`, and its `fps` (None for images, whose rate nobody recorded)."""
 
     def __init__(self, root: Path, clip: Clip) -> None:
         """Raises `VideoError` when a video cannot be opened or is truncated."""
         self.root, self.clip = root, clip
-        self.dropped: list[Dropped] = []
         self.fps: float | None = None
         if clip.kind == "images":
-            self._files = Folder(root, root / clip.path, self.dropped).files(IMAGE_SUFFIXES)
+            self._files = Folder(root, root / clip.path, []).files(IMAGE_SUFFIXES)
             self.n_frames = len(self._files)
         else:
             self.n_frames = count_frames(root / clip.path)
@@ -54,7 +52,8 @@ class ClipReader:
                 yield SourceFrame(f"{position:06d}", FrameKey(self.clip.path, position), next(images, None))
 
 
-def sampled_positions(n_frames: int, clip_fps: float | None, fps: float | None, frames_per_clip: int | None) -> list[int]:
+def sampled_positions(n_frames: int, clip_fps: float | None, fps: float | None,
+                      frames_per_clip: int | None) -> list[int]:
     """Which frames of a clip to take: those at `fps` frames per second, then `frames_per_clip` of them, evenly spaced.
 
     None means all. Positions rise and are distinct. Raises `ThbenchError` for `fps` where the clip has no known rate.

@@ -46,7 +46,7 @@ def _row(dataset: Dataset, video: Video, per_video: int) -> NDArray[np.uint8]:
 def _tile(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
     scale = TILE_PX / len(image)
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    tile = np.ascontiguousarray(cv2.resize(image, (TILE_PX, TILE_PX), interpolation=method))
+    tile = np.ascontiguousarray(cv2.resize(image, (TILE_PX, TILE_PX), interpolation=method), np.uint8)
     draw_landmarks(tile, np.rint((landmarks + 0.5) * scale - 0.5).astype(np.int32), thickness=1)
     return tile
 
@@ -59,5 +59,5 @@ def _label(words: str, width_px: int) -> NDArray[np.uint8]:
 
 def _even(count: int, wanted: int) -> list[int]:
     """`wanted` positions among `count`, evenly spread, all of them when there are fewer."""
-    return sorted({int((part + 0.5) * count / wanted) for part in range(wanted)}) if count > wanted else \
-        list(range(count))
+    taken = min(wanted, count)
+    return [int((part + 0.5) * count / taken) for part in range(taken)]

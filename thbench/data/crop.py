@@ -59,7 +59,7 @@ def cut(image: NDArray[np.uint8], square: Square, size_px: int) -> NDArray[np.ui
 def moved(points: NDArray[np.float32], square: Square, size_px: int) -> NDArray[np.float32]:
     """Points (x, y) [..., 2] of the source image in the pixels of its cut square."""
     corner = np.array([square.left, square.top])
-    return ((points - corner + 0.5) * (size_px / square.side) - 0.5).astype(np.float32)
+    return np.asarray((points - corner + 0.5) * (size_px / square.side) - 0.5, np.float32)
 
 
 def _region(face: Face) -> tuple[float, float, float]:

@@ -32,10 +32,17 @@ class Dataset(Protocol):
     sha256 changes whenever any frame, landmark or split changes.
     """
 
-    name: str
-    size_px: int
-    sha256: str
-    videos: Sequence[Video]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size_px(self) -> int: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def videos(self) -> Sequence[Video]: ...
 
     def read(self, video: Video, frames: Sequence[int]) -> Frames:
         """The frames at these positions (0 <= position < n_frames, time order), in the order asked for."""

@@ -85,7 +85,7 @@ def _clip_frames(root: Path, video: SourceVideo, clip: Clip, recipe: Recipe, det
     except VideoError as error:
         dropped.append(replace(here, reason=f"video {error.reason}"))
         return
-    dropped += [replace(here, reason=drop.reason, frame=drop.frame) for drop in reader.dropped] + lost
+    dropped += lost
     if not found:
         return
     squares = crop_squares(recipe.crop, [frame.size for frame in found], [frame.face for frame in found],

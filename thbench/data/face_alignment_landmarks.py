@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from thbench.data.landmarks import Face, FrameKey, Image, detection_scale, largest_first, scaled, unscaled
@@ -58,6 +57,7 @@ class FaceAlignmentLandmarks:
 
         The library itself runs its network once per image.
         """
+        import torch
         from face_alignment.utils import crop, get_preds_fromhm
 
         found: list[NDArray[np.float32]] = []
@@ -75,6 +75,8 @@ class FaceAlignmentLandmarks:
 
     def _boxes(self, images: Sequence[Image]) -> list[list[NDArray[np.float32]]]:
         """S3FD boxes of each image, float32 [5] with the score last; images of one size go through together."""
+        import torch
+
         found: list[list[NDArray[np.float32]]] = []
         for _, same in itertools.groupby(images, key=lambda image: image.shape):
             for chunk in _batched(list(same)):
@@ -88,7 +90,8 @@ class FaceAlignmentLandmarks:
     def _window(self, box: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
         """(centre, scale) of the square that FAN looks at, as it was trained: the box's centre, moved up by 12 %."""
         left, top, right, bottom = (float(edge) for edge in box[:4])
-        centre = np.array([(left + right) / 2, (top + bottom) / 2 - (bottom - top) * 0.12])
+        # In this order of operations: FAN's crop truncates to whole pixels, so the last bit can count.
+        centre = np.array([right - (right - left) / 2, bottom - (bottom - top) / 2 - (bottom - top) * 0.12])
         return centre, (right - left + bottom - top) / self._fan.face_detector.reference_scale
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,17 @@ from thbench.data.shards import (
     write_table,
 )
 from thbench.data.splits import SplitRule, test_persons
-from thbench.data.store import DATASET_JSON, DROPPED, DROPPED_SCHEMA, FORMAT, INDEX, ROWS_PER_GROUP, SCHEMA
+from thbench.data.store_format import (
+    DATASET_JSON,
+    DROPPED,
+    DROPPED_SCHEMA,
+    FORMAT,
+    INDEX,
+    PLAN_JSON,
+    ROWS_PER_GROUP,
+    SCHEMA,
+    SHARDS,
+)
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, write_json
 
@@ -39,8 +50,9 @@ def finish(out: Path, shards: int, recipe: Mapping[str, Any], landmarks: Mapping
     persons = sorted({person for shard in range(shards)
                       for person in read_rows(out, shard, ["person"])["person"].unique().to_pylist()})
     if not persons:
-        raise ThbenchError(f"no frame was kept ({told(reasons) or 'the source holds none'}): nothing to prepare in "
-                           f"{out}; delete it")
+        _remove_empty_store(out)
+        raise ThbenchError(f"no frame was kept ({told(reasons) or 'the source holds none'}): {out} was not made; check "
+                           "the source, its layout and --landmarks")
     test, how = test_persons(rule, str(recipe["layout"]), persons)
     write_table(out / DROPPED, lost)
     tally = _Tally()
@@ -103,6 +115,15 @@ def _split_rows(out: Path, shards: int, test: frozenset[str], tally: _Tally) -> 
         table = rows.add_column(SCHEMA.get_field_index("split"), "split", split).cast(SCHEMA)
         tally.add(shard_path(out, shard), rows.schema.metadata[b"sha256"].decode(), table)
         yield table.replace_schema_metadata(None)
+
+
+def _remove_empty_store(out: Path) -> None:
+    remove_parts(out)
+    for file in (*(out / SHARDS).glob("*.tar"), out / PLAN_JSON):
+        file.unlink(missing_ok=True)
+    with suppress(OSError):  # something else lies in it
+        (out / SHARDS).rmdir()
+        out.rmdir()
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

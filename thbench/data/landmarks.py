@@ -31,7 +31,7 @@ class Face:
 
     @property
     def area_px(self) -> float:
-        left, top, right, bottom = self.box.tolist()
+        left, top, right, bottom = (float(edge) for edge in self.box)
         return (right - left) * (bottom - top)
 
 
@@ -46,8 +46,11 @@ class FrameKey:
 class LandmarkDetector(Protocol):
     """Finds faces. `source` is recorded with every frame, `provenance` (files, sha256, settings) with the dataset."""
 
-    source: str
-    provenance: Mapping[str, Any]
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]: ...
 
     def detect(self, images: Sequence[Image], keys: Sequence[FrameKey]) -> list[list[Face]]:
         """All faces of each uint8 [H, W, 3] RGB image, the largest first. Deterministic."""
@@ -93,7 +96,7 @@ def scaled(image: Image, scale: float) -> Image:
 def unscaled(points: NDArray[np.float32], small: Image, image: Image) -> NDArray[np.float32]:
     """Points (x, y) [..., 2] of the resized image `small` in the pixels of `image`."""
     ratio = np.array([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]])
-    return ((points + 0.5) * ratio - 0.5).astype(np.float32)
+    return np.asarray((points + 0.5) * ratio - 0.5, np.float32)
 
 
 def largest_first(faces: list[Face]) -> list[Face]:

@@ -6,6 +6,7 @@ shards i, i + n, ...; whichever finds all of them done merges the index and writ
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ from thbench.data.landmarks import LandmarkDetector, load_detector
 from thbench.data.layouts import Listing, SourceVideo, list_source
 from thbench.data.shards import is_committed, remove_leftovers
 from thbench.data.splits import SplitRule
-from thbench.data.store import DATASET_JSON, PLAN_JSON
+from thbench.data.store_format import DATASET_JSON, PLAN_JSON
 from thbench.errors import ThbenchError
 from thbench.files import read_json, sha256_json, write_json
 
@@ -104,7 +105,7 @@ def _write_plan(out: Path, plan: dict[str, Any]) -> None:
     """Writes plan.json into a new store; checks that one begun earlier was begun in the same way."""
     if (out / PLAN_JSON).exists():
         begun = read_json(out / PLAN_JSON)
-        differing = [key for key, value in plan.items() if begun.get(key) != value]
+        differing = [key for key, value in json.loads(json.dumps(plan)).items() if begun.get(key) != value]
         if differing:
             raise ThbenchError(f"{out} was begun with another {differing[0].replace('_sha256', '')} "
                                f"({PLAN_JSON}): use a new folder or the options of the first time")

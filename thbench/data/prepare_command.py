@@ -10,16 +10,17 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from thbench.data.crop import CropPolicy
 from thbench.data.extract import Recipe
 from thbench.data.prepare import Part, prepare
-from thbench.data.show import description, text
 from thbench.data.splits import SplitRule
 
-CROPS = {"vox1-frames": "as-is", "vox-mp4": "as-is", "videos": "per-clip", "frames": "per-frame"}
+CROPS: dict[str, CropPolicy] = {"vox1-frames": "as-is", "vox-mp4": "as-is", "videos": "per-clip", "frames": "per-frame"}
 
 
 def run(layout: str, source: Path, out: Path, test_persons: tuple[str, ...], test_fraction: float, seed: int,
-        workers: int | None, device: str, shard_index: int, num_shards: int, crop: str | None, **recipe: Any) -> str:
+        workers: int | None, device: str, shard_index: int, num_shards: int, crop: CropPolicy | None,
+        **recipe: Any) -> str:
     """Prepares and returns the report. See `thbench.data.prepare.prepare` for the errors."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                TimeRemainingColumn(), TextColumn("{task.fields[frames]} frames"))
@@ -39,4 +40,6 @@ def run(layout: str, source: Path, out: Path, test_persons: tuple[str, ...], tes
     took = f"{frames} frames in {time.monotonic() - started:.1f} s"
     if not finished:
         return f"{took}; this machine's part is done, other machines still have shards to make"
+    from thbench.data.show import description, text  # needs torch, which preparing does not
+
     return f"{took}\n{text(description(str(out)))}"

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from thbench.data.layouts import Dropped
-from thbench.data.store import DROPPED_SCHEMA, ROWS_PER_GROUP, SCHEMA, SHARDS
+from thbench.data.store_format import DROPPED_SCHEMA, ROWS_PER_GROUP, SCHEMA, SHARDS
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path
 

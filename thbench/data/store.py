@@ -1,16 +1,8 @@
-"""The prepared store: a dataset whose frames are read in place, at random.
-
-    DATASET/
-      dataset.json      format, size, recipe, landmark source, split rule, counts, sha256 of every shard; written last
-      index.parquet     one row per frame (see `SCHEMA`): names, split, crop, box, landmarks, shard, byte offset, size
-      dropped.parquet   one row per frame, clip or video that was left out: reason, person, video, clip, frame
-      shards/00000.tar  frames as person/video/clip/frame.jpg, uncompressed tar: `tar tf` lists them
-
-A folder without dataset.json is one that `thbench prepare` has begun and not finished.
-"""
+"""The prepared store: a dataset whose frames are read in place, at random. `store_format` describes its files."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Sequence
@@ -26,33 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 from thbench.data.dataset import Split, Video
+from thbench.data.store_format import DATASET_JSON, FORMAT, INDEX, PLAN_JSON, SHARDS
 from thbench.errors import ThbenchError
 from thbench.files import read_json
 from thbench.method import Frames
 
-FORMAT = 1
-PLAN_JSON, DATASET_JSON, INDEX, DROPPED = "plan.json", "dataset.json", "index.parquet", "dropped.parquet"
-SHARDS = "shards"
-ROWS_PER_GROUP = 1024
 _GROUPS_KEPT = 128  # of landmarks and names, 0.6 MB each
-
-SCHEMA = pa.schema([
-    ("person", pa.string()),
-    ("video", pa.string()),
-    ("clip", pa.string()),
-    ("frame", pa.string()),
-    ("split", pa.string()),
-    ("crop", pa.list_(pa.int32(), 3)),         # left, top, side in pixels of the source frame
-    ("box", pa.list_(pa.float32(), 4)),        # of the face: left, top, right, bottom in pixels of the stored frame
-    ("faces", pa.int16()),                     # found in the source frame; the largest one is kept
-    ("landmarks", pa.list_(pa.float32(), 136)),  # x_0, y_0, ..., x_67, y_67 in pixels of the stored frame
-    ("landmark_source", pa.string()),
-    ("shard", pa.int32()),
-    ("offset", pa.int64()),                    # of the encoded frame in its shard, in bytes
-    ("size", pa.int32()),                      # of the encoded frame, in bytes
-    ("crc32", pa.uint32()),
-])
-DROPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("reason", "person", "video", "clip", "frame")])
 
 
 class PreparedStore:
@@ -71,9 +42,9 @@ class PreparedStore:
         self.sha256 = str(self.info["sha256"])
         table = _read_index(self.path, ["person", "video", "split", "shard", "offset", "size"])
         self._shard, self._offset, self._size = (table[name].to_numpy() for name in ("shard", "offset", "size"))
-        self.videos, self._first_row = _videos(table)
+        self.videos, first_rows = _videos(table)
         self._rows_of = {video.key: slice(first, first + video.n_frames)
-                         for video, first in zip(self.videos, self._first_row, strict=True)}
+                         for video, first in zip(self.videos, first_rows, strict=True)}
         self._index = pq.ParquetFile(self.path / INDEX)
         groups = range(self._index.metadata.num_row_groups)
         self._group_starts = np.cumsum([0, *(self._index.metadata.row_group(group).num_rows for group in groups)])
@@ -120,7 +91,8 @@ class PreparedStore:
         try:
             shard = os.open(path, os.O_RDONLY)
         except OSError as error:
-            raise ThbenchError(f"cannot read {path} ({error.strerror}): run `thbench data verify {self.path}`") from error
+            raise ThbenchError(f"cannot read {path} ({error.strerror}): run `thbench data verify {self.path}`") \
+                from error
         try:
             return [os.pread(shard, int(self._size[row]), int(self._offset[row])) for row in rows]
         finally:
@@ -179,7 +151,7 @@ def _videos(table: Any) -> tuple[list[Video], list[int]]:
     starts = np.concatenate([[0], changes, [codes.shape[1]]]).tolist()
     texts = [column.dictionary.to_pylist() for column in names.values()]
     videos = []
-    for first, end in zip(starts, starts[1:], strict=False):
+    for first, end in itertools.pairwise(starts):
         person, video, split = (text[code] for text, code in zip(texts, codes[:, first], strict=True))
         chosen: Split = "test" if split == "test" else "train"
         videos.append(Video(person, video, chosen, end - first))

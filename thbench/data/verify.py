@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from thbench.data.finish import table_sha256
-from thbench.data.store import INDEX, SCHEMA, PreparedStore
+from thbench.data.store import PreparedStore
+from thbench.data.store_format import INDEX, SCHEMA
 from thbench.errors import ThbenchError
 from thbench.files import inside, sha256_file
 

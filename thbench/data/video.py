@@ -7,15 +7,17 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _CRF = "17"  # visually lossless; frames that are measured are PNG, never video
@@ -123,7 +125,7 @@ def _encode(container: Any, frames: Tensor, rate: Fraction, source: Any) -> None
     # Chroma at half resolution, which every player reads, needs even sizes.
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p" if even else "yuv444p"
     stream.thread_count = 1  # the same bytes on every machine
-    tracks = [_video_packets(stream, frames)]
+    tracks = [_video_packets(stream, frames, rate)]
     if source is not None:
         copy = container.add_stream_from_template(source.streams.audio[0])
         tracks.append(_audio_packets(source, copy, float(len(frames) / rate)))
@@ -131,11 +133,11 @@ def _encode(container: Any, frames: Tensor, rate: Fraction, source: Any) -> None
         container.mux(packet)
 
 
-def _video_packets(stream: Any, frames: Tensor) -> Iterator[Any]:
+def _video_packets(stream: Any, frames: Tensor, rate: Fraction) -> Iterator[Any]:
     for position, image in enumerate(frames):
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy()), format="rgb24")
         frame.pts = position
-        frame.time_base = 1 / stream.rate
+        frame.time_base = 1 / rate
         yield from stream.encode(frame)
     yield from stream.encode(None)
 

@@ -1,0 +1,37 @@
+"""The files of a prepared store, for those who write it and those who read it.
+
+    DATASET/
+      dataset.json      format, size, recipe, landmark source, split rule, counts, sha256 of every shard; written last
+      index.parquet     one row per frame (see `SCHEMA`): names, split, crop, box, landmarks, shard, byte offset, size
+      dropped.parquet   one row per frame, clip or video that was left out: reason, person, video, clip, frame
+      shards/00000.tar  frames as person/video/clip/frame.jpg, uncompressed tar: `tar tf` lists them
+
+A folder without dataset.json is one that `thbench prepare` has begun and not finished.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+FORMAT = 1
+PLAN_JSON, DATASET_JSON, INDEX, DROPPED = "plan.json", "dataset.json", "index.parquet", "dropped.parquet"
+SHARDS = "shards"
+ROWS_PER_GROUP = 1024
+
+SCHEMA = pa.schema([
+    ("person", pa.string()),
+    ("video", pa.string()),
+    ("clip", pa.string()),
+    ("frame", pa.string()),
+    ("split", pa.string()),
+    ("crop", pa.list_(pa.int32(), 3)),         # left, top, side in pixels of the source frame
+    ("box", pa.list_(pa.float32(), 4)),        # of the face: left, top, right, bottom in pixels of the stored frame
+    ("faces", pa.int16()),                     # found in the source frame; the largest one is kept
+    ("landmarks", pa.list_(pa.float32(), 136)),  # x_0, y_0, ..., x_67, y_67 in pixels of the stored frame
+    ("landmark_source", pa.string()),
+    ("shard", pa.int32()),
+    ("offset", pa.int64()),                    # of the encoded frame in its shard, in bytes
+    ("size", pa.int32()),                      # of the encoded frame, in bytes
+    ("crc32", pa.uint32()),
+])
+DROPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("reason", "person", "video", "clip", "frame")])
