@@ -19,7 +19,7 @@ ASSET = Path(__file__).parents[1] / "assets" / "heads_vgg.safetensors"
 class HeadsVGG(nn.Module):
     """Five stages of 3x3 convolutions with ReLU, average pooling between them; frozen.
 
-    Trained by `tools/train_heads_net.py` to name what the renderer drew (person, clothes, light, motion) and to find landmarks. It takes part in
+    Trained by `tools/train_heads_net.py` to name what the renderer drew and to find landmarks. It takes part in
     training losses only; the metric network `heads-net` is another one. `scale` divides each feature map by its mean
     over synthetic heads, so that every map weighs the same in an L1 content loss.
     """

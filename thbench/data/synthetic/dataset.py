@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from thbench.data.dataset import Video
-from thbench.data.synthetic.motion import FRAMES_PER_SECOND
-from thbench.data.synthetic.person import sample_person
+from thbench.data.synthetic.motion import FRAMES_PER_SECOND, Motion
+from thbench.data.synthetic.person import Person, sample_person
 from thbench.data.synthetic.render import Studio, build_cast, build_studio, render
-from thbench.data.synthetic.scene import sample_scene
+from thbench.data.synthetic.scene import Scene, sample_scene
 from thbench.errors import ThbenchError
 from thbench.files import sha256_json
 from thbench.method import Frames
@@ -56,12 +56,18 @@ class Synth:
         studio = _studio(*self._numbers(video), self.size_px)
         outside = [frame for frame in frames if not 0 <= frame < FRAMES]
         if outside:
-            raise ThbenchError(f"synth video {video.key} has frames 0 to {FRAMES - 1}, frame {outside[0]} was asked for")
+            raise ThbenchError(f"synth video {video.key} has frames 0 to {FRAMES - 1}, not {outside[0]}")
         images = np.empty((len(frames), self.size_px, self.size_px, 3), np.uint8)
         landmarks = np.empty((len(frames), 68, 2), np.float32)
         for position, frame in enumerate(frames):
             images[position], landmarks[position] = render(studio, studio.scene.trajectory.at(frame))
         return Frames(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(landmarks))
+
+    def truth(self, video: Video, frames: Sequence[int]) -> tuple[Person, Scene, list[Motion]]:
+        """What the renderer was told: who it is, what the video is like, and the motion of each frame."""
+        person, number = self._numbers(video)
+        scene = sample_scene(person, number, FRAMES / FRAMES_PER_SECOND)
+        return sample_person(person), scene, [scene.trajectory.at(frame) for frame in frames]
 
     def frame_names(self, video: Video) -> list[str]:
         """Names `clip/frame`; a synthetic video is one clip."""
@@ -76,8 +82,8 @@ class Synth:
                 return person, number
         except (ValueError, IndexError):
             pass
-        raise ThbenchError(f"synth holds no video {video.key}; persons are p000 to p{TRAIN_PERSONS + TEST_PERSONS - 1}, "
-                           f"videos v0 to v{VIDEOS - 1}")
+        raise ThbenchError(f"synth holds no video {video.key}; persons are p000 to "
+                           f"p{TRAIN_PERSONS + TEST_PERSONS - 1}, videos v0 to v{VIDEOS - 1}")
 
 
 def synth(size_px: int = 64) -> Synth:

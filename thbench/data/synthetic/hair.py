@@ -9,8 +9,8 @@ from thbench.data.synthetic.head import Head
 from thbench.data.synthetic.motion import Motion
 from thbench.data.synthetic.person import Person
 
-_ANGLES = np.deg2rad([0, 6, 12, 18, 24, 30, 36, 42, 48, 54, 60, 66, 71, 76, 81, 86, 91, 97, 104, 112, 122, 134, 148, 164,
-                      180])
+_ANGLES = np.deg2rad([0, 6, 12, 18, 24, 30, 36, 42, 48, 54, 60, 66, 71, 76, 81, 86, 91, 97, 104, 112, 122, 134, 148,
+                      164, 180])
 
 
 def build_hair(head: Head) -> Mesh:

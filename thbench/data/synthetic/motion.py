@@ -12,7 +12,7 @@ FRAMES_PER_SECOND = 12.5
 
 @dataclass(frozen=True)
 class Motion:
-    """The state of a head in one frame: angles in degrees, positions in image widths, the rest 0..1 (gaze, brows -1..1).
+    """A head in one frame: angles in degrees, positions in image widths, the rest 0..1 (gaze and brows -1..1).
 
     Positive yaw turns the face to the right of the image, positive pitch up, positive roll clockwise.
     """
@@ -83,4 +83,5 @@ def sample_trajectory(rng: np.random.Generator, duration_s: float) -> Trajectory
 
 
 def _waves(rng: np.random.Generator, terms: list[tuple[float, float, float]]) -> NDArray[np.float64]:
-    return np.array([(amplitude, rng.uniform(low, high), rng.uniform(0, 2 * np.pi)) for amplitude, low, high in terms]).T
+    waves = [(amplitude, rng.uniform(low, high), rng.uniform(0, 2 * np.pi)) for amplitude, low, high in terms]
+    return np.array(waves).T
