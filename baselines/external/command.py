@@ -42,7 +42,7 @@ class CommandHead:
             out = folder / "out"
             out.mkdir()
             self.method.run(folder)
-            check_frames(self.method.name, out, dict.fromkeys((out / name for name in names), drive.size_px))
+            check_frames(self.method.name, out, {out / name: drive.size_px for name in names}, "{out}")
             return torch.stack([read_frame(out / name, drive.size_px) for name in names])
 
 

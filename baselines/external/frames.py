@@ -78,7 +78,7 @@ class ExternalFrames:
         answered = {episode.T for episode in self.episodes if episode.folder.is_dir()}
         expected = {episode.folder / name: episode.size_px for episode in self.episodes
                     if episode.T in answered or not answered for name in episode.names}
-        check_frames(self.name, self.folder, expected)
+        check_frames(self.name, self.folder, expected, str(self.folder))
         self.provenance: dict[str, Any] = {
             "config": {"exported": manifest.about},
             "checkpoint": {"path": str(self.folder), "sha256": _sha256_of_all(self.folder, expected)},
@@ -102,16 +102,15 @@ def external(options: MethodOptions) -> ExternalFrames:
     return ExternalFrames(options)
 
 
-def check_frames(label: str, folder: Path, expected: Mapping[Path, int]) -> None:
-    """Raises one `ThbenchError` that tells all that is wrong with the frames under `folder`.
+def check_frames(label: str, folder: Path, expected: Mapping[Path, int], where: str) -> None:
+    """Raises one `ThbenchError` that tells all that is wrong with the frames under `folder`, called `where` in it.
 
     expected maps each frame's path to its size in pixels; hidden files and the manifest do not count as extra.
     """
-    # An empty answer is told apart: it is the usual slip of a wrong path.
     found = {path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")}
     found -= {folder / MANIFEST}
     if not found:
-        raise ThbenchError(f"{label}: {folder} holds no frames; {len(expected) or 'PNG'} frames are expected there")
+        raise ThbenchError(f"{label}: {where} holds no frames; {len(expected)} frames are expected there")
     faults = {path: fault for path in sorted(found & expected.keys()) if (fault := _fault(path, expected[path]))}
     kinds = {
         "missing": [_short(path, folder) for path in sorted(expected.keys() - found)],
@@ -119,7 +118,7 @@ def check_frames(label: str, folder: Path, expected: Mapping[Path, int]) -> None
         "unusable": [f"{_short(path, folder)} {fault}" for path, fault in faults.items()]}
     told = [f"{len(names)} {kind} ({_first(names)})" for kind, names in kinds.items() if names]
     if told:
-        raise ThbenchError(f"{label}: of the {len(expected)} frames expected in {folder}: {'; '.join(told)}")
+        raise ThbenchError(f"{label}: of the {len(expected)} frames expected in {where}: {'; '.join(told)}")
 
 
 def read_frame(path: Path, size_px: int) -> Tensor:

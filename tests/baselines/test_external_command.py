@@ -71,7 +71,7 @@ def test_frames_that_are_missing_or_misnamed_are_named(tmp_path: Path) -> None:
 
 
 def test_a_program_that_writes_nothing_is_told(tmp_path: Path) -> None:
-    assert "holds no frames; 3 frames are expected" in failure(method(tmp_path, ""))
+    assert "mirror: {out} holds no frames; 3 frames are expected" in failure(method(tmp_path, ""))
 
 
 def test_a_timeout_stops_the_program_and_its_children(tmp_path: Path) -> None:
