@@ -12,13 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from thbench.errors import ThbenchError
 from thbench.metrics.statistics import Estimate, video_groups
 
 Matrix = NDArray[np.float64]
+ACCURACY = 1e-7  # of tr (S1 S2)^(1/2), relative
 
 
 def frechet_distance(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -27,7 +27,7 @@ def frechet_distance(a: NDArray[Any], b: NDArray[Any]) -> float:
     if min(len(a), len(b)) > a.shape[1]:
         return frechet_from_statistics(a.mean(0), np.cov(a, rowvar=False), b.mean(0), np.cov(b, rowvar=False))
     X1, X2 = a - a.mean(0), b - b.mean(0)
-    shared = scipy.linalg.svdvals(X1 @ X2.T).sum() / np.sqrt((len(a) - 1) * (len(b) - 1))
+    shared = _nuclear_norm(X1 @ X2.T) / np.sqrt((len(a) - 1) * (len(b) - 1))
     spread = np.sum(X1 * X1) / (len(a) - 1) + np.sum(X2 * X2) / (len(b) - 1)
     return float(np.sum((a.mean(0) - b.mean(0)) ** 2) + spread - 2 * shared)
 
@@ -69,7 +69,8 @@ def _low_rank_replicates(a: Matrix, b: Matrix, groups: NDArray[np.intp], videos:
         spread = (norms_a[keep].sum() + norms_b[keep].sum() - n * (mean_a @ mean_a + mean_b @ mean_b)) / (n - 1)
         K = cross[np.ix_(keep, keep)]
         K = K - K.mean(0) - K.mean(1, keepdims=True) + K.mean()
-        shared = np.sqrt(np.maximum(np.linalg.eigvalsh(K @ K.T), 0)).sum() / (n - 1)
+        # What squaring loses is the same in every replicate to far below their differences.
+        shared = np.sqrt(_squares(K)).sum() / (n - 1)
         replicates[video] = np.sum((offset + mean_a - mean_b) ** 2) + spread - 2 * shared
     return replicates
 
@@ -86,6 +87,25 @@ def _moment_replicates(a: Matrix, b: Matrix, groups: NDArray[np.intp], videos: i
         sigma_b = (moment_b - out_b.T @ out_b - n * np.outer(mean_b, mean_b)) / (n - 1)
         replicates[video] = frechet_from_statistics(offset + mean_a, sigma_a, mean_b, sigma_b)
     return replicates
+
+
+def _nuclear_norm(K: Matrix) -> float:
+    """The sum of singular values, from the eigenvalues of K K^T where these are accurate enough: 3 times as fast."""
+    squares = _squares(K)
+    singular = np.sqrt(squares)
+    # Squaring costs small singular values up to half of their digits: each eigenvalue is known to about this much.
+    known_to = np.finfo(np.float64).eps * squares.max()
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 where K is 0 throughout: no doubt
+        doubt = np.fmin(known_to / (2 * singular), np.sqrt(known_to)).sum()
+    if doubt > ACCURACY * singular.sum():
+        singular = np.linalg.svd(K, compute_uv=False)
+    return float(singular.sum())
+
+
+def _squares(K: Matrix) -> Matrix:
+    """The squared singular values of K, rising."""
+    gram = K @ K.T if len(K) <= K.shape[1] else K.T @ K
+    return np.asarray(np.maximum(np.linalg.eigvalsh(gram), 0), np.float64)
 
 
 def _root(sigma: Matrix) -> Matrix:
