@@ -16,7 +16,7 @@ from reports.latex import escape
 from reports.pictures import generated, real, source
 from reports.published import display_name
 from reports.results import Results, known_metric
-from reports.sections import paper_position
+from reports.sections import in_paper_order
 from thbench.errors import ThbenchError
 from thbench.files import write_text
 from thbench.runs import Unit
@@ -88,20 +88,24 @@ def figure(results: Results, kind: Kind, rule: Rule, methods: Sequence[str] = ()
     return Grid(corner, columns, rows, _caption(results, kind, rule, names.get(judge, judge), chosen[-1], frames))
 
 
+def people(n: int) -> str:
+    """"1 person", "4 people"."""
+    return f"{n} {'person' if n == 1 else 'people'}"
+
+
 def _methods(results: Results, kind: Kind, wanted: Sequence[str]) -> list[str]:
     for label in wanted:
         if label not in results.methods:
             raise ThbenchError(f"no method {label!r} in {results.path}; it holds {', '.join(results.methods)}")
     if wanted:
         return list(wanted)
-    specs = {label: method["spec"] for label, method in results.methods.items()}
     if kind == "ff-vs-ft":
-        ours = [label for label in specs if specs[label] in ("ours-ff", "ours-ft")]
+        ours = [label for label, method in results.methods.items() if method["spec"] in ("ours-ff", "ours-ft")]
         if len(ours) < 2:
             raise ThbenchError(f"{results.path} holds no feed-forward and fine-tuned pair (ours-ff, ours-ft); choose "
                                "another --kind or name the --methods")
         return ours
-    return list(specs) if kind == "ablation" else sorted(specs, key=lambda label: paper_position(specs[label]))
+    return list(results.methods) if kind == "ablation" else in_paper_order(results)
 
 
 def _shots(results: Results, wanted: Sequence[int]) -> list[int]:
@@ -155,11 +159,11 @@ def _pick_by_score(results: Results, rule: Rule, judge: str, T: int) -> list[Fra
 
 def _caption(results: Results, kind: Kind, rule: Rule, judge: str, T: int, frames: Sequence[Frame]) -> str:
     if rule.pick == "random":
-        how = f"{len(frames)} people and one hold-out frame of each drawn at random (seed {rule.seed})"
+        how = f"{people(len(frames))} and one hold-out frame of each drawn at random (seed {rule.seed})"
     else:
         label = results.metrics[rule.metric].label
         how = (f"per person the frame with the {rule.pick} {label} of {judge} at T = {T}; "
-               f"the {len(frames)} {'people nearest the median' if rule.pick == 'median' else rule.pick + ' people'}")
+               f"{people(len(frames))}, {'nearest to the median' if rule.pick == 'median' else rule.pick + ' first'}")
     warning = f" {results.warning().capitalize()}." if results.warning() else ""
     which = ", ".join(f"{frame.video} #{frame.index}" for frame in frames)
     return (f"{WHAT[kind]} on {results.dataset}, people unseen in training. Source: the first of the T shots. "

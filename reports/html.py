@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.figures import Rule
+from reports.figures import Rule, people
 from reports.latex import to_latex
 from reports.media import Clip, Comparison, WorstCase, clips, comparisons, failures, has_pictures, worst_cases
 from reports.plots import Plot, plots
@@ -107,7 +107,7 @@ def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: R
         compared = comparisons(run, page, f"media/{key}/compare", rule)
         animated = clips(run, page, f"media/{key}/clips", f"{compared[0].person}/{compared[0].video}")
         judge, worst = worst_cases(run, page, f"media/{key}/worst") if run.is_scored else ("", {})
-    told = f"{len(compared)} people and one hold-out frame of each, drawn at random (seed {rule.seed})"
+    told = f"{people(len(compared))} and one hold-out frame of each, drawn at random (seed {rule.seed})"
     return _RunPart(key, run, names, run.warning(), drawn, compared, told, animated, judge, worst, failures(run),
                     run.times)
 

@@ -13,6 +13,7 @@ from reports.figures import Frame, Rule, pick_frames
 from reports.pictures import files_of, generated, load
 from reports.published import display_name
 from reports.results import Results
+from reports.sections import in_paper_order
 from thbench.runs import Unit
 
 FRAME_MS = 160  # hold-out frames are spread over the video, so a clip shows poses, not motion
@@ -68,11 +69,11 @@ class WorstCase:
 def comparisons(results: Results, page: Path, folder: str, rule: Rule) -> list[Comparison]:
     """Copies the frames that the rule picks into `page`/`folder`; paths are relative to `page`."""
     found = []
-    for number, frame in enumerate(pick_frames(results, rule, rule.judge or list(results.methods)[-1],
+    for number, frame in enumerate(pick_frames(results, rule, rule.judge or in_paper_order(results)[-1],
                                                results.shots[-1])):
         copy = _Copier(page, f"{folder}/{number}")
         shown = [_shown(results, Unit(label, T, frame.video), frame, copy, f"m{index}-T{T}.png")
-                 for T in results.shots for index, label in enumerate(results.methods)]
+                 for T in results.shots for index, label in enumerate(in_paper_order(results))]
         person, _, video = frame.video.partition("/")
         source = copy(files_of(results.run.shots_folder(frame.video)).get(0), "source.png")
         real = copy(files_of(results.run.real_folder(frame.video)).get(frame.index), "real.png")
@@ -85,7 +86,7 @@ def clips(results: Results, page: Path, folder: str, video: str) -> list[Clip]:
     made = []
     T = results.shots[-1]
     real = files_of(results.run.real_folder(video))
-    for index, label in enumerate(results.methods):
+    for index, label in enumerate(in_paper_order(results)):
         ours = files_of(results.run.unit_folder(Unit(label, T, video)))
         pairs = [_side_by_side(load(real[i]), load(ours[i])) for i in real if i in ours]
         if not pairs:
@@ -106,7 +107,7 @@ def worst_cases(results: Results, page: Path, folder: str) -> tuple[str, dict[st
     if metric is None:
         return "", {}
     T, found = results.shots[-1], dict[str, list[WorstCase]]()
-    for index, label in enumerate(results.methods):
+    for index, label in enumerate(in_paper_order(results)):
         frames = results.frames[(results.frames["method"] == label) & (results.frames["T"] == T)]
         for rank, (_, row) in enumerate(frames.dropna(subset=[metric]).sort_values(metric).head(WORST).iterrows()):
             frame = Frame(f"{row['person']}/{row['video']}", int(row["position"]))

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from reports.published import display_name
 from reports.results import Metric, Results, Score, Time, known_metric
+from reports.sections import in_paper_order
 from reports.style import GREY, STYLE, drawable, look, new_figure, rendered
 from reports.tables import USER
 from thbench.files import atomic_path
@@ -70,7 +71,7 @@ def score_by_shots(results: Results, metric: Metric) -> Plot:
     """The metric against T, one line per method with 95 % intervals, real-vs-real as a dotted line."""
     figure = new_figure(5.2, 3.4)
     axes = figure.subplots()
-    for index, label in enumerate(results.methods):
+    for index, label in enumerate(in_paper_order(results)):
         scores = _scores(results, label, metric)
         dodge = 2 ** (0.09 * (index - (len(results.methods) - 1) / 2) / max(1, len(results.methods) / 4))
         _draw_scores(axes, [T * dodge for T in scores], list(scores.values()), _name(results, label), index)
@@ -93,7 +94,7 @@ def score_by_time(results: Results, metric: Metric, times: Sequence[Time]) -> Pl
         return None
     figure = new_figure(5.2, 3.4)
     axes = figure.subplots()
-    for index, label in enumerate(results.methods):
+    for index, label in enumerate(in_paper_order(results)):
         scores = {T: score for T, score in _scores(results, label, metric).items() if (label, T) in time_s}
         _draw_scores(axes, [time_s[label, T] for T in scores], list(scores.values()), _name(results, label), index)
         for T, score in scores.items():
@@ -115,7 +116,7 @@ def spread_over_videos(results: Results, metric: Metric) -> Plot | None:
     table = results.per_video(metric.name)
     if table.empty:
         return None
-    labels, shots = list(results.methods), results.shots
+    labels, shots = in_paper_order(results), results.shots
     figure = new_figure(2.6 * len(shots) + 1.2, 0.34 * len(labels) + 1.1)
     panels = figure.subplots(1, len(shots), sharex=True, sharey=True, squeeze=False)[0]
     rng = np.random.default_rng(0)
@@ -134,9 +135,8 @@ def spread_over_videos(results: Results, metric: Metric) -> Plot | None:
 
 
 def paired_differences(results: Results, metric: Metric) -> Plot | None:
-    """Forest plot of every method minus the last one in the run, paired by video; None without differences."""
-    reference = list(results.methods)[-1]
-    others = [label for label in results.methods if label != reference]
+    """Forest plot of every method minus the last one (ours, if it is there), paired by video; None without any."""
+    *others, reference = in_paper_order(results)
     found = {(d.T, label): (d.value if d.a == label else -d.value, d) for d in results.differences for label in others
              if d.metric == metric.name and {d.a, d.b} == {label, reference}}
     if not found:

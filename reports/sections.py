@@ -67,6 +67,11 @@ def paper_position(spec: str) -> int:
     return PAPER_ORDER.index(spec) if spec in PAPER_ORDER else len(PAPER_ORDER)
 
 
+def in_paper_order(results: Results) -> list[str]:
+    """The method labels of one run in the order of the paper's tables."""
+    return sorted(results.methods, key=lambda label: paper_position(results.methods[label]["spec"]))
+
+
 def stamp(runs: Sequence[Results]) -> str:
     """The warning that a table of partial or unfinished runs carries, or an empty string."""
     warnings = dict.fromkeys(f"{run.dataset}: {run.warning()}" for run in runs if run.warning())

@@ -67,8 +67,9 @@ def _time_position(spec: str) -> int:
 
 
 def _machine(run: Results) -> str:
+    """The GPU that was timed, or the processor where there is none."""
     hardware = run.timing.get("hardware") or run.info.get("hardware") or {}
-    return str(hardware.get("gpu") or hardware.get("cpu") or "unknown hardware")
+    return str((hardware.get("gpus") or [hardware.get("processor") or "unknown hardware"])[0])
 
 
 def _several(values: Iterable[int]) -> str:

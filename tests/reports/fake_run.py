@@ -54,7 +54,8 @@ def make_run(path: Path, *, methods: Sequence[str] = ("x2face", "ours-ff", "ours
         "split": {"seed": seed, "shots": max(T), "holdout": n_holdout, "videos": split},
         "status": status, "partial": partial, "seeds": {"run": seed},
         "versions": {"thbench": "0.1.0", "torch": "2.15.0"},
-        "hardware": {"cpu": "EPYC", "gpu": None}, "git_commit": "0" * 40, "created_utc": "2026-11-23T20:00:00Z"}
+        "hardware": {"processor": "AMD EPYC", "cores": 2, "gpus": []}, "git_commit": "0" * 40,
+        "created_utc": "2026-11-23T20:00:00Z"}
     write_json(path / "run.json", info)
     run = Run.open(path)
     failed = _write_units(run, failed_units, status, images, size_px)
@@ -81,7 +82,7 @@ def paper_run(path: Path, dataset: str, values: Mapping[tuple[str, int], Mapping
         {"method": method, "T": T, "value": row["user"], "se": None, "ci95": None, "n": 1600, "p_one_third": None}
         for (method, T), row in values.items()]})
     if times:
-        write_json(path / "timing.json", {"hardware": {"gpu": "NVIDIA P40"}, "rows": [
+        write_json(path / "timing.json", {"hardware": {"processor": "Intel Xeon", "gpus": ["NVIDIA P40"]}, "rows": [
             {"method": method, "T": T, "phase": "few-shot" if T else "inference", "median_s": time_s, "iqr_s": None,
              "n": 100, "parts": {}, "memory_peak_mb": None, "note": ""} for (method, T), time_s in times.items()]})
     return path
@@ -232,4 +233,4 @@ def _timing(methods: Sequence[str], T: Sequence[int]) -> dict[str, Any]:
         rows.append({"method": method, "T": None, "phase": "inference", "median_s": 0.03 + 0.05 * k, "iqr_s": 0.001,
                      "n": 100, "parts": {"embedding_s": None, "fine_tuning_s": None, "data_s": None},
                      "memory_peak_mb": 400.0, "note": ""})
-    return {"hardware": {"gpu": None, "cpu": "AMD EPYC", "device": "cpu"}, "rows": rows}
+    return {"hardware": {"processor": "AMD EPYC", "cores": 2, "gpus": []}, "rows": rows}

@@ -133,7 +133,7 @@ def test_ablation_sets_each_variant_beside_its_paired_difference(make: Make) -> 
 def test_times_from_different_hardware_are_not_ranked_together(make: Make) -> None:
     first, second = make(timing=True), make("gpu", methods=("mine",), timing=True)
     timing = json.loads((second / "timing.json").read_text())
-    timing["hardware"]["gpu"] = "NVIDIA H200"
+    timing["hardware"]["gpus"] = ["NVIDIA H200"]
     (second / "timing.json").write_text(json.dumps(timing))
     runs = [Results.open(first), Results.open(second)]
     with pytest.raises(ThbenchError, match="different hardware"):
