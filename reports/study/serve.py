@@ -6,6 +6,7 @@ import ipaddress
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
 
 from reports.study.folder import Study
 from reports.study.schema import open_database
@@ -25,9 +26,14 @@ def serve_folder(folder: Path, db: str | None, host: str, port: int, public_url:
         raise ThbenchError(f"participants must be told who asks and for how long: fill in {', '.join(missing)} in "
                            f"{study.settings_json}")
     store = Store(open_database(db or study.default_database, study), study)
-    uvicorn.run(make_app(study, store, public_url), host=host, port=port, access_log=False, server_header=False,
-                log_level="warning", proxy_headers=bool(trusted_proxy), forwarded_allow_ips=trusted_proxy or None,
-                timeout_keep_alive=30, timeout_graceful_shutdown=10)
+    uvicorn.Server(server_config(make_app(study, store, public_url), host, port, trusted_proxy)).run()
+
+
+def server_config(app: Starlette, host: str, port: int, trusted_proxy: str) -> uvicorn.Config:
+    """uvicorn without an access log and without telling its name; headers of `trusted_proxy` alone are believed."""
+    return uvicorn.Config(app, host, port, access_log=False, server_header=False, log_level="warning",
+                          proxy_headers=bool(trusted_proxy), forwarded_allow_ips=trusted_proxy or None,
+                          timeout_keep_alive=30, timeout_graceful_shutdown=10)
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,8 +10,10 @@ import hashlib
 import hmac
 import json
 import secrets
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -89,6 +91,7 @@ class Store:
     def __init__(self, engine: Engine, study: Study, clock: Callable[[], float] = time.time) -> None:
         self.engine, self.study, self.clock = engine, study, clock
         self._reading = reading(engine)
+        self._turn = threading.Lock()
         self._random = secrets.SystemRandom()
 
     def agree(self, agreement: Agreement) -> str:
@@ -100,7 +103,7 @@ class Store:
         session = self._hash(agreement.session)
         new = secrets.token_urlsafe(16)
         try:
-            with self.engine.begin() as connection:
+            with self._writing() as connection:
                 found = connection.execute(_by_identity(identity)).one_or_none() if identity else None
                 if found is None:
                     connection.execute(insert(participants).values(
@@ -126,7 +129,7 @@ class Store:
     def start(self, participant: str, device: Mapping[str, Any]) -> None:
         """Leases a form to a participant who has none; a second call changes nothing. Raises `StudyFullError`."""
         try:
-            with self.engine.begin() as connection:
+            with self._writing() as connection:
                 if connection.scalar(select(assignments.c.id).where(assignments.c.participant_id == participant)):
                     return
                 form = _claim(connection, self.clock(), self._lease_s)
@@ -151,7 +154,7 @@ class Store:
 
         "gone": the participant was away so long that the form went to someone else, or the study is over for them.
         """
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             trial = connection.execute(
                 select(trials, assignments.c.form_id).join(assignments).where(
                     trials.c.token == token, assignments.c.participant_id == participant)).one_or_none()
@@ -196,7 +199,7 @@ class Store:
 
     def withdraw(self, participant: str) -> bool:
         """Deletes a participant and every answer of theirs; their form is given out again. False when unknown."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             held = select(assignments.c.id).where(assignments.c.participant_id == participant)
             connection.execute(update(forms).where(forms.c.assignment_id.in_(held)).values(
                 state="free", assignment_id=None))
@@ -213,6 +216,15 @@ class Store:
         """Raises when the database does not answer."""
         with self._reading.connect() as connection:
             connection.execute(select(forms.c.id).limit(1))
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction that changes something.
+
+        SQLite has one writer at a time and lets the others poll, so an unlucky one waits for seconds; here they queue.
+        """
+        with self._turn if self.engine.dialect.name == "sqlite" else nullcontext(), self.engine.begin() as connection:
+            yield connection
 
     def _standing(self, connection: Connection, participant: str) -> Standing | None:
         state = connection.scalar(select(participants.c.state).where(participants.c.id == participant))

@@ -12,17 +12,18 @@ import uvicorn
 
 from reports.study.folder import Study
 from reports.study.schema import open_database
+from reports.study.serve import server_config
 from reports.study.server import make_app
 from reports.study.store import Store
 
 
 @contextmanager
-def served(study: Study, db: str | None = None) -> Iterator[tuple[str, Store]]:
+def served(study: Study, public_url: str = "") -> Iterator[tuple[str, Store]]:
     """Yields the URL and the store."""
-    store = Store(open_database(db or study.default_database, study), study)
+    store = Store(open_database(study.default_database, study), study)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(make_app(study, store), log_level="warning", access_log=False))
+        server = uvicorn.Server(server_config(make_app(study, store, public_url), "127.0.0.1", 0, ""))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
