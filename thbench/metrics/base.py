@@ -90,7 +90,7 @@ class SetMetric(Protocol):
     def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any]) -> Estimate:
         """The value over all frames with its delete-one-video jackknife: [N, D], [N, D] and the video of each row.
 
-        Row i of `real` is the true frame of row i of `generated`. Raises `ThbenchError` below two videos.
+        Row i of `real` is the true frame of row i of `generated`. The value is NaN where there are too few rows.
         """
         ...
 

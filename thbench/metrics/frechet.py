@@ -44,13 +44,15 @@ def frechet_jackknife(a: NDArray[Any], b: NDArray[Any], videos: NDArray[Any]) ->
     """The distance of two matched sets [N, D] with its delete-one-video jackknife; `videos` [N] names each row's video.
 
     Features are multiplied once; a replicate only picks rows, centres and takes eigenvalues.
-    Raises `ThbenchError` when the sets do not match; the replicates are NaN where too few rows stay for a covariance.
+    The value is NaN below two rows, the replicates where fewer stay. Raises `ThbenchError` when the sets do not match.
     """
-    a, b = _checked(a, "generated"), _checked(b, "real")
     labels, groups = video_groups(videos)
     if not len(a) == len(b) == len(groups):
         raise ThbenchError(f"a matched set needs one row per frame, got {len(a)} generated, {len(b)} real and "
                            f"{len(groups)} videos")
+    if len(a) < 2:
+        return Estimate(float("nan"), np.full(len(labels), np.nan), labels, len(a))
+    a, b = _checked(a, "generated"), _checked(b, "real")
     if len(a) - np.bincount(groups).max() < 2:
         return Estimate(frechet_distance(a, b), np.full(len(labels), np.nan), labels, len(a))
     replicates = _low_rank_replicates if len(a) <= a.shape[1] else _moment_replicates

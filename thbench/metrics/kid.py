@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thbench import weights
-from thbench.errors import ThbenchError
 from thbench.metrics import inception
 from thbench.metrics.base import MetricCard
 from thbench.metrics.statistics import Estimate, video_groups
@@ -55,11 +54,10 @@ class KID:
 def kid_jackknife(generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any]) -> Estimate:
     """1000 KID of matched sets [N, D] over pairs of different videos, with its delete-one-video jackknife.
 
-    Kernel sums are kept per pair of videos, so a replicate is a subtraction. Raises `ThbenchError` below two videos.
+    Kernel sums are kept per pair of videos, so a replicate is a subtraction. The value is NaN below two videos, the
+    error below three.
     """
     labels, groups = video_groups(videos)
-    if len(labels) < 2:
-        raise ThbenchError(f"KID leaves out pairs of one video, so it needs two videos or more, got {len(labels)}")
     x, y = np.asarray(generated, np.float64), np.asarray(real, np.float64)
     member = np.eye(len(labels))[groups]
     frames = member.sum(0)
@@ -70,9 +68,8 @@ def kid_jackknife(generated: NDArray[Any], real: NDArray[Any], videos: NDArray[A
     np.fill_diagonal(pairs, 0)
     left_sums = sums.sum() - sums.sum(0) - sums.sum(1)
     left_pairs = pairs.sum() - pairs.sum(0) - pairs.sum(1)
-    with np.errstate(invalid="ignore"):  # with two videos no pair is left in a replicate: NaN
-        replicates = SCALE * left_sums / left_pairs
-    return Estimate(float(SCALE * sums.sum() / pairs.sum()), replicates, labels, len(groups))
+    with np.errstate(invalid="ignore"):  # no pair is left: NaN
+        return Estimate(float(SCALE * sums.sum() / pairs.sum()), SCALE * left_sums / left_pairs, labels, len(groups))
 
 
 def _kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

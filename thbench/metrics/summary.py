@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from itertools import combinations
 from typing import Any
 
@@ -24,17 +24,21 @@ from thbench.runs import REAL
 
 FORMAT = 1
 Cell = tuple[str, int]  # (method, T)
+Estimates = Mapping[Cell, Mapping[str, Estimate]]
+# (metric, cell, videos) -> the estimate of a set metric over those videos of the cell alone
+EstimateOver = Callable[[str, Cell, Set[str]], Estimate]
 FRAME_KEY = ["person", "video", "frame", "position"]
 
 
 def summarise(frames: pd.DataFrame, cards: Mapping[str, MetricCard],
-              set_estimates: Mapping[Cell, Mapping[str, Estimate]] | None = None,
-              unavailable: Mapping[str, str] | None = None) -> dict[str, Any]:
+              set_estimates: Estimates | None = None, unavailable: Mapping[str, str] | None = None,
+              estimate_over: EstimateOver | None = None) -> dict[str, Any]:
     """The content of summary.json.
 
     frames: columns method, T (0 for "real"), person, video, frame, position, error ("" when the unit succeeded) and a
     float64 column per frame metric, NaN where it failed. set_estimates: cell -> metric -> estimate for FID and KID.
-    unavailable: metric -> why it was not computed.
+    unavailable: metric -> why it was not computed. estimate_over: asked for set estimates over the videos that two
+    methods have in common, where some unit of one failed; without it such a difference is empty, with its reason.
 
     A value is the mean of the videos' means. n counts scored frames and n_failed the other frames that the run
     planned; a metric whose policy is "score-zero" counts the frames it could not score as 0, in values and differences.
@@ -49,7 +53,7 @@ def summarise(frames: pd.DataFrame, cards: Mapping[str, MetricCard],
     differences = []
     for name in cards:
         if name not in unavailable:
-            differences += _holm([_difference(name, a, b, tables, set_estimates)
+            differences += _holm([_difference(name, a, b, tables, set_estimates, estimate_over)
                                   for a, b in combinations(cells, 2) if a[1] == b[1] and REAL not in (a[0], b[0])])
     return {"format": FORMAT, "metrics": {name: _described(card) for name, card in cards.items()}, "rows": rows,
             "differences": differences}
@@ -96,6 +100,8 @@ def _row(cell: Cell, table: pd.DataFrame, cards: Mapping[str, MetricCard], estim
 def _entry(name: str, table: pd.DataFrame, estimate: Estimate | None, reason: str | None) -> dict[str, Any]:
     if reason is not None:
         return _empty(0, reason)
+    if estimate is not None and not math.isfinite(estimate.value):
+        return _empty(len(table), f"too few: {estimate.n_frames} frames of {len(estimate.videos)} videos")
     if estimate is not None:
         return _numbers(estimate, estimate.n_frames, len(table))
     if name not in table:
@@ -115,27 +121,30 @@ def _empty(n_failed: int, reason: str) -> dict[str, Any]:
     return {"value": None, "se": None, "ci95": None, "n": 0, "n_failed": n_failed, "reason": reason}
 
 
-def _difference(name: str, a: Cell, b: Cell, tables: Mapping[Cell, pd.DataFrame],
-                set_estimates: Mapping[Cell, Mapping[str, Estimate]]) -> dict[str, Any]:
+def _difference(name: str, a: Cell, b: Cell, tables: Mapping[Cell, pd.DataFrame], set_estimates: Estimates,
+                estimate_over: EstimateOver | None) -> dict[str, Any]:
     entry: dict[str, Any] = {"metric": name, "T": a[1], "a": a[0], "b": b[0], "difference": None, "se": None,
                              "ci95": None, "p": math.nan, "reason": None}
     try:
-        found = _compare(name, a, b, tables, set_estimates)
+        ours, theirs = set_estimates.get(a, {}).get(name), set_estimates.get(b, {}).get(name)
+        if ours is None or theirs is None:
+            found = _frame_difference(name, tables[a], tables[b])
+        else:
+            if estimate_over and ours.videos != theirs.videos:
+                common = set(ours.videos) & set(theirs.videos)
+                ours, theirs = estimate_over(name, a, common), estimate_over(name, b, common)
+            found = paired_difference(ours, theirs)
     except ThbenchError as error:
         return {**entry, "reason": str(error)}
     return {**entry, "difference": _number(found.difference), "se": _number(found.se), "ci95": _pair(found.ci95),
             "p": found.p}
 
 
-def _compare(name: str, a: Cell, b: Cell, tables: Mapping[Cell, pd.DataFrame],
-             set_estimates: Mapping[Cell, Mapping[str, Estimate]]) -> Difference:
-    ours, theirs = set_estimates.get(a, {}).get(name), set_estimates.get(b, {}).get(name)
-    if ours is not None and theirs is not None:
-        return paired_difference(ours, theirs)
+def _frame_difference(name: str, a: pd.DataFrame, b: pd.DataFrame) -> Difference:
     column = f"{name}/value"
-    if column not in tables[a] or column not in tables[b]:
+    if column not in a or column not in b:
         raise ThbenchError("not computed for both methods")
-    both = tables[a].merge(tables[b], on=FRAME_KEY, suffixes=("/a", "/b"))
+    both = a.merge(b, on=FRAME_KEY, suffixes=("/a", "/b"))
     estimate = video_mean(both[f"{column}/a"] - both[f"{column}/b"], _videos(both))
     if not estimate.videos:
         raise ThbenchError("no frame was scored for both methods")

@@ -123,3 +123,4 @@ def test_one_video_has_a_distance_and_no_error() -> None:
     estimate = frechet_jackknife(features(8, 20, 0), features(8, 20, 1), np.zeros(8))
     assert estimate.value > 0
     assert np.isnan(estimate.se)
+    assert np.isnan(frechet_jackknife(np.ones((1, 3)), np.ones((1, 3)), np.zeros(1)).value)

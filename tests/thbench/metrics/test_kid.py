@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from thbench.errors import ThbenchError
 from thbench.metrics.kid import kid_jackknife
 
 Matrix = NDArray[np.float64]
@@ -56,6 +55,9 @@ def test_order_of_frames_does_not_matter() -> None:
     assert shuffled.se == pytest.approx(kid_jackknife(x, y, videos).se)
 
 
-def test_one_video_is_refused() -> None:
-    with pytest.raises(ThbenchError, match="two videos or more, got 1"):
-        kid_jackknife(np.ones((4, 3)), np.ones((4, 3)), np.zeros(4))
+def test_one_video_has_no_value_and_two_have_no_error() -> None:
+    one = kid_jackknife(np.ones((4, 3)), np.ones((4, 3)), np.zeros(4))
+    two = kid_jackknife(np.ones((4, 3)), np.ones((4, 3)), np.array([0, 0, 1, 1]))
+    assert np.isnan(one.value)
+    assert two.value == 0
+    assert np.isnan(two.se)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy import stats
 from thbench.errors import ThbenchError
 from thbench.metrics.base import FailurePolicy, MetricCard
 from thbench.metrics.statistics import Estimate, jackknife
-from thbench.metrics.summary import summarise
+from thbench.metrics.summary import Cell, summarise
 
 VIDEOS = ["v0", "v1", "v2", "v3"]
 
@@ -131,6 +132,28 @@ def test_a_set_difference_over_other_videos_is_empty_with_a_reason() -> None:
     found = summarise(frames, {"m": card("m")}, estimates)["differences"][0]
     assert found["p_holm"] is None
     assert "same videos" in found["reason"]
+
+
+def test_a_set_difference_is_estimated_over_the_videos_that_both_have() -> None:
+    values = {"a": normal(0).mean(1), "b": normal(1).mean(1)}
+
+    def over(name: str, cell: Cell, videos: Set[str]) -> Estimate:
+        chosen = [VIDEOS.index(video) for video in sorted(videos)]
+        return jackknife(lambda rows: float(values[cell[0]][chosen][rows].mean()), sorted(videos))
+
+    estimates = {("a", 1): {"m": over("m", ("a", 1), set(VIDEOS))},
+                 ("b", 1): {"m": over("m", ("b", 1), {"v0", "v1", "v3"})}}
+    frames = run_of({("a", 1): normal(0), ("b", 1): normal(1)}).drop(columns="m")
+    found = summarise(frames, {"m": card("m")}, estimates, estimate_over=over)["differences"][0]
+    common = [0, 1, 3]
+    assert found["p"] == pytest.approx(stats.ttest_rel(values["a"][common], values["b"][common]).pvalue)
+
+
+def test_a_set_metric_without_enough_videos_says_so() -> None:
+    estimates = {("a", 1): {"m": Estimate(float("nan"), np.array([np.nan]), ("v0",), 3)}}
+    found = entry(summarise(run_of({("a", 1): normal(0)}).drop(columns="m"), {"m": card("m")}, estimates), "a", 1)
+    assert found["value"] is None
+    assert found["reason"] == "too few: 3 frames of 1 videos"
 
 
 def test_is_strict_json_even_with_one_video_and_nothing_scored() -> None:
