@@ -22,7 +22,7 @@ from thbench.data.shards import (
     table_writer,
     write_table,
 )
-from thbench.data.splits import SplitRule, test_persons
+from thbench.data.splits import SplitRule, choose_test_persons
 from thbench.data.store_format import (
     DATASET_JSON,
     DROPPED,
@@ -53,7 +53,7 @@ def finish(out: Path, shards: int, recipe: Mapping[str, Any], landmarks: Mapping
         _remove_empty_store(out)
         raise ThbenchError(f"no frame was kept ({told(reasons) or 'the source holds none'}): {out} was not made; check "
                            "the source, its layout and --landmarks")
-    test, how = test_persons(rule, str(recipe["layout"]), persons)
+    test, how = choose_test_persons(rule, str(recipe["layout"]), persons)
     write_table(out / DROPPED, lost)
     tally = _Tally()
     with atomic_path(out / INDEX) as temporary, table_writer(temporary, SCHEMA) as writer:

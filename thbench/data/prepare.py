@@ -7,9 +7,10 @@ shards i, i + n, ...; whichever finds all of them done merges the index and writ
 from __future__ import annotations
 
 import json
-import multiprocessing
+import multiprocessing.connection
 import os
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -104,15 +105,23 @@ def _grouped(videos: Sequence[SourceVideo]) -> Iterator[Sequence[SourceVideo]]:
 def _write_plan(out: Path, plan: dict[str, Any]) -> None:
     """Writes plan.json into a new store; checks that one begun earlier was begun in the same way."""
     if (out / PLAN_JSON).exists():
-        begun = read_json(out / PLAN_JSON)
-        differing = [key for key, value in json.loads(json.dumps(plan)).items() if begun.get(key) != value]
-        if differing:
-            raise ThbenchError(f"{out} was begun with another {differing[0].replace('_sha256', '')} "
-                               f"({PLAN_JSON}): use a new folder or the options of the first time")
+        difference = _difference(read_json(out / PLAN_JSON), json.loads(json.dumps(plan)))
+        if difference:
+            raise ThbenchError(f"{out} was begun with {difference}: use a new folder or the options of the first time")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ThbenchError(f"{out} exists and is no prepared dataset: choose a new folder")
     else:
         write_json(out / PLAN_JSON, plan)
+
+
+def _difference(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The first setting that differs between two plans, "" when none does."""
+    for key, value in now.items():
+        if begun.get(key) != value:
+            if isinstance(value, dict) and isinstance(begun.get(key), dict):
+                return _difference(begun[key], value)
+            return f"other {key.removesuffix('_sha256')} ({begun.get(key)!r}, now {value!r})"
+    return ""
 
 
 def _results(jobs: Sequence[_Job], detector: LandmarkDetector, workers: int, device: str) -> Iterator[int]:
@@ -140,9 +149,18 @@ _worker_detector: LandmarkDetector
 
 def _start_worker(landmarks: str, device: str) -> None:
     global _worker_detector
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"
     cv2.setNumThreads(1)
     _worker_detector = load_detector(landmarks, device)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _run_in_worker(job: _Job) -> int:

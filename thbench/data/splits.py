@@ -43,7 +43,8 @@ class SplitRule:
     seed: int = 0
 
 
-def test_persons(rule: SplitRule, layout: str, persons: Collection[str]) -> tuple[frozenset[str], dict[str, Any]]:
+def choose_test_persons(rule: SplitRule, layout: str,
+                        persons: Collection[str]) -> tuple[frozenset[str], dict[str, Any]]:
     """(test persons, how they were chosen, for the record); every other person is for training.
 
     The seeded choice ranks persons by a hash of seed and name: adding a person never moves another one across more

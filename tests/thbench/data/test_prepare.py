@@ -88,9 +88,9 @@ def test_a_finished_store_is_left_alone_and_other_options_are_refused(tmp_path: 
     before = contents(out)
     assert prepare(tmp_path / "frames", out, recipe(tmp_path), SplitRule())
     assert contents(out) == before
-    with pytest.raises(ThbenchError, match="was begun with another recipe"):
+    with pytest.raises(ThbenchError, match=r"was begun with other size_px \(48, now 32\): use a new folder"):
         prepare(tmp_path / "frames", out, recipe(tmp_path, size_px=32), SplitRule())
-    with pytest.raises(ThbenchError, match="was begun with another split"):
+    with pytest.raises(ThbenchError, match=r"was begun with other seed \(0, now 1\)"):
         prepare(tmp_path / "frames", out, recipe(tmp_path), SplitRule(seed=1))
 
 

@@ -179,7 +179,7 @@ def test_a_cut_shard_is_told_when_its_frame_is_read(source: Path, tmp_path: Path
     store = PreparedStore(out)
     shard = out / "shards/00000.tar"
     shard.write_bytes(shard.read_bytes()[:3000])
-    with pytest.raises(ThbenchError, match="frame 3 of p0/v0 in .* is damaged: run `thbench data verify"):
+    with pytest.raises(ThbenchError, match=r"frame 3 of p0/v0 in .* is damaged: run `thbench data verify"):
         store.read(store.videos[0], [3])
     shard.unlink()
     with pytest.raises(ThbenchError, match=r"cannot read .*00000\.tar"):
