@@ -105,7 +105,7 @@ def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: R
         drawn.setdefault(plot.metric, []).append((plot, Markup(inline_svg(plot, f"{key}-{plot.name}"))))
     if has_pictures(run):
         compared = comparisons(run, page, f"media/{key}/compare", rule)
-        animated = clips(run, page, f"media/{key}/clips", f"{compared[0].person}/{compared[0].video}")
+        animated = clips(run, page, f"media/{key}/clips", run.videos[0])
         judge, worst = worst_cases(run, page, f"media/{key}/worst") if run.is_scored else ("", {})
     told = f"{people(len(compared))} and one hold-out frame of each, drawn at random (seed {rule.seed})"
     return _RunPart(key, run, names, run.warning(), drawn, compared, told, animated, judge, worst, failures(run),

@@ -21,6 +21,7 @@ _SPECIAL = {
     "–": r"\textendash{}", "—": r"\textemdash{}", "’": "'", "‘": "{`}", "“": "``", "”": "''", "…": r"\dots{}",
     "×": r"$\times$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\rightarrow$", "←": r"$\leftarrow$",
     "°": r"$^\circ$", "·": r"$\cdot$", "µ": r"$\mu$", "∞": r"$\infty$", "′": "$'$", "−": "$-$",
+    "²": "$^2$", "³": "$^3$",
 }
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
@@ -73,7 +74,7 @@ def _float(table: TableSpec, marks: Mapping[str, str], number: int, n_pages: int
     lines = [
         r"\begin{table}[p]" if n_pages > 1 else r"\begin{table}[t]", r"\centering",
         rf"\caption{{{escape(table.caption)}{continued}.{stamp}}}",
-        rf"\label{{{table.label}{f'-{number + 1}' if number else ''}}}", *_size(table),
+        rf"\label{{{table.label}{f'-{number + 1}' if number else ''}}}", r"\smallskip", *_size(table),
         rf"\begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{\hskip 1em}}}}", r"\toprule",
         " & ".join([escape(table.head), *(_head(column, marks) for column in table.columns)]) + r" \\",
     ]

@@ -77,7 +77,8 @@ def comparisons(results: Results, page: Path, folder: str, rule: Rule) -> list[C
         person, _, video = frame.video.partition("/")
         source = copy(files_of(results.run.shots_folder(frame.video)).get(0), "source.png")
         real = copy(files_of(results.run.real_folder(frame.video)).get(frame.index), "real.png")
-        found.append(Comparison(person, video, source, real, shown))
+        if source and real:  # an unfinished run may lack them
+            found.append(Comparison(person, video, source, real, shown))
     return found
 
 

@@ -230,7 +230,7 @@ def _legend(figure: Figure, axes: Axes) -> None:
 
 def _axis(metric: Metric) -> str:
     arrow = {True: " ↑", False: " ↓", None: ""}[metric.higher_is_better]
-    return drawable(metric.label) + (f", {metric.unit}" if metric.unit else "") + arrow
+    return drawable(metric.heading) + arrow
 
 
 def _name(results: Results, label: str) -> str:

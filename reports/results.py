@@ -29,6 +29,11 @@ class Metric:
     policy: str
     description: str
 
+    @property
+    def heading(self) -> str:
+        """The label with its unit: "AKD, px", "KID ×10³"."""
+        return f"{self.label} ×10³" if self.unit == "10^-3" else self.label + (f", {self.unit}" if self.unit else "")
+
 
 @dataclass(frozen=True)
 class Score:
@@ -144,7 +149,13 @@ class Results:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        return self.run.summary()
+        """summary.json; raises `ThbenchError` when the run was not scored or the file lacks what it must hold."""
+        summary = self.run.summary()
+        keys = {"method", "T", "n_videos", "n_frames", "n_failed_units", "metrics"}
+        if not {"metrics", "rows"} <= summary.keys() or any(not keys <= row.keys() for row in summary["rows"]):
+            raise ThbenchError(f"{self.run.summary_json} is not a summary of this thbench; score the run again with "
+                               f"`thbench score {self.path}`")
+        return summary
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:

@@ -14,7 +14,7 @@ from thbench.runs import REAL
 
 USER = Metric("user", "USER", False, "", "", False, "", "share of raters who find the fake among three; chance is 1/3")
 TABLE1 = ("fid", "ssim", "csim")
-DECIMALS = {"fid": 1, "kid": 2, "psnr": 1, "l1": 3, "lpips": 3, "nme": 3, "flicker": 3, "fd-heads": 2}
+DECIMALS = {"fid": 1, "psnr": 1, "l1": 3, "lpips": 3, "nme": 3, "flicker": 3, "black-border": 3, "identity-error": 3}
 UNFAIR = "Driven with the true frame itself, the others with its landmarks only."
 
 
@@ -45,8 +45,8 @@ def ablation_table(runs: Sequence[Results], *, metrics: Sequence[str] = (), refe
     The reference is the last method of the run unless named (the full model, as in the paper's Figure 7).
     """
     columns = [metric for metric in _score_columns(runs, metrics) if metric.name != USER.name or metrics]
-    blocks = [Block(section.title, tuple(_ablation_group(section, T, columns, reference) for T in all_shots(section)))
-              for section in sections(runs, allow_mixed)]
+    blocks = [Block(section.title, (*(_ablation_group(section, T, columns, reference) for T in all_shots(section)),
+                                    *_floor_group(section, columns))) for section in sections(runs, allow_mixed)]
     keys = [key for metric in columns for key in (
         _score_column(metric), Column(f"{metric.name}:delta", f"Δ {metric.label}", None, _decimals(metric) + 1))]
     usual = _usual_counts(runs)
@@ -83,8 +83,9 @@ def _score_column(metric: Metric) -> Column:
                      f"network: {metric.network or 'none'}.")
     elif metric.network:
         notes.append(f"{metric.label} features: {metric.network}.")
-    unit = f", {metric.unit}" if metric.unit else ""
-    return Column(metric.name, metric.label + unit, metric.higher_is_better, _decimals(metric), notes=tuple(notes))
+    if metric.name == USER.name:
+        notes.append(f"USER: {metric.description}; a dash where no study was made.")
+    return Column(metric.name, metric.heading, metric.higher_is_better, _decimals(metric), notes=tuple(notes))
 
 
 def _decimals(metric: Metric) -> int:
@@ -98,12 +99,17 @@ def _score_groups(section: Section, metrics: Sequence[Metric], with_paper: bool,
         rows = [_score_row(run, label, row, metrics, with_paper, usual) for run, label, row in methods_at(section, T)]
         if rows:
             groups.append(Group(tuple(rows), _p_values(section, T)))
-    floor = next((run for run in section.runs if run.floor), None)
-    if floor and floor.floor:
-        cells = {m.name: _cell(floor, floor.floor, m) for m in metrics if m.name != USER.name}
-        note = "Other real frames of the same videos, scored as if a method had made them."
-        groups.append(Group((Row("Real vs real", cells, None, (note,), ranked=False),)))
-    return tuple(groups)
+    return (*groups, *_floor_group(section, metrics))
+
+
+def _floor_group(section: Section, metrics: Sequence[Metric]) -> list[Group]:
+    """The real-vs-real row, which no method is ranked against."""
+    for run in section.runs:
+        if run.floor:
+            cells = {m.name: _cell(run, run.floor, m) for m in metrics if m.name != USER.name}
+            note = "Other real frames of the same videos, scored as if a method had made them."
+            return [Group((Row("Real vs real", cells, None, (note,), ranked=False),))]
+    return []
 
 
 def _score_row(run: Results, label: str, row: ScoreRow, metrics: Sequence[Metric], with_paper: bool,

@@ -137,7 +137,7 @@ def test_published_figures_stand_beside_ours_in_every_format(tmp_path: Path) -> 
     line = next(line for line in to_markdown(table).splitlines() if "Ours-FT (8)" in line)
     assert [cell.strip() for cell in line.split("|")][2:10] == [
         "**50.0**", "38.0", "**0.60**", "0.71", "0.20", "**0.17**", "**0.80**", "**0.62**"]
-    assert r"X2Face (8)\textsuperscript{c} & 60.0 & 51.5 & 0.50 & \textbf{0.73}" in to_latex(table)
+    assert r"X2Face (8)\textsuperscript{d} & 60.0 & 51.5 & 0.50 & \textbf{0.73}" in to_latex(table)
 
 
 def test_a_dataset_that_the_paper_lacks_gets_no_published_columns(tmp_path: Path) -> None:

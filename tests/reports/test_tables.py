@@ -149,3 +149,15 @@ def test_reports_import_no_torch() -> None:
     modules = "reports.emit, reports.figures, reports.plots, reports.html, reports.compare"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_summary_of_another_tool_ends_in_one_line(make: Make) -> None:
+    run = make()
+    (run / "summary.json").write_text('{"metrics": {}, "rows": [{"method": "x"}]}')
+    with pytest.raises(ThbenchError, match="is not a summary of this thbench"):
+        _table(run)
+
+
+def test_the_floor_is_a_row_of_the_ablation_too(make: Make) -> None:
+    rows = [row for _, _, row in ablation_table([Results.open(make())]).rows()]
+    assert (rows[-1].method, rows[-1].ranked) == ("Real vs real", False)
