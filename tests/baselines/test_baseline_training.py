@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,3 +99,39 @@ def test_paper_presets_are_the_authors_recipes() -> None:
 def test_sizes_that_do_not_divide_are_refused(config: Any) -> None:
     with pytest.raises(ThbenchError, match="not a multiple"):
         config(size_px=200)
+
+
+TWO_PROCESSES = """
+import torch
+from lightning.fabric import Fabric
+from random_frames import RandomDataset
+from test_baseline_training import PIX2PIXHD, X2FACE
+from baselines.pix2pixhd.training import Pix2pixHDTrainer
+from baselines.x2face.training import X2FaceTrainer
+from thbench.data.episodes import EpisodeBatches, EpisodeSampler
+
+fabric = Fabric(accelerator="cpu", devices=2)
+fabric.launch()
+for trainer_class, config in ((Pix2pixHDTrainer, PIX2PIXHD), (X2FaceTrainer, X2FACE)):
+    sampler = EpisodeSampler(RandomDataset(), config.shots, 0, fabric.global_rank, 2)
+    batches = EpisodeBatches(RandomDataset(), sampler, 2)
+    fabric.seed_everything(fabric.global_rank, verbose=False)
+    trainer = trainer_class(config, 3, fabric)
+    first = torch.cat([tensor.detach().flatten() for name, tensor in trainer.model().items() if "running" not in name])
+    for step in range(2):
+        trainer.step([batches[step]])
+    last = torch.cat([tensor.detach().flatten() for name, tensor in trainer.model().items() if "running" not in name])
+    both = fabric.all_gather(last)
+    if fabric.global_rank == 0:
+        print(trainer.kind, bool((first != last).any()), bool((both[0] == both[1]).all()))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_keep_the_same_networks(tmp_path: Path) -> None:
+    """They start from other random weights and see other frames; the weights must agree from the first step on."""
+    script = tmp_path / "two.py"
+    script.write_text(TWO_PROCESSES)
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False,
+                         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"})
+    assert ran.stdout.splitlines()[-2:] == ["pix2pixhd True True", "x2face True True"], ran.stderr[-2000:]
