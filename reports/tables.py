@@ -42,16 +42,18 @@ def ablation_table(runs: Sequence[Results], *, metrics: Sequence[str] = (), refe
                    intervals: bool = False, allow_mixed: bool = False) -> TableSpec:
     """Variants of one method: each score beside its paired difference from the `reference` variant.
 
-    The reference is the last method of the run unless named (the full model, as in the paper's Figure 7).
+    The reference is the last method of the last run unless named (the full model, as in the paper's Figure 7). Raises
+    `ThbenchError` as `table1` does, and for a reference that a T lacks.
     """
     columns = [metric for metric in _score_columns(runs, metrics) if metric.name != USER.name or metrics]
-    blocks = [Block(section.title, (*(_ablation_group(section, T, columns, reference) for T in all_shots(section)),
+    full = reference or list(runs[-1].methods)[-1]
+    blocks = [Block(section.title, (*(_ablation_group(section, T, columns, full) for T in all_shots(section)),
                                     *_floor_group(section, columns))) for section in sections(runs, allow_mixed)]
     keys = [key for metric in columns for key in (
         _score_column(metric), Column(f"{metric.name}:delta", f"Δ {metric.label}", None, _decimals(metric) + 1))]
     usual = _usual_counts(runs)
-    notes = [f"Each row: {usual[0]} videos, {usual[1]} frames, unless noted. Δ: paired difference from the full model; "
-             f"± is the half-width of its 95 % interval over videos."]
+    notes = [f"Each row: {usual[0]} videos, {usual[1]} frames, unless noted. Δ: difference from {full}, paired by "
+             f"video.{_half_width_note(intervals)}"]
     return TableSpec("Ablation", "tab:ablation", "Variant (T)", tuple(keys), tuple(blocks), tuple(notes), stamp(runs),
                      intervals)
 
@@ -167,13 +169,12 @@ def _half_width_note(intervals: bool) -> str:
     return " ± is the half-width of the 95 % interval over videos." if intervals else ""
 
 
-def _ablation_group(section: Section, T: int, metrics: Sequence[Metric], reference: str) -> Group:
+def _ablation_group(section: Section, T: int, metrics: Sequence[Metric], full: str) -> Group:
     usual = _usual_counts(section.runs)
     found = [(run, label, row) for run in section.runs for label in run.methods if (row := run.row(label, T))]
     labels = [label for _, label, _ in found]
-    if reference and reference not in labels:
-        raise ThbenchError(f"no variant {reference!r} at T = {T}; the runs hold {', '.join(labels)}")
-    full = reference or labels[-1]
+    if full not in labels:
+        raise ThbenchError(f"no variant {full!r} at T = {T}; the runs hold {', '.join(labels)}")
     rows = []
     for run, label, row in found:
         cells = {metric.name: _cell(run, row, metric) for metric in metrics}
