@@ -511,6 +511,54 @@ def study_serve(folder: Path, **options: Any) -> None:
     serve_folder(folder, **options)
 
 
+@study.command("export-static")
+@STUDY
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The folder to hand out.")
+@click.option("--key", type=click.Path(path_type=Path), help="The answer key.  [default: OUT-key.json]")
+@click.option("--forms", type=click.IntRange(min=1), help="Only so many forms, one per person.  [default: all]")
+def study_export_static(folder: Path, out: Path, key: Path | None, forms: int | None) -> None:
+    """Writes a folder that works from disk, without a server; people hand in a file with their answers.
+
+    Frames of VoxCeleb show public figures: give the folder to participants, do not publish it.
+    """
+    from reports.study.folder import Study
+    from reports.study.static_export import export_static
+
+    key_file = key or out.with_name(f"{out.name}-key.json")
+    count = export_static(Study.open(folder), out, key_file, forms)
+    click.echo(f"{out}/index.html: {count} forms; give each person a number from 1 to {count}\n"
+               f"{key_file}: the answers, to be kept; for `thbench study import {folder} --key {key_file} FILES`")
+
+
+@study.command("import")
+@STUDY
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--key", type=click.Path(path_type=Path), required=True, help="The key that export-static wrote.")
+@DATABASE
+def study_import(folder: Path, files: tuple[Path, ...], key: Path, db: str | None) -> None:
+    """Takes in the answer FILES of a static export; a file that is there already changes nothing."""
+    from reports.study.results import import_into_folder
+
+    imported = import_into_folder(folder, db, key, files)
+    for result in imported:
+        click.echo(f"{result.file}: {result.text}", err=not result.accepted)
+    if not all(result.accepted for result in imported):
+        sys.exit(1)
+
+
+@study.command("purge")
+@STUDY
+@DATABASE
+@click.option("--receipt", help="Delete the answers of the participant with this receipt.")
+@click.option("--identities", is_flag=True, help="Delete hashed ids and window sizes; answers stay.")
+@click.option("--everything", is_flag=True, help="Delete all participants and all answers.")
+def study_purge(folder: Path, **options: Any) -> None:
+    """Deletes personal data, on a participant's request or when its time is over."""
+    from reports.study.purge import purge_folder
+
+    click.echo(purge_folder(folder, **options))
+
+
 @study.command("score")
 @STUDY
 @DATABASE

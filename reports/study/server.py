@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -24,8 +23,9 @@ from starlette.routing import Route
 from reports.study.folder import Study
 from reports.study.guard import Guard
 from reports.study.owner import progress
+from reports.study.pages import client_settings, templates
 from reports.study.requests import TOKEN, BadRequestError, parse_answer, parse_device, parse_object
-from reports.study.stimuli import GAP_PX, compose, read_panel
+from reports.study.stimuli import compose, read_panel
 from reports.study.store import Agreement, AlreadyTakingPartError, Standing, Store, StudyFullError
 
 SESSION, OWNER = "thbench_study", "thbench_owner"
@@ -58,8 +58,7 @@ class Site:
     def __init__(self, study: Study, store: Store, public_url: str) -> None:
         self.study, self.store, self.settings = study, store, study.settings
         self.secure = public_url.startswith("https:")
-        self.pages = Environment(loader=PackageLoader("reports.study"), autoescape=True, undefined=StrictUndefined,
-                                 trim_blocks=True, lstrip_blocks=True)
+        self.pages = templates()
         self.files = {name: (Path(__file__).parent / "static" / name).read_bytes() for name in STATIC}
 
     async def welcome(self, request: Request) -> Response:
@@ -259,14 +258,6 @@ class Site:
 
     def _message(self, text: str, status: int = HTTPStatus.OK) -> HTMLResponse:
         return self._page("end.html", status, title=self.settings.title, text=text, code="", link="", receipt="")
-
-
-def client_settings(study: Study) -> dict[str, Any]:
-    """What the page's script needs to know."""
-    settings = study.settings
-    return {"panel": study.design.panel_px, "gap": GAP_PX, "exposure": settings.exposure_ms,
-            "fastest": settings.min_response_ms, "width": settings.min_viewport_px,
-            "refuse": settings.small_windows == "refuse", "question": settings.question}
 
 
 def _state(standing: Standing | None) -> dict[str, Any]:

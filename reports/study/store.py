@@ -20,6 +20,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, Row, Select, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from reports.study.arrange import arrange_form
 from reports.study.folder import Study
 from reports.study.schema import assignments, forms, participants, reading, trials
 
@@ -92,7 +93,6 @@ class Store:
         self.engine, self.study, self.clock = engine, study, clock
         self._reading = reading(engine)
         self._turn = threading.Lock()
-        self._random = secrets.SystemRandom()
 
     def agree(self, agreement: Agreement) -> str:
         """Notes a consent and returns the participant's id; the same platform session gets the same id again.
@@ -246,27 +246,10 @@ class Store:
             ahead[1].token if len(ahead) > 1 else None))
 
     def _trials(self, assignment: int, form_id: int, attempt: int) -> list[dict[str, Any]]:
-        """The trials of a rater in their order: practice first, then main trials with gold and checks mixed in.
-
-        Fakes stand where the form says, moved on by one for every earlier rater who gave the form up; all else is
-        chance. A check never comes first.
-        """
         design = self.study.design
-        form = design.forms[form_id]
-        body = [(trial.triplet, (trial.fake_position + attempt) % 3) for trial in form.trials]
-        body += [(item, self._random.randrange(3)) for item in form.gold]
-        self._random.shuffle(body)
-        for item in form.attention:
-            body.insert(self._random.randint(min(1, len(body)), len(body)), (item, self._random.randrange(3)))
-        order = [(item, self._random.randrange(3)) for item in design.practice] + body
-        return [{"token": secrets.token_urlsafe(16), "assignment_id": assignment, "number": number, "item": item,
-                 "kind": design.items[item].kind, "arrangement": self._arrangement(position)}
-                for number, (item, position) in enumerate(order)]
-
-    def _arrangement(self, position: int) -> str:
-        others = ["1", "2"]
-        self._random.shuffle(others)
-        return "".join(others[:position]) + "0" + "".join(others[position:])
+        return [{"token": trial.token, "assignment_id": assignment, "number": number, "item": trial.item,
+                 "kind": design.items[trial.item].kind, "arrangement": trial.arrangement}
+                for number, trial in enumerate(arrange_form(design, form_id, attempt))]
 
     def _fails_checks(self, connection: Connection, assignment: int) -> bool:
         allowed = self.study.settings.attention_failures_to_screen_out
