@@ -44,7 +44,8 @@ def pix2pixhd_training(preset_name: str) -> Pix2pixHDTraining:
     if preset_name not in PRESETS:
         raise ThbenchError(f"pix2pixhd has no preset {preset_name!r}; known are {', '.join(PRESETS)}")
     if preset_name == "small":
-        return Pix2pixHDTraining(PRESETS["small"], batch=8, content="heads", flip=False, fine_tuning_epochs=10)
+        return Pix2pixHDTraining(PRESETS["small"], batch=8, content="heads", flip=False, constant_epochs=25,
+                                 decay_epochs=25, epochs=50, fine_tuning_epochs=10)
     return Pix2pixHDTraining(PRESETS[preset_name])
 
 
