@@ -168,12 +168,12 @@ def _read_manifest(folder: Path) -> Manifest:
 
 
 def _asked(folder: Path, episode: Mapping[str, Any]) -> Asked:
-    names = [frame["name"] for frame in episode["frames"]]
+    root, names = str(episode["folder"]), [str(frame["name"]) for frame in episode["frames"]]
     for name in names:
-        inside(folder, f"{episode['folder']}/{name}")
+        inside(folder, f"{root}/{name}")
     # Reversed, so that of frames with equal landmarks the first one counts.
-    frames = {frame["landmarks_sha256"]: frame["name"] for frame in reversed(episode["frames"])}
-    return Asked(folder / episode["folder"], int(episode["T"]), int(episode["size_px"]), episode["shots_sha256"], names,
+    frames = {frame["landmarks_sha256"]: str(frame["name"]) for frame in reversed(episode["frames"])}
+    return Asked(folder / root, int(episode["T"]), int(episode["size_px"]), episode["shots_sha256"], names,
                  frames)
 
 

@@ -135,7 +135,7 @@ def decayed(epoch: int, config: Pix2pixHDTraining) -> float:
 
     The authors lower the rate at the end of each epoch beyond the constant ones, so the first of those has it all.
     """
-    return max(0.0, 1 - max(0, epoch - config.constant_epochs) / config.decay_epochs)
+    return max(0.0, 1 - max(0, epoch - config.constant_epochs) / max(1, config.decay_epochs))
 
 
 def mirrored(landmark_images: Tensor, frames: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:

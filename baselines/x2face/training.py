@@ -37,7 +37,7 @@ def x2face_training(preset_name: str) -> X2FaceTraining:
     if preset_name not in PRESETS:
         raise ThbenchError(f"x2face has no preset {preset_name!r}; known are {', '.join(PRESETS)}")
     if preset_name == "small":
-        return X2FaceTraining(PRESETS["small"], batch=8, learning_rate=1e-2)
+        return X2FaceTraining(PRESETS["small"], batch=8, learning_rate=0.1)
     return X2FaceTraining()
 
 
