@@ -88,8 +88,11 @@ def _clip_frames(root: Path, video: SourceVideo, clip: Clip, recipe: Recipe, det
     dropped += lost
     if not found:
         return
-    squares = crop_squares(recipe.crop, [frame.size for frame in found], [frame.face for frame in found],
-                           recipe.margin)
+    try:
+        squares = crop_squares(recipe.crop, [frame.size for frame in found], [frame.face for frame in found],
+                               recipe.margin)
+    except ThbenchError as error:
+        raise ThbenchError(f"{root / clip.path}: {error}") from None
     images = reader.read([frame.position for frame in found])
     for frame, square, source in zip(found, squares, images, strict=True):
         if source.image is None:

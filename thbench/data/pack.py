@@ -18,7 +18,7 @@ from thbench.data.dataset import Dataset, Video
 from thbench.data.finish import finish
 from thbench.data.shards import ShardWriter, commit_shard, is_committed, remove_leftovers, shard_path
 from thbench.data.splits import SplitRule
-from thbench.data.store import DATASET_JSON
+from thbench.data.store_format import DATASET_JSON
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, read_json, write_json
 

@@ -23,7 +23,7 @@ from thbench.errors import ThbenchError
 from thbench.files import read_json
 from thbench.method import Frames
 
-_GROUPS_KEPT = 128  # of landmarks and names, 0.6 MB each
+_GROUPS_KEPT = 256  # of landmarks or names, 0.3 MB each
 
 
 class PreparedStore:
@@ -49,7 +49,7 @@ class PreparedStore:
         groups = range(self._index.metadata.num_row_groups)
         self._group_starts = np.cumsum([0, *(self._index.metadata.row_group(group).num_rows for group in groups)])
         self._lock = threading.Lock()
-        self._cached_group = lru_cache(maxsize=_GROUPS_KEPT)(self._read_group)
+        self._cached_column = lru_cache(maxsize=_GROUPS_KEPT)(self._read_column)
 
     def __reduce__(self) -> tuple[type[PreparedStore], tuple[Path]]:
         return PreparedStore, (self.path,)
@@ -104,15 +104,15 @@ class PreparedStore:
 
     def _gather(self, rows: NDArray[np.int64], column: str) -> NDArray[Any]:
         groups = np.searchsorted(self._group_starts, rows, side="right") - 1
-        parts = [self._cached_group(int(group))[column][row - self._group_starts[group]]
+        parts = [self._cached_column(int(group), column)[row - self._group_starts[group]]
                  for group, row in zip(groups, rows, strict=True)]
         return np.array(parts, np.float32 if column == "landmarks" else object)
 
-    def _read_group(self, group: int) -> dict[str, NDArray[Any]]:
+    def _read_column(self, group: int, column: str) -> NDArray[Any]:
         with self._lock:  # a ParquetFile is read by one thread at a time
-            table = self._index.read_row_group(group, columns=["clip", "frame", "landmarks"], use_threads=False)
-        landmarks = table["landmarks"].combine_chunks().flatten().to_numpy().reshape(-1, 136)
-        return {"landmarks": landmarks, "clip": table["clip"].to_numpy(), "frame": table["frame"].to_numpy()}
+            values = self._index.read_row_group(group, columns=[column], use_threads=False)[column].combine_chunks()
+        return np.asarray(values.flatten().to_numpy().reshape(-1, 136) if column == "landmarks" else
+                          values.to_numpy(zero_copy_only=False))
 
 
 def is_store(path: Path) -> bool:

@@ -16,7 +16,7 @@ import pyarrow as pa
 FORMAT = 1
 PLAN_JSON, DATASET_JSON, INDEX, DROPPED = "plan.json", "dataset.json", "index.parquet", "dropped.parquet"
 SHARDS = "shards"
-ROWS_PER_GROUP = 1024
+ROWS_PER_GROUP = 512  # what is decoded for the landmarks of one frame
 
 SCHEMA = pa.schema([
     ("person", pa.string()),

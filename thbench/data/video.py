@@ -121,7 +121,8 @@ def _opened_audio(path: Path | None) -> Iterator[Any]:
 def _encode(container: Any, frames: Tensor, rate: Fraction, source: Any) -> None:
     height, width = frames.shape[-2:]
     even = height % 2 == 0 and width % 2 == 0
-    stream = container.add_stream("libx264", rate=rate, options={"crf": _CRF, "preset": "medium"})
+    # With x264's macroblock tree, the same small frames gave other bytes each time.
+    stream = container.add_stream("libx264", rate=rate, options={"crf": _CRF, "x264-params": "mbtree=0"})
     # Chroma at half resolution, which every player reads, needs even sizes.
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p" if even else "yuv444p"
     stream.thread_count = 1  # the same bytes on every machine

@@ -244,6 +244,14 @@ def test_landmarks_move_with_a_per_frame_crop(tmp_path: Path) -> None:
     assert pq.read_table(store.path / "index.parquet")["crop"].to_pylist()[0][2] == 80
 
 
+def test_a_clip_of_many_sizes_cannot_share_one_crop(tmp_path: Path) -> None:
+    make_frames(tmp_path, persons=1, videos=1)
+    Image.fromarray(noise(0, 64, 48)).save(tmp_path / "frames/p0/v0/0.png")
+    with pytest.raises(ThbenchError, match=r"frames/p0/v0: frames of one clip differ in size: use the crop policy"):
+        prepare(tmp_path / "frames", tmp_path / "out", recipe(tmp_path, crop="per-clip"), SplitRule())
+    assert list(contents(tmp_path / "out")) == ["plan.json"]
+
+
 def test_the_command_line_prepares_shows_draws_and_verifies(tmp_path: Path) -> None:
     make_frames(tmp_path)
     out = str(tmp_path / "out")

@@ -92,7 +92,7 @@ def test_pickles_small_and_reads_the_same(store: PreparedStore) -> None:
 
 
 def test_threads_read_together(store: PreparedStore) -> None:
-    store._cached_group.cache_clear()
+    store._cached_column.cache_clear()
 
     def check(number: int) -> bool:
         video = store.videos[number % 6]

@@ -97,6 +97,20 @@ def test_a_silent_source_gives_a_silent_video(clip: Path, tmp_path: Path) -> Non
     assert count_frames(tmp_path / "out.mp4") == 12
 
 
+@pytest.mark.parametrize("degrees", [90, 180, -90])
+def test_a_phone_held_upright_gives_upright_frames(clip: Path, tmp_path: Path, degrees: int) -> None:
+    turned = tmp_path / "turned.mp4"
+    with av.open(str(clip)) as source, av.open(str(turned), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        stream.set_display_rotation(degrees)
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    upright = np.rot90(next(read_video(clip)[0]), degrees // 90)  # counter-clockwise, as the file's matrix says
+    assert np.array_equal(next(read_video(turned)[0]), upright)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.95])
 def test_truncated_mp4_is_an_error(clip: Path, tmp_path: Path, share: float) -> None:
     data = clip.read_bytes()
