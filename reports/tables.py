@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -133,7 +134,8 @@ def _score_of(run: Results, row: ScoreRow, metric: Metric) -> Score:
 def _cell(run: Results, row: ScoreRow, metric: Metric) -> Cell:
     score, notes = _score_of(run, row, metric), []
     if score.value is None and score.reason:
-        notes.append(f"{metric.label} not computed: {score.reason.rstrip('.')}.")
+        reason = re.sub(r" \(https?://[^)]*\)", "", score.reason)  # a URL and a sha256 do not fit under a table
+        notes.append(f"{metric.label} not computed: {reason.rstrip('.')}.")
     if score.value is not None and metric.name != USER.name and score.n < row.n_frames:
         policy = f" ({metric.policy})" if metric.policy else ""
         notes.append(f"{metric.label} failed on {row.n_frames - score.n} of {row.n_frames} frames{policy}.")

@@ -41,7 +41,7 @@ def make_run(path: Path, *, methods: Sequence[str] = ("x2face", "ours-ff", "ours
              images: bool = True, shift: float = 0.0) -> Path:
     """Writes a run folder. absent maps metrics to the reason why they were not computed; shift moves every score."""
     path.mkdir(parents=True, exist_ok=True)
-    absent = {"csim": "weights missing: glintr100.onnx"} if absent is None else absent
+    absent = {"csim": "weights missing: w.onnx (https://example.org/a.zip, sha256 00)"} if absent is None else absent
     split = [_video(index, n_holdout, max(T)) for index in range(n_videos)]
     definition = {"name": protocol, "kind": kind, "holdout": n_holdout, "metrics": list(METRICS)}
     info = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -142,3 +144,14 @@ def test_runs_without_pictures_and_broken_pictures_say_so(tmp_path: Path) -> Non
         file.write_bytes(file.read_bytes()[:50])
     with pytest.raises(ThbenchError, match="is not a readable picture"):
         figure(broken, "comparison", Rule())
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed (texlive-latex-recommended)")
+def test_the_float_compiles(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", methods=SPECIAL_NAMES, dataset="a_b & 50%", T=(1,), n_videos=2)
+    write_figure(run, "comparison", tmp_path / "grid", Rule("best", rows=1))
+    document = "\\documentclass{article}\\usepackage{graphicx}\\begin{document}\\input{grid.tex}\\end{document}"
+    (tmp_path / "page.tex").write_text(document)
+    done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"], cwd=tmp_path,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode("utf-8", "replace")[-1000:]
