@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import fuse_conv_bn_eval
 
 from thbench.data.dataset import Split, videos_of
 from thbench.data.synthetic import synth
@@ -31,9 +32,9 @@ from thbench.data.synthetic.motion import Motion
 from thbench.data.synthetic.person import Person
 from thbench.data.synthetic.scene import Scene
 from thbench.files import atomic_path, write_json
+from thbench.metrics.heads_net import EMBEDDING, EXPRESSION, SIZE_PX, HeadsNet
 from thbench.nets.heads_vgg import STAGES, HeadsVGG
 
-SIZE_PX = 64
 WORDS = {"hair": ["bald", "buzz", "short", "swept", "bob", "long", "curly", "afro", "bun"],
          "beard": ["none", "stubble", "moustache", "goatee", "full"], "glasses": ["none", "round", "square", "oval"],
          "style": ["tee", "vneck", "shirt", "suit", "stripes", "turtleneck", "hoodie"],
@@ -44,13 +45,14 @@ WORDS = {"hair": ["bald", "buzz", "short", "swept", "bob", "long", "curly", "afr
 class Heads:
     """Frames with their labels: all that the renderer knows of them.
 
-    images: uint8 [N, 3, S, S]; landmarks: float32 [N, 68, 2]; person: int64 [N]; look, scene, motion: float32 [N, .],
-    what belongs to the person, to the video and to the frame.
+    images: uint8 [N, 3, S, S]; landmarks: float32 [N, 68, 2]; person, video: int64 [N]; look, scene, motion:
+    float32 [N, .], what belongs to the person, to the video and to the frame.
     """
 
     images: Tensor
     landmarks: Tensor
     person: Tensor
+    video: Tensor
     look: Tensor
     scene: Tensor
     motion: Tensor
@@ -62,19 +64,23 @@ class Heads:
         return len(self.images)
 
 
+# (batch, share of the steps done) -> loss and its parts
+LossOf = Callable[[Heads, float], tuple[Tensor, dict[str, float]]]
+
+
 def draw_heads(split: Split, frames_per_video: int, seed: int) -> Heads:
     """Frames at drawn positions of every video of a split."""
     dataset, rng = synth(SIZE_PX), np.random.default_rng(seed)
     parts: list[list[Tensor]] = []
-    for video in videos_of(dataset, split):
+    for count, video in enumerate(videos_of(dataset, split)):
         positions = sorted(rng.choice(video.n_frames, frames_per_video, replace=False).tolist())
         frames, (person, scene, motions) = dataset.read(video, positions), dataset.truth(video, positions)
-        number = int(video.person[1:])
-        parts.append([frames.images, frames.landmarks, torch.full((len(positions),), number),
-                      _numbers(person).expand(len(positions), -1), _numbers(scene).expand(len(positions), -1),
+        same = torch.ones(len(positions), 1)
+        numbers = same.flatten().long() * int(video.person[1:]), same.flatten().long() * count
+        parts.append([frames.images, frames.landmarks, *numbers, same * _numbers(person), same * _numbers(scene),
                       torch.stack([_numbers(motion) for motion in motions])])
-    images, landmarks, number, *rest = (torch.cat(column) for column in zip(*parts, strict=True))
-    return Heads(images, landmarks, number - number.min(), *rest)
+    images, landmarks, person_number, *rest = (torch.cat(column) for column in zip(*parts, strict=True))
+    return Heads(images, landmarks, person_number - person_number.min(), *rest)
 
 
 def _numbers(record: Person | Scene | Motion) -> Tensor:
@@ -137,17 +143,15 @@ class NormalisedVGG(nn.Module):
         return self.labels(x.flatten(1)), self.landmarks(x.flatten(1)).unflatten(1, (68, 2))
 
     def folded(self) -> HeadsVGG:
-        """The same features without normalisation layers."""
+        """The same features without normalisation layers; call it in evaluation mode."""
         plain = HeadsVGG()
-        flat = [convolution for stage in plain.stages for convolution in stage]  # type: ignore[union-attr]
-        for target, convolution, norm in zip(flat, self.convolutions, self.norms, strict=True):
-            gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-            target.weight.copy_(convolution.weight * gain[:, None, None, None])
-            target.bias.copy_(norm.bias - norm.running_mean * gain)
+        targets = [module for module in plain.modules() if isinstance(module, nn.Conv2d)]
+        for target, convolution, norm in zip(targets, self.convolutions, self.norms, strict=True):
+            target.load_state_dict(fuse_conv_bn_eval(convolution, norm).state_dict())  # type: ignore[arg-type,type-var]
         return plain
 
 
-def train_vgg(minutes: float, batch: int, seed: int, out: Path) -> None:
+def train_vgg(steps: int, batch: int, seed: int, out: Path) -> None:
     """Trains heads-VGG and writes it with its numbers."""
     torch.manual_seed(seed)
     train, unseen = draw_heads("train", 6, seed), draw_heads("test", 4, seed + 1)
@@ -156,7 +160,7 @@ def train_vgg(minutes: float, batch: int, seed: int, out: Path) -> None:
     network = NormalisedVGG(labels.shape[1]).to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(seed)
 
-    def loss_of(heads: Heads) -> tuple[Tensor, dict[str, float]]:
+    def loss_of(heads: Heads, done: float) -> tuple[Tensor, dict[str, float]]:
         x, landmarks = augment(heads, generator)
         found, places = network(x.to(memory_format=torch.channels_last))
         true = (torch.cat([heads.look, heads.scene, heads.motion], 1) - mean) / deviation
@@ -164,7 +168,7 @@ def train_vgg(minutes: float, batch: int, seed: int, out: Path) -> None:
         return of_labels + 5 * of_landmarks, {"labels": of_labels.item(),
                                               "landmarks_px": of_landmarks.item() * SIZE_PX / 2}
 
-    steps = fit(network, loss_of, batches(train, batch, seed), minutes)
+    fit(network, loss_of, batches(train, batch, seed), steps)
     network.eval()
     with torch.no_grad():
         x = unseen.images.float() / 127.5 - 1
@@ -174,46 +178,132 @@ def train_vgg(minutes: float, batch: int, seed: int, out: Path) -> None:
         explained = 1 - float(((found - true) ** 2).mean() / (true ** 2).mean())
         plain = network.folded()
         plain.scale.copy_(1 / torch.stack([feature.mean() for feature in plain(x)]))
-    save(out, plain, {"steps": steps, "batch": batch, "seed": seed, "minutes": minutes, "size_px": SIZE_PX,
+    save(out, plain, {"steps": steps, "batch": batch, "seed": seed, "size_px": SIZE_PX,
                       "train_frames": len(train), "test_persons_landmark_error_px": round(error_px, 3),
                       "test_persons_label_variance_explained": round(explained, 3)})
 
 
-def fit(network: nn.Module, loss_of, data: Iterator[Heads], minutes: float) -> int:  # type: ignore[no-untyped-def]
-    """AdamW with a one-cycle learning rate over the minutes given; returns the number of steps."""
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=5e-3)
-    start, steps = time.monotonic(), 0
+class ArcFace(nn.Module):
+    """Class weights on the sphere with an additive angular margin (Deng et al., CVPR 2019)."""
+
+    def __init__(self, classes: int, scale: float = 24.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, EMBEDDING))
+        self.scale = scale
+
+    def forward(self, identity: Tensor, person: Tensor, margin: float) -> Tensor:
+        cosine = identity @ F.normalize(self.weight).T
+        true = cosine.gather(1, person[:, None]).clamp(-0.999, 0.999)
+        harder = cosine.scatter(1, person[:, None], torch.cos(torch.acos(true) + margin))
+        return F.cross_entropy(self.scale * harder, person)
+
+
+def train_net(steps: int, batch: int, seed: int, out: Path) -> None:
+    """Trains heads-net and writes it with its numbers on persons it never saw."""
+    torch.manual_seed(seed)
+    train, unseen = draw_heads("train", 6, seed), draw_heads("test", 8, seed + 1)
+    network = HeadsNet().to(memory_format=torch.channels_last)
+    arcface, look = ArcFace(int(train.person.max()) + 1), nn.Linear(network.identity.in_features, train.look.shape[1])
+    mean, deviation = train.look.mean(0), train.look.std(0) + 1e-2
+    generator = torch.Generator().manual_seed(seed)
+
+    def loss_of(heads: Heads, done: float) -> tuple[Tensor, dict[str, float]]:
+        x, _ = augment(heads, generator)
+        blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)  # generated frames are softer
+        amount = (3.3 * torch.rand(len(heads), 1, 1, 1, generator=generator) - 2.3).clamp(min=0)
+        features = network.trunk((x + (blurred - x) * amount).to(memory_format=torch.channels_last))
+        pose, expression = network.state(features).split([3, len(EXPRESSION)], 1)
+        names = [field.name for field in fields(Motion)]
+        true = heads.motion[:, [names.index(name) for name in ("yaw", "pitch", "roll")]] / 15
+        state = heads.motion[:, [names.index(name) for name in EXPRESSION]]
+        parts = {"identity": arcface(F.normalize(network.identity(features)), heads.person, 0.3 * min(1.0, 2 * done)),
+                 "look": F.smooth_l1_loss(look(features), (heads.look - mean) / deviation),
+                 "pose": F.smooth_l1_loss(pose, true), "expression": F.smooth_l1_loss(expression, state)}
+        loss = 0.25 * parts["identity"] + parts["look"] + 2 * parts["pose"] + 2 * parts["expression"]
+        return loss, {name: part.item() for name, part in parts.items()}
+
+    fit(nn.ModuleList([network, arcface, look]), loss_of, batches(train, batch, seed), steps)
+    network.eval()
+    save(out, network, {"steps": steps, "batch": batch, "seed": seed, "size_px": SIZE_PX, "train_frames": len(train),
+                        "train_persons": len(arcface.weight), **judge(network, unseen)})
+
+
+@torch.no_grad()
+def judge(network: HeadsNet, unseen: Heads) -> dict[str, float]:
+    """Verification over all pairs of frames from different videos, the threshold taken from the other half of the
+    persons; errors of pose and expression."""
+    x = unseen.images.float() / 127.5 - 1
+    outputs = [network(part) for part in torch.split(x, 256)]
+    identity, pose, expression = (torch.cat(column) for column in zip(*outputs, strict=True))
+    cosine, same = identity @ identity.T, unseen.person[:, None] == unseen.person
+    usable = unseen.video[:, None] < unseen.video
+    right, areas = [], []
+    for half in (0, 1):
+        ours = (unseen.person % 2 == half)[:, None] & (unseen.person % 2 == half) & usable
+        theirs = (unseen.person % 2 != half)[:, None] & (unseen.person % 2 != half) & usable
+        thresholds = torch.linspace(-1, 1, 401)
+        best = max(thresholds.tolist(), key=lambda t: balanced(cosine[theirs] > t, same[theirs]))
+        right.append(balanced(cosine[ours] > best, same[ours]))
+        order = cosine[ours].argsort()
+        ranks = torch.empty(len(order), dtype=torch.float64)
+        ranks[order] = torch.arange(1, len(order) + 1, dtype=torch.float64)
+        positive = same[ours]
+        n, m = int(positive.sum()), int((~positive).sum())
+        areas.append(float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m)))
+    names = [field.name for field in fields(Motion)]
+    angles = unseen.motion[:, [names.index(name) for name in ("yaw", "pitch", "roll")]]
+    state = unseen.motion[:, [names.index(name) for name in EXPRESSION]]
+    errors = {f"{name}_error_degrees": float(error) for name, error in
+              zip(("yaw", "pitch", "roll"), (pose - angles).abs().mean(0), strict=True)}
+    return {name: round(value, 4) for name, value in {
+        "verification_accuracy": sum(right) / 2, "verification_auc": sum(areas) / 2,
+        "cosine_same_person": float(cosine[usable & same].mean()),
+        "cosine_other_person": float(cosine[usable & ~same].mean()), **errors,
+        "expression_error": float((expression - state).abs().mean())}.items()}
+
+
+def balanced(accepted: Tensor, same: Tensor) -> float:
+    """Accuracy with pairs of one person and of two persons weighing the same."""
+    return float((accepted[same].double().mean() + (~accepted[~same]).double().mean()) / 2)
+
+
+def fit(network: nn.Module, loss_of: LossOf, data: Iterator[Heads], steps: int) -> None:
+    """AdamW; the learning rate rises for 6 % of the steps and falls along a cosine."""
+    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=5e-3)
+    start = time.process_time()
     network.train()
-    while (part := (time.monotonic() - start) / (60 * minutes)) < 1:
+    for step in range(steps):
+        done = step / steps
         for group in optimiser.param_groups:
-            group["lr"] = 4e-3 * min(1.0, part / 0.06 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * part))
-        loss, shown = loss_of(next(data))
+            group["lr"] = 3e-3 * min(1.0, done / 0.06 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * done))
+        loss, shown = loss_of(next(data), done)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
-        if steps % 50 == 0:
+        if step % 50 == 0:
             values = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
-            print(f"{steps:6} {time.monotonic() - start:5.0f} s  {values}", flush=True)
-        steps += 1
-    return steps
+            print(f"{step:6} {time.process_time() - start:5.0f} s  {values}", flush=True)
 
 
 def save(out: Path, network: nn.Module, card: dict[str, object]) -> None:
     """Writes float16 weights and, beside them, the numbers as JSON."""
+    weights = {name: value.detach().half().contiguous() for name, value in network.state_dict().items()
+               if value.is_floating_point()}
     with atomic_path(out) as temporary:
-        save_file({name: value.detach().half().contiguous() for name, value in network.state_dict().items()}, temporary)
+        save_file(weights, temporary)
     write_json(out.with_suffix(".json"), card)
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB  {card}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("which", choices=["vgg"])
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("which", choices=["vgg", "net"])
+    parser.add_argument("--steps", type=int, help="default: 840 for vgg, 2200 for net")
+    parser.add_argument("--batch", type=int, help="default: 48 for vgg, 64 for net")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    assets = Path(__file__).parents[1] / "thbench" / "assets"
-    train_vgg(options.minutes, options.batch, options.seed, options.out or assets / "heads_vgg.safetensors")
+    train, steps, batch = {"vgg": (train_vgg, 840, 48), "net": (train_net, 2200, 64)}[options.which]
+    asset = Path(__file__).parents[1] / "thbench" / "assets" / f"heads_{options.which}.safetensors"
+    train(options.steps or steps, options.batch or batch, options.seed, options.out or asset)

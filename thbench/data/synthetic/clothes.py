@@ -71,7 +71,7 @@ class _Cloth:
 
     def _fixed(self, points: Points) -> NDArray[np.int32]:
         middle = self.patch.shape[1] / 2 / self.units
-        return np.rint((np.array(points) + [middle, 0]) * self.units * 16).astype(np.int32)
+        return np.asarray(np.rint((np.array(points) + [middle, 0]) * self.units * 16), np.int32)
 
 
 def _collar(cloth: _Cloth, neck: float, skin: Colour, colour: Colour, shade: Colour) -> None:

@@ -10,6 +10,7 @@ from thbench.data.synthetic.motion import Motion
 from thbench.data.synthetic.person import Person
 
 Floats = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 # Horizontal sections of an average head: y, half width, front z, back z, z of the widest point.
 _SECTIONS = np.array([
@@ -62,15 +63,15 @@ class Head:
         self._tables = [PchipInterpolator(y[::-1], values[::-1])(_TABLE_Y) for values in (width, front, back, middle)]
         self._rest = _rest_curves(person)
 
-    def width(self, y: Floats) -> Floats:
+    def width(self, y: Array) -> Floats:
         """Half width of the head at a height."""
-        return np.interp(y, _TABLE_Y, self._tables[0]).astype(np.float32)
+        return np.asarray(np.interp(y, _TABLE_Y, self._tables[0]), np.float32)
 
-    def angle(self, x: Floats, y: Floats) -> Floats:
+    def angle(self, x: Array, y: Array) -> Floats:
         """The angle of the surface point that lies at (x, y) in the frontal view."""
-        return np.arcsin(np.clip(x / np.maximum(self.width(y), 1e-3), -1, 1)).astype(np.float32)
+        return np.asarray(np.arcsin(np.clip(x / np.maximum(self.width(y), 1e-3), -1, 1)), np.float32)
 
-    def at(self, angle: Floats, y: Floats, motion: Motion) -> Floats:
+    def at(self, angle: Array, y: Array, motion: Motion) -> Floats:
         """Surface points [..., 3] for angles (0 in front, positive to the right of the image) and rest heights."""
         person = self.person
         width, front, back, middle = (np.interp(y, _TABLE_Y, table).astype(np.float32) for table in self._tables)
@@ -105,7 +106,7 @@ class Head:
         angle = np.concatenate([_JAW_ANGLE, self.angle(inner[:, 0], inner[:, 1])])
         return self.at(angle, np.concatenate([_JAW_Y, inner[:, 1]]), motion)
 
-    def _relief(self, x: Floats, y: Floats) -> Floats:
+    def _relief(self, x: Array, y: Array) -> Floats:
         p = self.person
         side = np.abs(x)
         tip = -0.37 + p.nose_length
@@ -125,9 +126,9 @@ class Head:
                 - 0.018 * _bump(side, y, 0.0, p.mouth_y, 0.3, 0.018))
         under = -0.03 * _bump(side, y, 0.0, p.mouth_y - 0.14, 0.2, 0.05)
         chin = p.chin_depth * _bump(side, y, 0.0, -0.9, 0.17, 0.09)
-        return (nose + wings + sockets + balls + brow + cheek + lips + under + chin).astype(np.float32)
+        return np.asarray(nose + wings + sockets + balls + brow + cheek + lips + under + chin, np.float32)
 
-    def _move(self, x: Floats, y: Floats, z: Floats, angle: Floats, motion: Motion, p: Person) -> Floats:
+    def _move(self, x: Array, y: Array, z: Array, angle: Array, motion: Motion, p: Person) -> Floats:
         front = np.clip(1.3 - np.abs(angle) * 0.62, 0, 1)
         below = np.clip((p.mouth_y + 0.03 - y) / (p.mouth_y + 0.98), 0, 1)
         hang = below * below * (3 - 2 * below) * front
@@ -138,9 +139,8 @@ class Head:
                          + 0.05 * cheek], -1).astype(np.float32)
 
 
-def _bump(x: Floats, y: Floats, x0: float, y0: float, width: float, height: float) -> Floats:
-    bump: Floats = np.exp(-((x - x0) / width) ** 2 - ((y - y0) / height) ** 2)
-    return bump
+def _bump(x: Array, y: Array, x0: float, y0: float, width: float, height: float) -> Array:
+    return np.asarray(np.exp(-((x - x0) / width) ** 2 - ((y - y0) / height) ** 2))
 
 
 def _rest_curves(p: Person) -> Floats:

@@ -82,7 +82,7 @@ def _ears(head: Head) -> list[Mesh]:
     shade = np.broadcast_to(np.interp(radius, radius, [0.55, 0.6, 0.75, 1.0, 1.0, 0.8])[:, None], r.shape)
     ears = []
     for side in (-1.0, 1.0):
-        anchor = head.at(np.float32(side * np.deg2rad(93)), np.float32(0.0), Motion())
+        anchor = _surface(head, side * 93, 0.0)
         points = np.stack([side * (abs(float(anchor[0])) - 0.03 + out), up, anchor[2] + 0.02 + back], -1)
         skin = np.full((*r.shape, 2), (PATCH_SKIN, PATCH_ROW + PATCH_HEIGHT / 2))
         ears.append(grid(points, skin, occlusion=shade, gloss=np.full(r.shape, 0.5), flip=side < 0))
@@ -126,7 +126,7 @@ def _glasses(head: Head) -> Mesh:
     around = np.linspace(0, 2 * np.pi, 29)
     circle = np.stack([np.sign(np.cos(around)) * np.abs(np.cos(around)) ** (2 / power) * half_width,
                        np.sign(np.sin(around)) * np.abs(np.sin(around)) ** (2 / power) * half_height], -1)
-    z = float(head.at(np.float32(0), np.float32(0.06), Motion())[2]) + 0.05
+    z = float(_surface(head, 0, 0.06)[2]) + 0.05
     width = 0.030 + 0.02 * (p.beard_density - 0.6) / 0.4
     parts = []
     for side in (-1.0, 1.0):
@@ -135,7 +135,7 @@ def _glasses(head: Head) -> Mesh:
         bend = z - 0.35 * np.clip(np.abs(flat[..., 0]) - 0.1, 0, 1) ** 2
         parts.append(_ribbon(np.concatenate([flat, bend[..., None]], -1)))
         hinge = side * (p.eye_x + 0.01 + half_width)
-        ear = abs(float(head.at(np.float32(np.deg2rad(95)), np.float32(0.06), Motion())[0])) + 0.03
+        ear = abs(float(_surface(head, 95, 0.06)[0])) + 0.03
         steps = np.linspace(0, 1, 6)
         arm = np.stack([hinge + (side * ear - hinge) * steps ** 0.5, np.full(6, 0.05),
                         z - 0.35 * (abs(hinge) - 0.1) ** 2 - steps * 0.85], -1)
@@ -150,3 +150,8 @@ def _glasses(head: Head) -> Mesh:
 def _ribbon(points: NDArray[np.float64]) -> Mesh:
     atlas = np.full((*points.shape[:2], 2), (PATCH_GLASSES, PATCH_ROW + PATCH_HEIGHT / 2))
     return grid(points, atlas, gloss=np.full(points.shape[:2], 0.8), double_sided=True)
+
+
+def _surface(head: Head, degrees: float, y: float) -> NDArray[np.float32]:
+    """One point [3] of the head."""
+    return head.at(np.array(np.deg2rad(degrees), np.float32), np.array(y, np.float32), Motion())

@@ -16,6 +16,7 @@ from thbench.data.synthetic.scene import Scene
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Array = NDArray[np.floating]
 _SHIFT = 4  # OpenCV draws with 1/16 pixel
 
 
@@ -168,7 +169,7 @@ def _blend(patch: Image, layer: Image, mask: Image) -> None:
     patch[:] = (patch + (layer - patch.astype(np.float32)) * weight + np.float32(0.5)).astype(np.uint8)
 
 
-def _beard(p: Person, side: Floats, y: Floats, angle: Floats, rows: int, columns: int) -> Floats:
+def _beard(p: Person, side: Array, y: Array, angle: Array, rows: int, columns: int) -> Floats:
     if p.beard == "none":
         return np.zeros((rows, columns), np.float32)
     jaw = np.interp(side, [0, 0.25, 0.45, 0.6, 0.7, 0.9], [-0.76, -0.66, -0.50, -0.32, -0.05, 0.1])
@@ -194,7 +195,7 @@ def _hair(p: Person, rows: int, columns: int) -> Image:
     curly = p.hair in ("curly", "afro", "buzz")
     value = 1 + (0.04 * strands + 0.10 * spots if curly else 0.10 * strands + 0.03 * spots)
     lift = 6 * (value - 1) * 4
-    return np.clip(p.hair_colour * value[..., None] + lift[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(p.hair_colour * value[..., None] + lift[..., None], 0, 255), np.uint8)
 
 
 def _spots(p: Person, head: Head, image: Image, units: int) -> None:
@@ -239,9 +240,9 @@ def _ellipse(x: float, y: float, width: float, height: float) -> Floats:
     return np.stack([x + width * np.cos(t), y + height * np.sin(t)], 1).astype(np.float32)
 
 
-def _mix(base: Floats, colour: Colour, weight: Floats) -> Floats:
+def _mix(base: Floats, colour: Colour, weight: Array) -> Floats:
     return np.asarray(base + (colour - base) * weight[..., None], np.float32)
 
 
-def _step(value: Floats) -> Floats:
+def _step(value: Array) -> Floats:
     return np.asarray(np.clip(value * 0.5 + 0.5, 0, 1), np.float32)

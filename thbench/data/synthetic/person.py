@@ -148,12 +148,12 @@ def _hair_colour(rng: np.random.Generator, skin_tone: float, old: bool) -> Colou
         colour = _DYED[rng.integers(len(_DYED))]
     else:  # darker skin, darker hair, mostly
         colour = _between(_HAIR[:9], float(rng.random() ** (1.0 + 0.4 * skin_tone) * 8))
-    return np.clip(colour * rng.uniform(0.92, 1.08, 3), 8, 250).astype(np.float32)
+    return np.asarray(np.clip(colour * rng.uniform(0.92, 1.08, 3), 8, 250), np.float32)
 
 
 def _brow_colour(rng: np.random.Generator, hair_colour: Colour) -> Colour:
     darker = hair_colour * rng.uniform(0.45, 0.85) if hair_colour.max() > 60 else hair_colour
-    return darker.astype(np.float32)
+    return np.asarray(darker, np.float32)
 
 
 def _moles(rng: np.random.Generator) -> NDArray[np.float32]:

@@ -128,11 +128,11 @@ def _rotation(motion: Motion) -> Floats:
     about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_z = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])
-    return (about_z @ about_y @ about_x).astype(np.float32)
+    return np.asarray(about_z @ about_y @ about_x, np.float32)
 
 
 def _turn(points: Floats, rotation: Floats) -> Floats:
-    return (points - _PIVOT) @ rotation.T + _PIVOT
+    return np.asarray((points - _PIVOT) @ rotation.T + _PIVOT, np.float32)
 
 
 def _to_image(points: Floats, motion: Motion, distance: float, size_px: int) -> tuple[Floats, Floats]:
