@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from thbench.nets.perceptual import (
     VGGFACE16,
     VGGFeatures,
     VGGPlan,
+    caffe_state,
     caffe_vgg19,
     random_vgg,
     random_vgg16,
@@ -61,24 +63,35 @@ def test_full_vgg19_equals_torchvision_at_the_named_layers(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", ["caffe names", "torchvision", "bare"])
-def test_full_vggface_reads_every_layout_and_takes_rgb(tmp_path: Path, layout: str) -> None:
+def test_full_vggface_equals_torchvision_and_takes_rgb(tmp_path: Path) -> None:
     torch.manual_seed(0)
     reference = torchvision.models.vgg16(weights=None).features.eval()
-    convolutions = [i for i, layer in enumerate(reference) if isinstance(layer, nn.Conv2d)]
-    prefix = {"caffe names": dict(zip(convolutions, FACE_NAMES, strict=True)),
-              "torchvision": {i: f"features.{i}" for i in convolutions},
-              "bare": {i: str(i) for i in convolutions}}[layout]
-    state = {f"{prefix[int(key.split('.')[0])]}.{key.split('.')[1]}": value
+    state = {key.replace(key.split(".")[0], FACE_NAMES[convolutions(reference).index(int(key.split(".")[0]))]): value
              for key, value in reference.state_dict().items()}
-    state["fc8.bias"] = torch.zeros(2622)
-    torch.save(state, tmp_path / "face.pth")
+    torch.save(state | {"fc8.bias": torch.zeros(2622)}, tmp_path / "face.pth")
     network = vggface16("max", tmp_path / "face.pth")
     x = images()
     rgb = (x + 1) / 2 * 255 - torch.tensor([129.186279, 104.762383, 93.593964]).view(1, 3, 1, 1)
     with torch.no_grad():
         for a, b in zip(network(x), by_hand(reference, rgb, [1, 6, 11, 18, 25]), strict=True):
             torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("layout", ["caffe", "torchvision", "bare"])
+def test_every_key_layout_gives_the_same_network(layout: str) -> None:
+    layers = random_vgg(SMALLFACE, 0).layers
+    names = {"caffe": FACE_NAMES, "torchvision": [f"features.{i}" for i in convolutions(layers)],
+             "bare": [str(i) for i in convolutions(layers)]}[layout]
+    expected = layers.state_dict()
+    state = {f"{name}.{part}": expected[f"{index}.{part}"]
+             for index, name in zip(convolutions(layers), names, strict=False) for part in ("weight", "bias")}
+    found = caffe_state(SMALLFACE, state | {"fc8.weight": torch.zeros(1)})
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
+def convolutions(layers: nn.Sequential) -> list[int]:
+    return [index for index, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
 
 
 @pytest.mark.parametrize("plan", [SMALL19, SMALLFACE], ids=lambda plan: plan.name)
@@ -119,11 +132,11 @@ def test_random_weights_follow_the_seed_and_leave_the_global_state_alone() -> No
 
 
 @pytest.mark.slow
-def test_full_random_networks_keep_the_magnitude_of_their_input() -> None:
-    for network in (random_vgg19(), random_vgg16()):
-        with torch.no_grad():
-            scales = [float(f.pow(2).mean().sqrt()) for f in network(images(size=64))]
-        assert all(10 < scale < 1000 for scale in scales), scales
+@pytest.mark.parametrize("make", [random_vgg19, random_vgg16])
+def test_full_random_networks_keep_the_magnitude_of_their_input(make: Callable[[], VGGFeatures]) -> None:
+    with torch.no_grad():
+        scales = [float(f.pow(2).mean().sqrt()) for f in make()(images())]
+    assert all(10 < scale < 1000 for scale in scales), scales
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
