@@ -486,6 +486,8 @@ DATABASE = click.option("--db", metavar="URL", help="Database, e.g. postgresql:/
 @click.option("--trials-per-form", type=click.IntRange(min=1), default=50, show_default=True,
               help="Triplets per person, at most; fewer where there are fewer test videos.")
 @click.option("--leave-out", multiple=True, help="Persons not to show.")
+@click.option("--source-quality", type=click.IntRange(1, 100), default=95, show_default=True,
+              help="JPEG quality of the dataset's frames: fakes get the same traces, or these would give them away.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def study_build(run: Path, out: Path, **options: Any) -> None:
     """Makes a study from a finished RUN: balanced forms, pictures, practice and checks."""

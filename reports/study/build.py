@@ -14,7 +14,7 @@ import numpy as np
 from reports.study.folder import Design, Form, Item, Kind, Study, save_design, save_new_keys
 from reports.study.forms import RatedTriplet, Trial, balanced_forms
 from reports.study.settings import new_settings, save_settings
-from reports.study.stimuli import Image, crude_fake, panel_size, read_panel
+from reports.study.stimuli import Image, crude_fake, panel_size, read_image, to_panel
 from reports.study.triplets import RealFrame, Triplet, real_frames, recording, triplets_of_run
 from thbench.errors import ThbenchError
 from thbench.files import atomic_folder, sha256_file, sha256_json
@@ -58,9 +58,10 @@ class Built:
 
 
 def build_study(run: Run, out: Path, triplets_per_row: int = 320, ratings: int = 5, seed: int = 0,
-                trials_per_form: int = 50, leave_out: Sequence[str] = ()) -> Built:
+                trials_per_form: int = 50, leave_out: Sequence[str] = (), source_quality: int = 95) -> Built:
     """Writes the study folder `out`, whole or not at all; see `reports.study.folder` for what it holds.
 
+    source_quality is the JPEG quality in which the run's real frames were stored (`thbench data show`).
     Raises `ThbenchError` when `out` exists, the run is not finished, or persons have fewer than three recordings.
     """
     if out.exists():
@@ -71,7 +72,8 @@ def build_study(run: Run, out: Path, triplets_per_row: int = 320, ratings: int =
                            trials_per_form, rng)
     with atomic_folder(out) as folder:
         (folder / "panels").mkdir()
-        panels = _Panels(Study(folder), panel_size(int(run.info()["dataset"]["size_px"])))
+        panels = _Panels(Study(folder), panel_size(int(run.info()["dataset"]["size_px"])),
+                         source_quality)
         items = [_main_item(triplet, panels) for triplet in triplets]
         videos = {recording(t.video) for t in triplets}
         practice, gold, attention = _extra_items(items, real_frames(run, leave_out), videos, panels, rng)
@@ -92,15 +94,18 @@ def build_study(run: Run, out: Path, triplets_per_row: int = 320, ratings: int =
 class _Panels:
     """Writes each picture once and numbers it; numbers say nothing, but they are never sent either."""
 
-    def __init__(self, study: Study, size_px: int) -> None:
-        self.study, self.size_px = study, size_px
+    def __init__(self, study: Study, size_px: int, source_quality: int) -> None:
+        self.study, self.size_px, self.source_quality = study, size_px, source_quality
         self.numbers: dict[Path, int] = {}
         self.count = 0
 
     def of_file(self, file: Path) -> int:
         if file not in self.numbers:
-            self.numbers[file] = self.of_image(read_panel(file, self.size_px))
+            self.numbers[file] = self.of_image(self.panel(file))
         return self.numbers[file]
+
+    def panel(self, file: Path) -> Image:
+        return to_panel(read_image(file), self.size_px, self.source_quality)
 
     def of_image(self, panel: Image) -> int:
         number = self.count
@@ -128,7 +133,7 @@ def _extra_items(items: list[Item], frames: Sequence[RealFrame], test_videos: se
         chosen = _three_recordings([frame for frame in frames if frame.person == person], test_videos, rng)
         reals = [panels.of_file(frame.file) for frame in chosen]
         target = reals[0] if kind == "attention" else panels.of_image(
-            crude_fake(read_panel(chosen[0].file, panels.size_px), rng))
+            crude_fake(panels.panel(chosen[0].file), rng))
         numbers[kind].append(len(items))
         items.append(Item(kind, (target, reals[1], reals[2]), person,
                           (chosen[0].recording, chosen[1].recording, chosen[2].recording)))

@@ -20,22 +20,38 @@ BLOCK_PX = 8               # the JPEG grid; panels and gaps are whole blocks, so
 GAP_PX = 16
 GREY = 127
 QUALITY = 95
+CODEC_PASSES = 2           # JPEG is not quite idempotent; after two passes nothing measurable is left
 
 
-def read_panel(file: Path, size_px: int) -> Image:
-    """A frame as a square panel, uint8 [size_px, size_px, 3].
-
-    The centre square is cut out and brought to `size_px` (a multiple of 8). Raises `ThbenchError` for unreadable files.
-    """
+def read_image(file: Path) -> Image:
+    """A picture, uint8 [H, W, 3]; raises `ThbenchError` when it cannot be read."""
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
         raise ThbenchError(f"{file} is not a readable image")
+    return np.asarray(image, np.uint8)
+
+
+def to_panel(frame: Image, size_px: int, source_quality: int) -> Image:
+    """A frame as a square panel, uint8 [size_px, size_px, 3]: equal history, then the centre square, then the size."""
+    image = same_history(frame, source_quality)
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = image[top:top + side, left:left + side]
     return np.asarray(square if side == size_px else cv2.resize(square, (size_px, size_px),
                                                                 interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def same_history(image: Image, quality: int) -> Image:
+    """Takes away what tells frames that were stored as JPEG from frames that were not.
+
+    Real frames come out of a JPEG store, generated ones straight from a network. The store's own codec leaves the
+    first almost as they are and gives the second the same traces; a common codec of another quality does not do that.
+    """
+    for _ in range(CODEC_PASSES):
+        image = np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1],
+                                        cv2.IMREAD_COLOR), np.uint8)
+    return image
 
 
 def panel_size(image_px: int) -> int:
