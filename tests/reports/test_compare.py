@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_run import make_run
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -33,7 +33,7 @@ json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text()
                            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=4)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["seeds", "versions", "hardware"]), st.dictionaries(st.text(), json_values)))
 def test_equal_settings_have_no_changes(info: dict[str, object]) -> None:
     assert not list(setting_changes(info, json.loads(json.dumps(info))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.table import Block, Cell, Column, Group, Row, TableSpec, TiePolicy, footnotes, ranked
@@ -52,6 +52,7 @@ def test_a_cell_that_says_itself_whether_it_is_best_keeps_its_word() -> None:
     assert _best(TableSpec("c", "l", "h", (FID,), (Block("", (Group(rows),)),))) == {1}
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=8), st.booleans())
 def test_the_exact_best_is_best_under_every_policy(values: list[float], higher: bool) -> None:
     table = _table(*values, column=Column("x", "x", higher, 1))

@@ -91,6 +91,7 @@ def test_any_text_compiles(names: list[str], tmp_path_factory: pytest.TempPathFa
     assert done.returncode == 0, done.stdout.decode("utf-8", "replace")[-1500:]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_escaped_latex_holds_no_active_character(text: str) -> None:
     bare = re.sub(r"\\[a-zA-Z]+(\{\})?|\\[&%$#_{}]|\$[^$]*\$|\{[`\[\]*]\}|-\{\}", "", escape(text))
@@ -98,6 +99,7 @@ def test_escaped_latex_holds_no_active_character(text: str) -> None:
     assert "\n" not in escape(text)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_csv_reads_back_and_never_starts_a_formula(name: str) -> None:
     rows = list(csv.reader(io.StringIO(to_csv(_table(name, note=name)), newline="")))
@@ -108,6 +110,7 @@ def test_csv_reads_back_and_never_starts_a_formula(name: str) -> None:
     assert float(rows[1][3]) == 0.5
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_html_shows_exactly_the_name(name: str) -> None:
     seen: list[tuple[str, str]] = []
