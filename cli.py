@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,17 @@ def _spread(args: list[str], flags: set[str]) -> list[str]:
             if not current:
                 spread.append(arg)
             elif equals:
-                spread += [part for item in value.split(",") for part in (flag, item)]
+                spread += [part for item in _values(value) for part in (flag, item)]
         elif current:
-            spread += [part for item in arg.split(",") for part in (current, item)]
+            spread += [part for item in _values(arg) for part in (current, item)]
         else:
             spread.append(arg)
     return spread
+
+
+def _values(text: str) -> list[str]:
+    """`1,8,32` is three values; a path or a command that holds a comma is one."""
+    return text.split(",") if re.fullmatch(r"[\w,-]+", text) else [text]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -88,7 +94,7 @@ def train(method: str, dataset: str, out: Path | None, quiet: bool, resume: bool
     click.echo(f"{folder}/model.safetensors")
 
 
-LANDMARKS = click.option("--landmarks", default="auto", show_default=True, help="auto, dlib, face-alignment, import:DIR.")
+LANDMARKS = click.option("--landmarks", default="auto", show_default=True, help="auto, dlib or face-alignment.")
 CROP = click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]), default="per-clip",
                     show_default=True, help="per-clip and per-frame cut around the face; as-is: face crops already.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 ...")
@@ -148,7 +154,8 @@ def model_info(method: str, preset: str, as_json: bool) -> None:
     from thbench.training.start import parameter_counts
 
     counts = parameter_counts(method, preset)
-    click.echo(json.dumps(counts) if as_json else "\n".join(f"{name:15} {count:>13,}" for name, count in counts.items()))
+    lines = (f"{name:15} {count:>13,}" for name, count in counts.items())
+    click.echo(json.dumps(counts) if as_json else "\n".join(lines))
 
 
 @thbench.command("run-protocol", cls=SeveralValues)

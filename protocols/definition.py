@@ -57,12 +57,13 @@ class Definition:
 
     @property
     def sha256(self) -> str:
-        """The identity of the measurement: everything but the methods, the single values of T and the description.
+        """The identity of the measurement: runs that share it may share a table.
 
-        The largest T counts, because it decides which frames are shots.
+        Not in it: name and description, dataset, methods, metrics and the single values of T. The largest T counts,
+        because it decides which frames are shots.
         """
         measured = {key: value for key, value in asdict(self).items()
-                    if key not in ("methods", "T", "source", "dataset", "metrics")}
+                    if key not in ("name", "source", "dataset", "methods", "metrics", "T")}
         return sha256_json({**measured, "shots": max(self.T)})
 
     def described(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from thbench.environment import git_commit, hardware, versions
 from thbench.errors import ThbenchError
 from thbench.files import write_json
 from thbench.method import MethodOptions, provenance
+from thbench.metrics.base import load_metric
 from thbench.runs import FORMAT, Run, Unit, UnitResult
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
@@ -68,6 +69,8 @@ def run_protocol(definition: Definition, dataset: Dataset, out: Path, options: R
 
 def prepare_run(definition: Definition, dataset: Dataset, out: Path, options: RunOptions) -> tuple[Workshop, Run]:
     """Checks everything that can be checked before the first unit, and writes or extends run.json."""
+    for metric in definition.metrics:
+        load_metric(metric, options.device)   # an unknown name must not wait until all frames are made
     run = Run(out)
     earlier = Run.open(out).info() if run.run_json.exists() else None
     if earlier is None and out.exists() and any(out.iterdir()):

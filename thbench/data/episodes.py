@@ -88,6 +88,7 @@ class EpisodeBatches(TorchDataset[Episodes]):
 
 def episode_loader(batches: EpisodeBatches, first_step: int, last_step: int, workers: int) -> Iterator[Episodes]:
     """The batches of steps first_step .. last_step - 1, in order, the same whatever the number of workers."""
+    # A generator of its own: the loader must not draw from the stream that a resumed training goes on with.
     loader = DataLoader(batches, batch_size=None, sampler=range(first_step, last_step), num_workers=workers,
-                        prefetch_factor=4 if workers else None)
+                        prefetch_factor=4 if workers else None, generator=torch.Generator())
     return iter(loader)

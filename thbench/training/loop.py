@@ -118,7 +118,8 @@ class _Loop:
         log = SummaryWriter(str(self.out / "log"), purge_step=self.step) if self.fabric.global_rank == 0 else None
         progress = TrainingProgress(self.trainer.kind, self.step, self.loop.steps,
                                     enabled=self.fabric.global_rank == 0 and not self.quiet)
-        with progress, open(self.out / f"losses.rank{self.fabric.global_rank}.jsonl", "a", encoding="utf-8") as lines:
+        losses_file = self.out / f"losses.rank{self.fabric.global_rank}.jsonl"
+        with progress, open(losses_file, "a", encoding="utf-8", buffering=1) as lines:
             for episodes in self._episodes():
                 started = time.perf_counter()
                 losses = self.trainer.step(episodes.split(self.loop.accumulate))
@@ -132,7 +133,6 @@ class _Loop:
                 if self.step % self.loop.sample_every == 0 and self.fabric.global_rank == 0:
                     self._sample(episodes)
                 if self.step % self.loop.checkpoint_every == 0 or self.step == self.loop.steps:
-                    lines.flush()
                     self._save()
         if log is not None:
             log.close()

@@ -1,0 +1,76 @@
+"""Protocol definitions: checked on load, hashed by what they measure."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.definition import (
+    definition_names,
+    load_definition,
+    method_entry,
+    parse_definition,
+    parse_stored,
+)
+from thbench.errors import ThbenchError
+
+MINIMAL = 'name = "mine"\nkind = "self-reenactment"\nversion = 1\nsource = "here"\nT = [1]\n'
+
+
+@pytest.mark.parametrize("name", definition_names())
+def test_every_bundled_definition_loads_and_comes_back_from_a_run(name):
+    definition = load_definition(name)
+    assert definition.name == name
+    assert parse_stored(definition.described()) == definition
+
+
+def test_the_default_is_the_papers_protocol():
+    definition = load_definition("self-reenactment")
+    assert (definition.videos, definition.holdout, definition.T) == (50, 32, (1, 8, 32))
+
+
+@pytest.mark.parametrize(("line", "message"), [
+    ('vidoes = 3', "unknown key 'vidoes': did you mean 'videos'"),
+    ('videos = "3"', "videos = '3', int expected"),
+    ('videos = true', "int expected"),
+    ('kind = "timming"', "choose one of"),
+    ('T = ["one"]', "list of int expected"),
+    ('T = [1, 1]', "different numbers"),
+    ('methods = ["a", "a"]', "same label"),
+    ('methods = ["real"]', "may be labelled 'real'"),
+    ('methods = [{label = "x"}]', "needs spec"),
+    ('methods = [{spec = "ours-ft", lable = "x"}]', "did you mean 'label'"),
+    ('holdout = 0', "at least 1"),
+    ('drive = "other-person"', "does not go with"),
+    ('videos = ', "is not TOML"),
+])
+def test_a_wrong_definition_is_one_line_that_says_what(line, message):
+    name = line.partition(" ")[0]
+    text = "".join(other + "\n" for other in MINIMAL.splitlines() if not other.startswith(f"{name} ")) + line
+    with pytest.raises(ThbenchError, match=message) as caught:
+        parse_definition(text, "my.toml")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_keys_are_named():
+    with pytest.raises(ThbenchError, match="lacks version, source"):
+        parse_definition('name = "x"\nkind = "timing"\nT = [1]', "my.toml")
+
+
+def test_an_unknown_protocol_names_the_nearest():
+    with pytest.raises(ThbenchError, match="did you mean 'self-reenactment'"):
+        load_definition("self-reenactmnt")
+
+
+def test_hash_knows_what_is_measured_and_not_by_whom():
+    definition = parse_definition(MINIMAL.replace("[1]", "[1, 8]"), "x")
+    assert definition.sha256 == definition.with_values(T=(8,), methods=(method_entry("x"),)).sha256
+    assert definition.sha256 == replace(definition, name="other", source="elsewhere").sha256
+    for change in ({"T": (1, 32)}, {"videos": 3}, {"holdout": 8}, {"seed": 1}, {"version": 2}):
+        assert definition.with_values(**change).sha256 != definition.sha256
+
+
+@given(st.text(alphabet="abc-_", min_size=1), st.text(alphabet="/ab =", min_size=1))
+def test_external_methods_are_labelled_by_their_name(name, folder):
+    assert method_entry(f"external:{name}={folder}").label == name

@@ -1,0 +1,116 @@
+"""Splits: disjoint, nested, stable, checked."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.split import draw_split, read_split, write_split
+from thbench.data.dataset import Video
+from thbench.errors import ThbenchError
+from thbench.runs import nested_shots
+
+
+@dataclass
+class Listing:
+    """A dataset that is only a list of videos."""
+
+    lengths: list[int]
+    per_person: int = 3
+    name: str = "listing"
+    sha256: str = "aa" * 32
+    videos: list[Video] = field(init=False)
+
+    def __post_init__(self):
+        self.videos = [Video(f"p{i // self.per_person}", f"v{i}", "test", n) for i, n in enumerate(self.lengths)]
+        self.videos.append(Video("trained", "v", "train", 1000))
+
+    def frame_names(self, video):
+        return [f"c/{index:05d}" for index in range(video.n_frames)]
+
+
+@given(st.integers(1, 10), st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
+def test_shots_and_holdout_are_disjoint_and_inside_the_video(shots, holdout, spare, seed):
+    dataset = Listing([shots + holdout + spare] * 4)
+    for video in draw_split(dataset, 2, shots, holdout, seed).videos:
+        frames = [*video.shots, *video.holdout]
+        assert len(set(frames)) == shots + holdout
+        assert all(0 <= frame < shots + holdout + spare for frame in frames)
+        assert video.holdout == sorted(video.holdout)
+        assert len(video.floor) == holdout
+        assert not set(video.floor) & set(video.holdout)
+        assert video.holdout_names == [f"c/{frame:05d}" for frame in video.holdout]
+
+
+def test_one_shot_lies_among_eight_and_eight_among_thirty_two():
+    video = draw_split(Listing([96] * 3), 1, 32, 32, 0).videos[0]
+    one, eight, all_shots = (set(nested_shots(video.shots, T)) for T in (1, 8, 32))
+    assert one < eight < all_shots == set(video.shots)
+
+
+def test_frames_are_spread_over_the_video():
+    video = draw_split(Listing([640] * 3), 1, 32, 32, 0).videos[0]
+    frames = sorted([*video.shots, *video.holdout])
+    assert all(10 * stratum <= frame < 10 * stratum + 10 for stratum, frame in enumerate(frames))
+
+
+def test_the_same_seed_gives_the_same_split_and_another_seed_another():
+    dataset = Listing([80] * 9)
+    assert draw_split(dataset, 5, 8, 8, 3) == draw_split(dataset, 5, 8, 8, 3)
+    assert draw_split(dataset, 5, 8, 8, 3) != draw_split(dataset, 5, 8, 8, 4)
+
+
+def test_a_videos_frames_do_not_depend_on_the_other_videos():
+    few = draw_split(Listing([80] * 9), 9, 8, 8, 0)
+    more = draw_split(Listing([80] * 30), 30, 8, 8, 0)
+    frames = {video.key: video.holdout for video in more.videos}
+    assert all(frames[video.key] == video.holdout for video in few.videos)
+
+
+def test_training_persons_are_never_tested():
+    split = draw_split(Listing([80] * 6), 6, 8, 8, 0)
+    assert "trained" not in {video.person for video in split.videos}
+
+
+def test_triplets_come_from_two_other_recordings_of_the_person():
+    for video in draw_split(Listing([80] * 9), 9, 8, 8, 0).videos:
+        assert len(video.others) == 8
+        for first, second in video.others:
+            assert len({video.key, first[0], second[0]}) == 3
+            assert all(key.startswith(f"{video.person}/") and 0 <= frame < 80 for key, frame in (first, second))
+
+
+def test_a_person_with_two_recordings_makes_no_triplets():
+    assert all(video.others is None for video in draw_split(Listing([80] * 4, per_person=2), 4, 8, 8, 0).videos)
+
+
+def test_too_few_eligible_videos_says_how_many_there_are():
+    with pytest.raises(ThbenchError, match=r"50 test videos with 32 \+ 32 frames asked for; listing has 2 such among 3"):
+        draw_split(Listing([64, 100, 63]), 50, 32, 32, 0)
+
+
+def test_a_stored_split_comes_back(tmp_path):
+    dataset = Listing([80] * 9)
+    split = draw_split(dataset, 5, 8, 8, 3)
+    write_split(split, tmp_path / "split.json")
+    again = read_split(tmp_path / "split.json", dataset)
+    assert json.dumps(again.described()) == json.dumps(split.described())
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda raw: raw.update(dataset_sha256="bb" * 32), "another dataset"),
+    (lambda raw: raw["videos"][0].update(video="nothing"), "no test video"),
+    (lambda raw: raw["videos"][0]["holdout"].__setitem__(0, raw["videos"][0]["shots"][0]), "overlap"),
+    (lambda raw: raw["videos"][0]["holdout"].__setitem__(0, 5000), "leave its 80 frames"),
+    (lambda raw: raw["videos"][0]["shots"].pop(), "7 shots"),
+    (lambda raw: raw.pop("seed"), "no split file|not a split file"),
+])
+def test_an_edited_split_is_refused(tmp_path, change, message):
+    dataset = Listing([80] * 9)
+    raw = json.loads(json.dumps(draw_split(dataset, 5, 8, 8, 3).described()))
+    change(raw)
+    (tmp_path / "split.json").write_text(json.dumps(raw))
+    with pytest.raises(ThbenchError, match=message):
+        read_split(tmp_path / "split.json", dataset)

@@ -1,0 +1,108 @@
+"""Meta-learning: which terms reach which networks, and what each step updates."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import TINY, moved, snapshot, trainer
+
+from thbench.images import to_signed
+from thbench.losses import match, realism
+
+
+def test_adversarial_term_reaches_generator_projection_and_embedder():
+    training, batches = trainer()
+    part = batches[0]
+    fake, _ = training._reconstruct(part)
+    judged = training.discriminator(fake, to_signed(part.target_landmarks), training.videos(part.video))
+    realism(judged.score).backward()
+    for module in (training.generator.module, training.embedder.module):
+        reached = [name for name, parameter in module.named_parameters()
+                   if parameter.grad is not None and parameter.grad.abs().sum() > 0]
+        assert any("conv" in name for name in reached)
+    assert training.generator.module.projection.parametrizations.weight.original.grad.abs().sum() > 0
+
+
+def test_match_loss_reaches_the_embedder_and_not_w():
+    training, batches = trainer()
+    part = batches[0]
+    _, embeddings = training._reconstruct(part)
+    match(embeddings, training.videos(part.video)).backward()
+    assert any(parameter.grad is not None for parameter in training.embedder.parameters())
+    assert training.videos.table.weight.grad is None
+
+
+def test_one_step_moves_every_network_and_only_the_drawn_rows_of_w():
+    training, batches = trainer()
+    part = batches[0]
+    before = [snapshot(module) for module in (training.embedder.module, training.generator.module,
+                                              training.discriminator)]
+    rows = training.videos.table.weight.detach().clone()
+    losses = training.step([part])
+    for module, old in zip((training.embedder.module, training.generator.module, training.discriminator), before,
+                           strict=True):
+        # Attention's gate starts at 0, so the layers behind it have no gradient in the first step.
+        still = {name for name in old if name not in moved(module, old)}
+        assert all(part in name for name in still for part in [".query", ".key", ".value"] if part in name)
+        assert len(still) < len(old) / 3
+    changed = (training.videos.table.weight != rows).any(dim=1).nonzero()[:, 0].tolist()
+    assert changed == sorted(set(part.video.tolist()))
+    assert set(losses) == {"cnt", "adv", "fm", "mch", "dsc"}
+
+
+def test_generator_step_leaves_the_discriminator_alone():
+    training, batches = trainer()
+    before = snapshot(training.discriminator)
+    training._generator_step([batches[0]])
+    assert not moved(training.discriminator, before)
+    assert all(parameter.grad is None for parameter in training.discriminator.parameters())
+    assert all(parameter.requires_grad for parameter in training.discriminator.parameters())
+
+
+def test_discriminator_step_leaves_generator_and_embedder_alone():
+    training, batches = trainer()
+    part = batches[0]
+    with torch.no_grad():
+        fake, _ = training._reconstruct(part)
+    before = snapshot(training.generator.module), snapshot(training.embedder.module)
+    training._discriminator_step([part], [fake])
+    assert not moved(training.generator.module, before[0])
+    assert not moved(training.embedder.module, before[1])
+
+
+def test_feed_forward_variant_has_no_match_loss():
+    training, batches = trainer(replace(TINY, variant="ff"))
+    assert "mch" not in training.step([batches[0]])
+
+
+def test_accumulated_micro_batches_give_the_gradient_of_the_whole_batch():
+    whole, batches = trainer(replace(TINY, ema=None))
+    parts, _ = trainer(replace(TINY, ema=None))
+    for training in (whole, parts):  # one power iteration per forward would differ between one and two forwards
+        for module in (training.embedder.module, training.generator.module, training.discriminator):
+            module.eval()
+    episodes = batches[0]
+    first, second = whole.step([episodes]), parts.step(episodes.split(2))
+    for name in first:
+        assert first[name] == pytest.approx(second[name], rel=2e-2, abs=2e-2)
+    for a, b in zip(whole.generator.parameters(), parts.generator.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=2e-3, rtol=0)
+
+
+def test_average_follows_the_parameters_and_copies_buffers():
+    training, batches = trainer()
+    start = [parameter.detach().clone() for parameter in training.average.modules[1].parameters()]
+    training.step([batches[0]])
+    pairs = zip(start, training.average.modules[1].parameters(), training.generator.module.parameters(), strict=True)
+    for old, average, new in pairs:
+        torch.testing.assert_close(average, 0.9 * old + 0.1 * new)
+    for average, buffer in zip(training.average.modules[1].buffers(), training.generator.module.buffers(),
+                               strict=True):
+        assert torch.equal(average, buffer)
+
+
+@pytest.mark.slow
+def test_losses_fall_on_a_few_heads():
+    training, batches = trainer(replace(TINY, batch=4))
+    content = [training.step([batches[step]])["cnt"] for step in range(40)]
+    assert sum(content[-5:]) < 0.85 * sum(content[:5])
