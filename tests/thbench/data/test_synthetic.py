@@ -18,7 +18,7 @@ from thbench.data.synthetic.head import Head
 from thbench.data.synthetic.motion import FRAMES_PER_SECOND, Motion, sample_trajectory
 from thbench.data.synthetic.person import sample_person
 from thbench.data.synthetic.raster import rasterise
-from thbench.data.synthetic.render import build_cast, build_studio, render
+from thbench.data.synthetic.render import build_cast, build_studio, project, render
 from thbench.data.synthetic.scene import sample_scene
 from thbench.errors import ThbenchError
 from thbench.method import Frames
@@ -137,12 +137,27 @@ def test_eyes_and_lips_are_painted_where_the_landmarks_say():
     assert changed(opened, shut_mouth, marks[17:27]) < 1
 
 
+def test_a_detector_of_real_faces_finds_the_landmarks_in_the_same_places():
+    """An oracle that knows iBUG-68 from photographs alone: mean distance in outer eye distances."""
+    pytest.importorskip("dlib", reason="dlib-bin is not installed")
+    from thbench.data.dlib_landmarks import DlibLandmarks
+    from thbench.data.landmarks import FrameKey
+
+    heads, detector, errors = synth(256), DlibLandmarks(), []
+    for video in heads.videos[3::460]:
+        frames = heads.read(video, [20])
+        image, marks = frames.images[0].permute(1, 2, 0).contiguous().numpy(), frames.landmarks[0].numpy()
+        for face in detector.detect([image], [FrameKey(video.key)])[0][:1]:
+            errors.append(np.linalg.norm(face.landmarks - marks, axis=1).mean() / np.linalg.norm(marks[36] - marks[45]))
+    assert len(errors) >= 4
+    assert np.mean(errors) < 0.08
+
+
 def test_landmarks_follow_a_rotation_written_out_by_hand():
     """Far camera, no expression: yaw turns points about the vertical axis through the neck, roll turns the picture."""
     head = Head(sample_person(7))
     still = Motion(x=0.5, y=0.5, scale=0.3)
     rest = head.landmarks(head.curves(still), still).astype(float)
-    from thbench.data.synthetic.render import project
     for degrees in (-35, 20):
         angle = np.deg2rad(degrees)
         turned, _ = project(rest.astype(np.float32), replace(still, yaw=degrees), 1e6, 100)
