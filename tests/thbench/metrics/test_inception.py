@@ -64,7 +64,7 @@ def test_fid_equals_that_of_the_package_on_the_same_images(network: nn.Module) -
     """The package's square root is slow in 2048 dimensions, so the first 192 of each feature are compared."""
     from pytorch_fid.fid_score import calculate_frechet_distance
 
-    a, b = (pool3_features(network, images(40, seed))[:, :192].astype(np.float64) for seed in (0, 1))
+    a, b = (pool3_features(network, images(16, seed))[:, :192].astype(np.float64) for seed in (0, 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
@@ -81,8 +81,8 @@ def test_official_file_goes_through_the_registry_and_is_shared_by_fid_and_kid(
     monkeypatch.setattr(inception, "weight_path", lambda name: tmp_path / "inception.pth")
     monkeypatch.setattr(inception, "weight_sha256", lambda name: "0" * 64)
     assert FID().feature_spec() == KID().feature_spec()
-    x, y = FID().features(images(12, 0)), KID().features(images(12, 1))
-    videos = np.repeat([0, 1, 2], 4)
+    x, y = FID().features(images(6, 0)), KID().features(images(6, 1))
+    videos = np.repeat([0, 1, 2], 2)
     assert x.dtype == np.float32
     assert abs(FID().estimate(x, x, videos).value) < 1e-6 * np.var(x, axis=0).sum()
     assert FID().estimate(x, y, videos).value > 0
