@@ -67,13 +67,20 @@ def rasterise(points: Floats, depth: Floats, corners: Ints, double_sided: NDArra
 
 def _spans(x: Floats, y: Floats, of_row: Ints, row: Floats) -> tuple[Floats, Floats]:
     """Where each row enters and leaves its triangle: between the long edge and one of the two short ones."""
-    order = np.argsort(y, axis=0)
-    (x_0, x_1, x_2), (y_0, y_1, y_2) = np.take_along_axis(x, order, 0), np.take_along_axis(y, order, 0)
+    (x_0, y_0), (x_1, y_1) = _by_height(x[0], y[0], x[1], y[1])
+    (x_1, y_1), (x_2, y_2) = _by_height(x_1, y_1, x[2], y[2])
+    (x_0, y_0), (x_1, y_1) = _by_height(x_0, y_0, x_1, y_1)
     long, upper, lower = (_slope(x_2 - x_0, y_2 - y_0), _slope(x_1 - x_0, y_1 - y_0), _slope(x_2 - x_1, y_2 - y_1))
     on_long = x_0.take(of_row) + long.take(of_row) * (row - y_0.take(of_row))
     past = row - y_1.take(of_row)
     on_short = x_1.take(of_row) + np.where(past < 0, upper.take(of_row), lower.take(of_row)) * past
     return np.minimum(on_long, on_short), np.maximum(on_long, on_short)
+
+
+def _by_height(x_0: Floats, y_0: Floats, x_1: Floats, y_1: Floats) -> tuple[tuple[Floats, Floats], ...]:
+    """The two points, the upper one first."""
+    swap = y_1 < y_0
+    return (np.where(swap, x_1, x_0), np.minimum(y_0, y_1)), (np.where(swap, x_0, x_1), np.maximum(y_0, y_1))
 
 
 def _slope(run: Floats, rise: Floats) -> Floats:

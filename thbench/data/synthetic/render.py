@@ -79,24 +79,23 @@ def render(studio: Studio, motion: Motion) -> tuple[Image, Floats]:
     shade = _light(mesh, scene, head_turn, body_turn)
 
     seen = rasterise(points, depth, mesh.corners, mesh.double_sided, size)
-    attributes = np.concatenate([mesh.atlas * cast.units - 0.5, shade], 1)
-    first, second, third = (attributes.take(corner, 0) for corner in mesh.corners.take(seen.triangles, 1))
-    values = first + seen.u[:, None] * (second - first) + seen.v[:, None] * (third - first)
-    albedo = _look_up(atlas, values[:, :2])
-    colour = (albedo * values[:, 2:5] + values[:, 5:6]) * (scene.exposure * scene.tint)
+    attributes = np.concatenate([(mesh.atlas * cast.units - 0.5).T, shade.T])
+    first, second, third = (attributes.take(corner, 1) for corner in mesh.corners.take(seen.triangles, 1))
+    values = first + seen.u * (second - first) + seen.v * (third - first)
+    colour = (_look_up(atlas, values[:2]).T * values[2:5] + values[5]) * (scene.exposure * scene.tint)[:, None]
     canvas = studio.backdrop.reshape(-1, 3).copy()
-    canvas[seen.samples] = np.clip(colour + 0.5, 0, 255).astype(np.uint8)
+    canvas[seen.samples] = np.clip(colour + 0.5, 0, 255).astype(np.uint8).T
     image = cv2.resize(canvas.reshape(size, size, 3), (studio.size_px, studio.size_px), interpolation=cv2.INTER_AREA)
     marks, _ = project(cast.head.landmarks(curves, motion), motion, scene.distance, studio.size_px)
     return np.asarray(image, np.uint8), marks
 
 
 def _look_up(atlas: Image, places: Floats) -> Image:
-    """The atlas at fractional positions [n, 2]: uint8 [n, 3]. Positions are folded, as OpenCV limits rows to 32767."""
-    count = len(places)
-    folded = np.zeros((-(-count // 4096), 4096, 2), np.float32)
-    folded.reshape(-1, 2)[:count] = places
-    found = cv2.remap(atlas, folded[..., 0], folded[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    """The atlas at fractional positions [2, n]: uint8 [n, 3]. Positions are folded, as OpenCV limits rows to 32767."""
+    count = places.shape[1]
+    folded = np.zeros((2, -(-count // 4096), 4096), np.float32)
+    folded.reshape(2, -1)[:, :count] = places
+    found = cv2.remap(atlas, folded[0], folded[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found, np.uint8).reshape(-1, 3)[:count]
 
 
