@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -52,7 +52,13 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
                     estimates[cell][name] = _estimate(run, metric, [unit for unit in units if _cell(unit) == cell])
                 except NothingToScoreError:
                     continue
-    summary = summarise(table, cards, estimates, unavailable)
+
+    def estimate_over(name: str, cell: Cell, videos: Collection[str]) -> Estimate:
+        metric = loaded[name]
+        assert is_set_metric(metric)
+        return _estimate(run, metric, [unit for unit in units if _cell(unit) == cell and unit.video in videos])
+
+    summary = summarise(table, cards, estimates, unavailable, estimate_over)
     with atomic_path(run.frames_parquet) as temporary:
         pq.write_table(pa.Table.from_pandas(table, preserve_index=False), temporary)
     write_json(run.summary_json, summary)

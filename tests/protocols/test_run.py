@@ -1,0 +1,231 @@
+"""Runs: repeatable byte for byte, resumable, extensible, and honest about failures."""
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+import protocols.generate
+from protocols.definition import MethodEntry, load_definition, method_entry
+from protocols.run import RunOptions, locked, run_protocol
+from protocols.score import score_run
+from thbench.data.dataset import Video
+from thbench.data.synthetic import synth
+from thbench.errors import ThbenchError
+from thbench.files import write_json
+from thbench.method import Frames, load_method
+from thbench.runs import REAL, Run, Unit, UnitResult
+
+DEFINITION = load_definition("self-reenactment").with_values(
+    methods=(method_entry("copy-nearest"),), T=(1, 4), videos=3, holdout=3, metrics=("ssim",))
+OPTIONS = RunOptions(checkpoints={})
+
+
+@dataclass(frozen=True)
+class ShortVideos:
+    """Two synthetic test persons with three videos of eight frames each."""
+
+    name: str = "short"
+    size_px: int = 64
+    sha256: str = "cc" * 32
+
+    @property
+    def videos(self):
+        return [Video(v.person, v.video, "test", 8) for v in self._heads.videos if v.split == "test"][:15:2]
+
+    @property
+    def _heads(self):
+        return synth(64)
+
+    def read(self, video, frames):
+        full = next(v for v in self._heads.videos if v.key == video.key)
+        return self._heads.read(full, [frame * 10 for frame in frames])
+
+    def frame_names(self, video):
+        return [f"c/{index:03d}" for index in range(video.n_frames)]
+
+
+DATASET = ShortVideos()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    run_protocol(DEFINITION, DATASET, out, OPTIONS)
+    return out
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def contents(run: Path) -> dict[str, bytes]:
+    """The bytes of everything that must repeat: images, frames.parquet, summary.json."""
+    files = [*(run / "images").rglob("*"), run / "frames.parquet", run / "summary.json"]
+    return {str(file.relative_to(run)): file.read_bytes() for file in files if file.is_file()}
+
+
+def test_two_runs_are_the_same_byte_for_byte(finished, tmp_path):
+    run_protocol(DEFINITION, DATASET, tmp_path / "again", OPTIONS)
+    first, second = contents(finished), contents(tmp_path / "again")
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+    assert len([name for name in first if "copy-nearest" in name]) == 2 * 3 * 3
+
+
+@pytest.mark.slow
+def test_several_processes_give_the_same_bytes_as_one(finished, tmp_path):
+    run_protocol(DEFINITION, DATASET, tmp_path / "parallel", replace(OPTIONS, workers=2))
+    assert contents(tmp_path / "parallel") == contents(finished)
+
+
+def test_frames_table_has_a_row_for_every_method_T_video_and_holdout_frame(finished):
+    table = pd.read_parquet(finished / "frames.parquet")
+    assert len(table) == 3 * 3 * (1 + 2)
+    assert set(table["T"][table.method == REAL]) == {0}
+    assert not table.duplicated(["method", "T", "person", "video", "position"]).any()
+    assert table.ssim.between(-1, 1).all()
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(finished, copied):
+    run = Run(copied)
+    units = list(run.planned())
+    run.unit_mark(units[0]).unlink()                                   # killed before the commit mark
+    shutil.rmtree(run.unit_folder(units[3]))                           # killed before the images
+    run.unit_mark(units[3]).unlink()
+    (run.unit_folder(units[1]).parent / ".half.tmp").mkdir()           # killed in the middle of writing
+    (copied / "frames.parquet").unlink()
+    (copied / "summary.json").unlink()
+    run_protocol(DEFINITION, DATASET, copied, OPTIONS)
+    assert contents(copied) == contents(finished)
+
+
+def test_a_new_T_computes_only_what_is_new(copied, monkeypatch):
+    done = []
+    real = protocols.generate.do_unit
+    monkeypatch.setattr(protocols.generate, "do_unit", lambda shop, unit: (done.append(unit), real(shop, unit))[1])
+    run_protocol(DEFINITION.with_values(T=(2, 4)), DATASET, copied, OPTIONS)
+    assert {unit.T for unit in done} == {2}
+    assert Run(copied).info()["T"] == [1, 2, 4]
+    assert {row["T"] for row in Run(copied).summary()["rows"]} == {0, 1, 2, 4}
+
+
+def test_a_failing_method_is_recorded_and_the_others_go_on(tmp_path):
+    failing = method_entry("command:broken=false --shots {shots} --out {out}")
+    outcome = run_protocol(DEFINITION.with_values(methods=(failing, *DEFINITION.methods)), DATASET, tmp_path / "r",
+                           OPTIONS)
+    assert {unit.method for unit, _ in outcome.failed} == {"broken"}
+    assert all(error and "\n" not in error for _, error in outcome.failed)
+    rows = {(row["method"], row["T"]): row for row in outcome.summary["rows"]}
+    assert rows["broken", 1]["n_failed_units"] == 3
+    assert rows["broken", 1]["metrics"]["ssim"]["value"] is None
+    assert rows["copy-nearest", 1]["n_failed_units"] == 0
+    assert Run(tmp_path / "r").info()["status"] == "failed"
+
+
+class Spy:
+    """Remembers what it was shown."""
+
+    name = "spy"
+    seen: list[torch.Tensor]
+
+    def __init__(self, drives_with):
+        self.drives_with = drives_with
+        self.seen = []
+
+    def adapt(self, shots: Frames) -> "Spy":
+        return self
+
+    def render(self, drive: Frames) -> torch.Tensor:
+        self.seen.append(drive.images)
+        return torch.zeros_like(drive.images)
+
+
+@pytest.mark.parametrize(("drives_with", "blank"), [("landmarks", True), ("image", False)])
+def test_only_methods_that_drive_with_images_see_them(tmp_path, monkeypatch, drives_with, blank):
+    spy = Spy(drives_with)
+    monkeypatch.setattr(protocols.generate, "load_method", lambda spec, options: spy)
+    run_protocol(DEFINITION.with_values(methods=(MethodEntry("spy", "spy"),)), DATASET, tmp_path / "r", OPTIONS)
+    assert all((images.sum() == 0) == blank for images in spy.seen)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [
+    (torch.zeros(3, 3, 64, 64), r"rendered torch.float32 \[3, 3, 64, 64\], uint8"),
+    (torch.zeros(2, 3, 64, 64, dtype=torch.uint8), r"\[2, 3, 64, 64\], uint8 \[3, 3, 64, 64\] expected"),
+    (None, "rendered NoneType"),
+])
+def test_a_method_that_renders_nonsense_fails_with_words(tmp_path, monkeypatch, wrong, message):
+    spy = Spy("landmarks")
+    monkeypatch.setattr(Spy, "render", lambda self, drive: wrong)
+    monkeypatch.setattr(protocols.generate, "load_method", lambda spec, options: spy)
+    outcome = run_protocol(DEFINITION.with_values(methods=(MethodEntry("spy", "spy"),), T=(1,)), DATASET,
+                           tmp_path / "r", OPTIONS)
+    assert len(outcome.failed) == 3
+    assert pd.Series([error for _, error in outcome.failed]).str.contains(message).all()
+
+
+def test_failed_units_are_tried_again(tmp_path):
+    run_protocol(DEFINITION, DATASET, tmp_path / "r", OPTIONS)
+    run, unit = Run(tmp_path / "r"), Unit("copy-nearest", 1, next(iter(Run(tmp_path / "r").planned())).video)
+    before = contents(tmp_path / "r")
+    run.commit_unit(unit, UnitResult("failed", error="out of luck"))
+    assert run_protocol(DEFINITION, DATASET, tmp_path / "r", OPTIONS).failed == []
+    assert contents(tmp_path / "r") == before
+
+
+def test_scoring_again_needs_the_stored_frames_only(copied, monkeypatch):
+    before = contents(copied)
+    monkeypatch.setattr(protocols.generate, "load_method", None)
+    shutil.rmtree(copied / "scores")
+    score_run(Run(copied), ["ssim"])
+    assert contents(copied) == before
+
+
+def test_a_new_metric_keeps_the_scores_that_are_there(copied):
+    score_run(Run(copied), ["ssim", "l1"])
+    table = pd.read_parquet(copied / "frames.parquet")
+    assert {"ssim", "l1"} <= set(table.columns)
+
+
+def test_wrong_continuations_are_refused(copied, tmp_path):
+    for change, message in (({"holdout": 2}, "another holdout"), ({"seed": 5}, "another seed"),
+                            ({"T": (1, 5)}, "T = 5 needs 5 shots, the run's split has 4")):
+        with pytest.raises(ThbenchError, match=message):
+            run_protocol(DEFINITION.with_values(**change), DATASET, copied, OPTIONS)
+    with pytest.raises(ThbenchError, match="another dataset"):
+        run_protocol(DEFINITION, replace(DATASET, sha256="dd" * 32), copied, OPTIONS)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("precious")
+    with pytest.raises(ThbenchError, match="exists and is no run folder"):
+        run_protocol(DEFINITION, DATASET, tmp_path / "mine", OPTIONS)
+    assert (tmp_path / "mine" / "thesis.tex").exists()
+
+
+def test_a_second_process_is_kept_out(copied):
+    with locked(Run(copied)), pytest.raises(ThbenchError, match="another process is working"), locked(Run(copied)):
+        pass
+
+
+def test_an_unknown_metric_or_method_ends_before_any_work(tmp_path):
+    with pytest.raises(ThbenchError, match="did you mean 'ssim'"):
+        run_protocol(DEFINITION.with_values(metrics=("sssim",)), DATASET, tmp_path / "r", OPTIONS)
+    with pytest.raises(ThbenchError, match="did you mean 'copy-nearest'"):
+        run_protocol(DEFINITION.with_values(methods=(method_entry("copy-neares"),)), DATASET, tmp_path / "r", OPTIONS)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_run_of_a_newer_format_is_refused(copied):
+    write_json(copied / "run.json", {**json.loads((copied / "run.json").read_text()), "format": 99})
+    with pytest.raises(ThbenchError, match="format 99"):
+        Run.open(copied)
+
+
+def test_ours_without_a_checkpoint_says_how_to_get_one():
+    from thbench.method import MethodOptions
+    with pytest.raises(ThbenchError, match="train one with `thbench train ours`"):
+        load_method("ours-ft", MethodOptions())
