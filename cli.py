@@ -63,6 +63,49 @@ def thbench() -> None:
 
 
 @thbench.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors]")
+def demo(out: Path, workers: int | None) -> None:
+    """Runs the whole benchmark on synthetic heads with the bundled models, then writes tables, figures and a page."""
+    from protocols.clip import write_clip
+    from protocols.command import run_from_command_line
+    from reports.emit import table_text
+    from reports.figures import write_figure
+    from reports.html import write_report
+    from thbench.files import write_text
+
+    run = out / "run"
+    whole = run_from_command_line("demo", out=run, workers=workers)
+    write_text(out / "table1.tex", table_text([run], "1"))
+    write_figure(run, "comparison", out / "figure")
+    write_clip(out / "driven.mp4")
+    page = write_report([run], out / "report")
+    click.echo(f"open in a browser: {page.resolve()}\n"
+               f"also there: {out / 'table1.tex'}, {out / 'figure.png'}, {out / 'driven.mp4'}\n"
+               "next, with real data: thbench prepare --help, thbench train --help, thbench doctor")
+    if not whole:
+        sys.exit(1)
+
+
+@thbench.command()
+@click.option("--json", "as_json", is_flag=True, help="A list of JSON objects.")
+def doctor(as_json: bool) -> None:
+    """Says what is installed and here, what each missing piece disables, and the command that brings it."""
+    import json
+    from dataclasses import asdict
+
+    from thbench.doctor import examine
+
+    findings = examine()
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+        return
+    for finding in findings:
+        remedy = f"\n            -> {finding.remedy}" if finding.remedy else ""
+        click.echo(f"{finding.state:8} {finding.subject}: {finding.detail}{remedy}")
+
+
+@thbench.command()
 @click.argument("method")
 @click.option("--dataset", required=True, help="A prepared dataset's folder, a name under $THBENCH_DATA, or synth.")
 @click.option("--out", type=click.Path(path_type=Path), help="Training folder.  [default: checkpoints/METHOD]")
@@ -183,6 +226,30 @@ def run_protocol(**options: Any) -> None:
 
     if not run_from_command_line(**options):
         sys.exit(1)
+
+
+@thbench.group()
+def protocols() -> None:
+    """Lists and shows the bundled protocols, one per experiment of the paper."""
+
+
+@protocols.command("list")
+def protocols_list() -> None:
+    """Name, T, methods and source of every bundled protocol."""
+    from protocols.definition import definition_names, load_definition
+
+    for definition in map(load_definition, definition_names()):
+        click.echo(f"{definition.name}: {definition.source}\n    {definition.kind}, T = {list(definition.T)}, "
+                   f"{', '.join(method.label for method in definition.methods)}")
+
+
+@protocols.command("show")
+@click.argument("name")
+def protocols_show(name: str) -> None:
+    """The definition NAME (or my.toml) as TOML, a start for your own, and its sha256."""
+    from protocols.definition import definition_text, load_definition
+
+    click.echo(f"{definition_text(name)}\n# sha256 {load_definition(name).sha256}")
 
 
 @thbench.command("export-protocol", cls=SeveralValues)

@@ -11,19 +11,20 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from thbench.data.open import open_dataset
 
 from protocols.definition import load_definition, parse_stored
 from protocols.run import Outcome, RunOptions, methods_from, run_protocol
 from protocols.score import score_run
+from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
 from thbench.runs import Run
 
 
-def run_from_command_line(protocol: str, T: Sequence[int], methods: Sequence[str], metrics: Sequence[str],
-                          dataset: str | None, checkpoints: Sequence[str], videos: int | None, holdout: int | None,
-                          seed: int | None, split: Path | None, device: str, workers: int | None, out: Path | None,
-                          resume: Path | None) -> bool:
+def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequence[str] = (),
+                          metrics: Sequence[str] = (), dataset: str | None = None, checkpoints: Sequence[str] = (),
+                          videos: int | None = None, holdout: int | None = None, seed: int | None = None,
+                          split: Path | None = None, device: str = "auto", workers: int | None = None,
+                          out: Path | None = None, resume: Path | None = None) -> bool:
     """Runs a protocol and prints where the results are; False when a unit failed."""
     if resume is not None:
         info = Run.open(resume).info()

@@ -17,7 +17,7 @@ Content = Literal["caffe", "random", "heads"]
 WEIGHT_VGG19 = 1.5e-1
 WEIGHT_VGGFACE = 2.5e-2
 WEIGHT_HEADS = 5.0
-WEIGHT_PIXELS = 10.0   # beside heads-VGG, whose features say little of absolute colour
+WEIGHT_PIXELS = 40.0   # beside heads-VGG, whose features say little of absolute colour
 
 
 def content_networks(content: Content, device: torch.device) -> list[tuple[nn.Module, float]]:

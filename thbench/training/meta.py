@@ -32,6 +32,7 @@ class OursConfig:
     batch: int = 48                            # episodes per step, over all processes
     lr_generator: float = 5e-5                 # of E and G
     lr_discriminator: float = 2e-4
+    beta1: float = 0.0                         # of Adam for E and G; the authors' code has 0
     discriminator_steps: int = 2               # per generator step, on the same detached fake
     content: Content = "caffe"
     weight_feature_matching: float = 10.0
@@ -49,8 +50,8 @@ def ours_config(preset_name: str) -> OursConfig:
     """The configuration of a preset: `paper` and `paper-224` as published, `small` for 64 pixels on a CPU."""
     config = OursConfig(net=preset(preset_name))
     if preset_name == "small":
-        return replace(config, shots=4, batch=8, lr_generator=4e-4, lr_discriminator=8e-4, content="heads", ema=0.995,
-                       fine_tuning_epochs=10)
+        return replace(config, shots=4, batch=8, lr_generator=1e-3, lr_discriminator=8e-4, beta1=0.9, content="heads",
+                       ema=0.995, fine_tuning_epochs=10)
     return config
 
 
@@ -76,8 +77,8 @@ class OursTrainer:
         self.average = _Average([embedder, generator], config.ema, fabric.device) if config.ema else None
         self.embedder, self.generator = fabric.setup_module(embedder), fabric.setup_module(generator)
         self.optimiser: Any = fabric.setup_optimizers(torch.optim.Adam(
-            [*self.embedder.parameters(), *self.generator.parameters()], lr=config.lr_generator, betas=(0.0, 0.999),
-            eps=1e-5))
+            [*self.embedder.parameters(), *self.generator.parameters()], lr=config.lr_generator,
+            betas=(config.beta1, 0.999), eps=1e-5))
         # D and W are each process's own: the paper reduces gradients for E and G only (A.4).
         self.discriminator = Discriminator(config.net).to(fabric.device)
         self.videos = VideoEmbeddings(videos, config.net.embedding).to(fabric.device)
