@@ -62,6 +62,9 @@ def purge_folder(folder: Path, db: str | None, receipt: str | None, identities: 
 def _sweep(engine: Engine) -> None:
     """Deleted rows leave SQLite's write-ahead log and free pages too (PostgreSQL: autovacuum)."""
     if engine.dialect.name == "sqlite":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection = engine.raw_connection()  # VACUUM runs outside of transactions only
+        try:
+            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                connection.cursor().execute(statement)
+        finally:
+            connection.close()
