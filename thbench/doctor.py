@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,10 +85,14 @@ def _data() -> list[Finding]:
     if not root:
         return [*findings, Finding("real datasets", "missing", "THBENCH_DATA is not set",
                                    "thbench prepare vox1-frames SRC OUT, and export THBENCH_DATA=FOLDER OF OUT")]
-    from thbench.data.store import PreparedStore, is_store
+    from thbench.data.store import is_store
     stores = [path for path in sorted(Path(root).glob("*")) if path.is_dir() and is_store(path)]
-    return [*findings, *(_checked(f"dataset {path.name}", lambda path=path: f"{len(PreparedStore(path).videos)} videos",
-                                  "this dataset") for path in stores)]
+    return [*findings, *(_checked(f"dataset {path.name}", partial(_store, path), "this dataset") for path in stores)]
+
+
+def _store(path: Path) -> str:
+    from thbench.data.store import PreparedStore
+    return f"{len(PreparedStore(path).videos)} videos"
 
 
 def _checked(subject: str, check: Callable[[], str], disables: str) -> Finding:

@@ -58,8 +58,7 @@ def pack(dataset: Dataset, out: Path, videos: int | None = None, frames: int | N
 def _packed(one: Callable[[int, Sequence[Video]], None], shards: Sequence[Sequence[Video]], missing: Sequence[int],
             workers: int) -> Iterator[None]:
     if workers <= 1:
-        for shard in missing:
-            yield one(shard, shards[shard])
+        yield from map(one, missing, (shards[shard] for shard in missing))
         return
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(one, missing, [shards[shard] for shard in missing])

@@ -117,10 +117,10 @@ class AdaptiveBlock(nn.Module):
         h = F.relu(self.norm1(x, first))
         h = self.conv1(double(h) if self.upsample == "start" else h)
         h = self.conv2(F.relu(self.norm2(h, second)))
-        skip = self.skip(x)
+        skip: Tensor = self.skip(x)
         if self.upsample == "start":
-            return h + double(skip)
-        return double(h + skip) if self.upsample == "end" else h + skip
+            return torch.add(h, double(skip))
+        return double(h + skip) if self.upsample == "end" else torch.add(h, skip)
 
 
 class SelfAttention(nn.Module):

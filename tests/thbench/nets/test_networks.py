@@ -5,12 +5,12 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from thbench.errors import ThbenchError
 from thbench.nets.blocks import AdaIN, SelfAttention
 from thbench.nets.config import PRESETS, NetConfig, preset
 from thbench.nets.discriminator import Discriminator, PersonDiscriminator, VideoEmbeddings
 from thbench.nets.embedder import Embedder
 from thbench.nets.generator import Generator
-from thbench.errors import ThbenchError
 
 TINY = NetConfig(size_px=32, channels=8, max_channels=16, embedding=16, bottleneck_px=8, attention_down_px=16,
                  attention_up_px=16)
@@ -36,7 +36,7 @@ def test_projection_predicts_13056_adaptive_parameters_at_256():
 
 @pytest.mark.parametrize(("size", "down", "generator"), [(256, 6, 4), (224, 6, 4), (128, 5, 3), (64, 4, 2)])
 def test_block_counts_follow_the_image_size(size, down, generator):
-    config = NetConfig(size_px=size, embedding=512 if size > 64 else 512)
+    config = NetConfig(size_px=size, embedding=512)
     assert (config.down_blocks, config.generator_blocks) == (down, generator)
 
 

@@ -11,7 +11,8 @@ from thbench.errors import ThbenchError
 from thbench.training import checkpoints
 from thbench.training.checkpoints import _put_tensors, _take_tensors
 
-leaves = st.one_of(st.none(), st.booleans(), st.integers(-2**40, 2**40), st.floats(allow_nan=False), st.text(max_size=5))
+leaves = st.one_of(st.none(), st.booleans(), st.integers(-2**40, 2**40), st.floats(allow_nan=False),
+                   st.text(max_size=5))
 trees = st.recursive(leaves, lambda inner: st.one_of(
     st.lists(inner, max_size=3), st.dictionaries(st.one_of(st.text(max_size=4), st.integers()), inner, max_size=3)))
 
@@ -63,7 +64,7 @@ def test_a_model_file_keeps_its_description_and_halves_come_back_as_floats(tmp_p
 
 
 def test_a_model_of_another_kind_or_none_is_one_clear_line(tmp_path):
-    with pytest.raises(ThbenchError, match="no model file at .*; train one"):
+    with pytest.raises(ThbenchError, match=r"no model file at .*; train one"):
         checkpoints.load_model(tmp_path / "nothing", "ours")
     checkpoints.save_model(tmp_path / "m.safetensors", {"a": torch.ones(1)}, {"kind": "x2face"})
     with pytest.raises(ThbenchError, match="kind 'x2face', 'ours' is needed"):
@@ -74,7 +75,7 @@ def test_a_damaged_model_file_is_named(tmp_path):
     file = tmp_path / "m.safetensors"
     checkpoints.save_model(file, {"a": torch.ones(1000)}, {"kind": "ours"})
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(ThbenchError, match="m.safetensors is missing or damaged"):
+    with pytest.raises(ThbenchError, match=r"m\.safetensors is missing or damaged"):
         checkpoints.load_model(file, "ours")
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import TINY, FewHeads, moved, snapshot, trainer
+from tiny import FewHeads, moved, snapshot, trainer
 
 from thbench.data.landmark_image import landmark_images
 from thbench.images import to_signed
@@ -80,7 +80,7 @@ def test_without_the_adversarial_term_the_discriminator_stays(meta, person):
 
 
 def test_random_starts_differ_from_the_embedders(meta, person):
-    embedding, still = tune(meta, person, replace(CONFIG, epochs=0))
+    _embedding, still = tune(meta, person, replace(CONFIG, epochs=0))
     _, random = tune(meta, person, replace(CONFIG, epochs=0, generator_start="random", discriminator_start="random"))
     assert (random.adaptive - still.adaptive).abs().mean() > 0.1 * still.adaptive.std()
     w0 = meta.discriminator.eval().general.weight[0]
