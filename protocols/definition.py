@@ -18,11 +18,16 @@ Kind = Literal["self-reenactment", "cross-reenactment", "timing"]
 
 @dataclass(frozen=True)
 class MethodEntry:
-    """A method of a protocol: its row's label, what to load (`ours-ft`), and settings of its few-shot learning."""
+    """A method of a protocol: its row's label, what to load (`ours-ft`), and settings of its few-shot learning.
+
+    own_checkpoint: its model differs from that of other methods of the same spec, so only `--checkpoint LABEL=PATH`
+    names it.
+    """
 
     label: str
     spec: str
     settings: dict[str, Any] = field(default_factory=dict)
+    own_checkpoint: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,18 +86,13 @@ def load_definition(name_or_path: str) -> Definition:
 
     Raises `ThbenchError` for an unknown name or key (naming the nearest known one), or a value of the wrong type.
     """
-    path = Path(name_or_path)
-    if path.suffix == ".toml":
-        if not path.exists():
-            raise ThbenchError(f"no protocol file {path}; `thbench protocols list` names the bundled ones")
-        return parse_definition(path.read_text(encoding="utf-8"), str(path))
-    names = definition_names()
-    if name_or_path not in names:
-        near = difflib.get_close_matches(name_or_path, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"bundled are {', '.join(names)}"
-        raise ThbenchError(f"no protocol {name_or_path!r}: {hint} (a file of your own ends in .toml)")
-    text = _folder().joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
-    return parse_definition(text, name_or_path)
+    return parse_definition(_read(name_or_path), name_or_path)
+
+
+def definition_text(name_or_path: str) -> str:
+    """The TOML of a protocol with its comments; raises `ThbenchError` as `load_definition` does."""
+    load_definition(name_or_path)
+    return _read(name_or_path)
 
 
 def definition_names() -> list[str]:
@@ -132,13 +132,29 @@ def method_entry(spec: str) -> MethodEntry:
     return MethodEntry(argument.partition("=")[0] if argument else spec, spec)
 
 
+def _read(name_or_path: str) -> str:
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        if not path.exists():
+            raise ThbenchError(f"no protocol file {path}; `thbench protocols list` names the bundled ones")
+        return path.read_text(encoding="utf-8")
+    names = definition_names()
+    if name_or_path not in names:
+        near = difflib.get_close_matches(name_or_path, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"bundled are {', '.join(names)}"
+        raise ThbenchError(f"no protocol {name_or_path!r}: {hint} (a file of your own ends in .toml)")
+    text: str = _folder().joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
+    return text
+
+
 def _method(entry: Any, where: str) -> MethodEntry:
     if isinstance(entry, str):
         return method_entry(entry)
     _known_keys(entry, MethodEntry, f"{where}, methods")
     if "spec" not in entry:
         raise ThbenchError(f"{where}: a method needs spec = \"...\", got {entry!r}")
-    return MethodEntry(entry.get("label", entry["spec"]), entry["spec"], entry.get("settings", {}))
+    return MethodEntry(entry.get("label", entry["spec"]), entry["spec"], entry.get("settings", {}),
+                       entry.get("own_checkpoint", False))
 
 
 def _known_keys(raw: dict[str, Any], kind: Any, where: str) -> None:

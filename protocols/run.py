@@ -79,7 +79,8 @@ def prepare_run(definition: Definition, dataset: Dataset, out: Path, options: Ru
     stored = earlier["methods"] if earlier else {}
     entries = {entry.label: entry for entry in definition.methods}
     for label, described in stored.items():
-        entries.setdefault(label, MethodEntry(label, described["spec"], described["settings"]))
+        entries.setdefault(label, MethodEntry(label, described["spec"], described["settings"],
+                                              described.get("own_checkpoint", False)))
     shop = Workshop(out, dataset, {label: (entry, _method_options(entry, stored, dataset, definition, options))
                                    for label, entry in entries.items()}, {video.key: video for video in split.videos})
     info = _info(definition, dataset, split, {label: _describe(shop, label) for label in entries}, options)
@@ -104,9 +105,15 @@ def locked(run: Run) -> Iterator[None]:
         yield
 
 
-def bundled_checkpoint(label: str) -> Path | None:
+# One meta-learned model serves both variants: ours-ff is ours-ft before fine-tuning.
+BUNDLED = {"ours-ff": "ours", "ours-ft": "ours", "x2face": "x2face", "pix2pixhd": "pix2pixhd"}
+
+
+def bundled_checkpoint(method: str) -> Path | None:
     """The model trained on synthetic heads that comes with thbench, for datasets of synthetic heads."""
-    path = Path(str(resources.files("thbench") / "assets" / "models" / f"{label}.safetensors"))
+    if method not in BUNDLED:
+        return None
+    path = Path(str(resources.files("thbench") / "assets" / "models" / f"{BUNDLED[method]}.safetensors"))
     return path if path.exists() else None
 
 
@@ -134,9 +141,14 @@ def _method_options(entry: MethodEntry, stored: Mapping[str, Any], dataset: Data
                     options: RunOptions) -> MethodOptions:
     """The checkpoint is the one named, or the one the run was begun with, or for synthetic heads the bundled one."""
     name, given = entry.spec.partition(":")[0], options.checkpoints
-    checkpoint = given.get(entry.label) or given.get(name) or given.get("")
+    checkpoint = given.get(entry.label)
+    if checkpoint is None and not entry.own_checkpoint:
+        checkpoint = given.get(name) or given.get("")
     if checkpoint is None and (earlier := stored.get(entry.label, {}).get("checkpoint")):
         checkpoint = Path(earlier["path"])
+    if checkpoint is None and entry.own_checkpoint:
+        raise ThbenchError(f"{entry.label!r} needs a model of its own, see `thbench protocols show {definition.name}`: "
+                           f"add --checkpoint \"{entry.label}=PATH\", or leave it out with --methods")
     if checkpoint is None and dataset.name == "synth":
         checkpoint = bundled_checkpoint(name)
     return MethodOptions(checkpoint=checkpoint, device=options.device, seed=definition.seed, size_px=dataset.size_px,
@@ -147,8 +159,8 @@ def _describe(shop: Workshop, label: str) -> dict[str, Any]:
     entry, _ = shop.methods[label]
     described = provenance(shop.method(label))
     return {"spec": entry.spec, "drives_with": described.pop("drives_with"), "config": described.pop("config", {}),
-            "settings": entry.settings, "checkpoint": described.pop("checkpoint", None),
-            "notes": described.pop("notes", []), **described}
+            "settings": entry.settings, "own_checkpoint": entry.own_checkpoint,
+            "checkpoint": described.pop("checkpoint", None), "notes": described.pop("notes", []), **described}
 
 
 def _info(definition: Definition, dataset: Dataset, split: Split, methods: Mapping[str, Any],

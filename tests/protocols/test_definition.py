@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from protocols.definition import (
     definition_names,
+    definition_text,
     load_definition,
     method_entry,
     parse_definition,
@@ -74,3 +75,14 @@ def test_hash_knows_what_is_measured_and_not_by_whom():
 @given(st.text(alphabet="abc-_", min_size=1), st.text(alphabet="/ab =", min_size=1))
 def test_external_methods_are_labelled_by_their_name(name, folder):
     assert method_entry(f"external:{name}={folder}").label == name
+
+
+def test_an_ablation_that_needs_another_model_never_gets_the_full_ones():
+    entries = {entry.label: entry for entry in load_definition("ablation").methods}
+    assert [label for label, entry in entries.items() if entry.own_checkpoint] == ["no match loss"]
+    assert list(entries)[-1] == "ours-ft"
+
+
+def test_the_text_of_a_definition_is_a_definition():
+    for name in definition_names():
+        assert parse_definition(definition_text(name), name) == load_definition(name)

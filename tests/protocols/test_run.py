@@ -219,6 +219,14 @@ def test_an_unknown_metric_or_method_ends_before_any_work(tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+def test_a_model_of_its_own_is_never_replaced_by_another(tmp_path):
+    definition = DEFINITION.with_values(methods=(MethodEntry("variant", "copy-nearest", own_checkpoint=True),))
+    options = RunOptions(checkpoints={"copy-nearest": tmp_path, "": tmp_path})
+    with pytest.raises(ThbenchError, match="'variant' needs a model of its own"):
+        run_protocol(definition, DATASET, tmp_path / "r", options)
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_run_of_a_newer_format_is_refused(copied):
     write_json(copied / "run.json", {**json.loads((copied / "run.json").read_text()), "format": 99})
     with pytest.raises(ThbenchError, match="format 99"):
