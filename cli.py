@@ -213,6 +213,7 @@ def model_info(method: str, preset: str, as_json: bool) -> None:
 @click.option("--holdout", type=click.IntRange(min=1), help="Hold-out frames per video.")
 @click.option("--seed", type=int, help="Seed of the split and of few-shot learning.")
 @click.option("--split", type=click.Path(path_type=Path), help="A stored split instead of a drawn one.")
+@click.option("--iterations", type=click.IntRange(min=1), help="Timing: repetitions; no more than these warm up.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 ...")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors, 1 on a GPU]")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROTOCOL]")
@@ -250,6 +251,106 @@ def protocols_show(name: str) -> None:
     from protocols.definition import definition_text, load_definition
 
     click.echo(f"{definition_text(name)}\n# sha256 {load_definition(name).sha256}")
+
+
+@thbench.group("split")
+def split_group() -> None:
+    """Exports and checks splits: which videos are tested, which frames are shots and hold-out."""
+
+
+@split_group.command("export")
+@click.argument("source", metavar="RUN|PROTOCOL")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="split.json")
+@click.option("--dataset", help="For a protocol: what to draw from.  [default: the protocol's]")
+@click.option("--videos", type=click.IntRange(min=1), help="For a protocol: fewer test videos.")
+@click.option("--T", "-T", "T", type=click.IntRange(min=1), help="For a protocol: the largest number of shots.")
+@click.option("--holdout", type=click.IntRange(min=1), help="For a protocol: hold-out frames per video.")
+@click.option("--seed", type=int, help="For a protocol: seed of the split.")
+def split_export(out: Path, **options: Any) -> None:
+    """Writes the split of a run, or the one a protocol draws, for `thbench run-protocol --split`."""
+    from protocols.stored_split import export_split
+
+    split = export_split(out=out, **options)
+    click.echo(f"{out}: {len(split.videos)} videos, {split.shots} shots and {split.holdout} hold-out frames of each")
+
+
+@split_group.command("check")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dataset", required=True, help="A prepared dataset's folder, a name under $THBENCH_DATA, or synth.")
+def split_check(file: Path, dataset: str) -> None:
+    """Says whether the split FILE fits DATASET, frame by frame."""
+    from protocols.split import read_split
+    from thbench.data.open import open_dataset
+
+    click.echo(f"{file} fits {dataset}: {len(read_split(file, open_dataset(dataset)).videos)} videos")
+
+
+@thbench.group("runs")
+def runs_group() -> None:
+    """Lists, shows and verifies run folders."""
+
+
+@runs_group.command("list")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
+def runs_list(folder: Path) -> None:
+    """One line for each run in FOLDER (runs, unless named)."""
+    from protocols.runs_text import list_text
+
+    click.echo(list_text(folder))
+
+
+@runs_group.command("show")
+@click.argument("run", type=click.Path(path_type=Path))
+def runs_show(run: Path) -> None:
+    """What RUN measured, on what, with which models, on which machine, and how far it got."""
+    from protocols.runs_text import show_text
+    from thbench.runs import Run
+
+    click.echo(show_text(Run.open(run)))
+
+
+@runs_group.command("verify")
+@click.argument("run", type=click.Path(path_type=Path))
+def runs_verify(run: Path) -> None:
+    """Hashes every frame of RUN again and derives its tables from the stored scores; exit code 1 where they differ."""
+    from protocols.verify import verify_run
+    from thbench.runs import Run
+
+    checked, wrong = verify_run(Run.open(run))
+    click.echo("\n".join([*checked, *wrong, f"{len(wrong)} problems" if wrong else "as it was written"]))
+    if wrong:
+        sys.exit(1)
+
+
+@thbench.command("compare")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--a", required=True, help="A method of the run.")
+@click.option("--b", required=True, help="Another.")
+def compare(run: Path, a: str, b: str) -> None:
+    """How method A differs from method B in RUN: paired by video, with intervals and corrected p-values."""
+    from protocols.runs_text import compare_text
+    from thbench.runs import Run
+
+    click.echo(compare_text(Run.open(run), a, b))
+
+
+@thbench.command("mock-run")
+@click.argument("method")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Model file or training folder.")
+@click.option("--dataset", default="synth:64", show_default=True, help="Frames of another size: synth:256.")
+@DEVICE
+def mock_run(method: str, checkpoint: Path | None, dataset: str, device: str) -> None:
+    """Tries METHOD on one video, T = 1 and 2, in seconds, and says which promises of a method it keeps."""
+    from protocols.command import chosen_device
+    from protocols.mock import mock_run
+    from thbench.data.open import open_dataset
+
+    failed = False
+    for checked, problem in mock_run(method, open_dataset(dataset), checkpoint, chosen_device(device)):
+        click.echo(f"FAILED  {checked}: {problem}" if problem else f"ok      {checked}")
+        failed = failed or bool(problem)
+    if failed:
+        sys.exit(1)
 
 
 @thbench.command("export-protocol", cls=SeveralValues)

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from protocols.definition import load_definition, parse_stored
 from protocols.run import Outcome, RunOptions, methods_from, run_protocol
 from protocols.score import score_run
+from protocols.timing import time_protocol
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
 from thbench.runs import Run
@@ -24,7 +25,8 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                           metrics: Sequence[str] = (), dataset: str | None = None, checkpoints: Sequence[str] = (),
                           videos: int | None = None, holdout: int | None = None, seed: int | None = None,
                           split: Path | None = None, device: str = "auto", workers: int | None = None,
-                          out: Path | None = None, resume: Path | None = None) -> bool:
+                          iterations: int | None = None, out: Path | None = None,
+                          resume: Path | None = None) -> bool:
     """Runs a protocol and prints where the results are; False when a unit failed."""
     if resume is not None:
         info = Run.open(resume).info()
@@ -38,6 +40,8 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
     definition = definition.with_values(T=tuple(T) or None, metrics=tuple(metrics) or None, videos=videos,
                                         holdout=holdout, seed=seed,
                                         methods=methods_from(methods, definition) if methods else None)
+    if iterations is not None:
+        definition = definition.with_values(iterations=iterations, warmup=min(iterations, definition.warmup))
     dataset = dataset or definition.dataset
     if not dataset:
         raise ThbenchError(f"protocol {definition.name!r} names no dataset; add --dataset")
@@ -45,8 +49,10 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                          partial)
     folder = out or Path("runs") / definition.name
     with _Bars() as bars:
-        outcome = run_protocol(definition, open_dataset(dataset), folder, options, bars.progress)
-    _print_outcome(outcome, folder)
+        run = time_protocol if definition.kind == "timing" else run_protocol
+        outcome = run(definition, open_dataset(dataset), folder, options, bars.progress)
+    (_print_times if definition.kind == "timing" else _print_scores)(outcome.summary, folder)
+    _print_failures(outcome, folder)
     return not outcome.failed
 
 
@@ -56,7 +62,7 @@ def score_from_command_line(run: Path, metrics: Sequence[str], device: str, work
     with _Bars() as bars:
         summary = score_run(opened, metrics or opened.info()["metrics"], chosen_device(device),
                             _workers(workers, device), bars.progress)
-    _print_outcome(Outcome([], summary), run)
+    _print_scores(summary, run)
 
 
 def chosen_device(device: str) -> str:
@@ -100,17 +106,30 @@ def _workers(workers: int | None, device: str) -> int:
     return workers or (1 if chosen_device(device).startswith("cuda") else os.cpu_count() or 1)
 
 
-def _print_outcome(outcome: Outcome, folder: Path) -> None:
-    for row in outcome.summary["rows"]:
-        cells = (f"{outcome.summary['metrics'][name]['label']} {cell['value']:.4g}"
+def _print_times(timing: dict[str, Any], folder: Path) -> None:
+    for row in timing["rows"]:
+        what = "inference" if row["T"] is None else f"{row['phase']} T={row['T']}"
+        parts = "".join(f"  {name.removesuffix('_s')} {value:.4g}" for name, value in row["parts"].items())
+        note = f"  ({row['note']})" if row["note"] else ""
+        print(f"{row['method']:14} {what:14} {row['median_s']:.4g} s, IQR {row['iqr_s']:.2g}, n = {row['n']}{parts}"
+              f"{note}")
+    print(f"run: {folder}   table: thbench report latex {folder} --table 2")
+
+
+def _print_scores(summary: dict[str, Any], folder: Path) -> None:
+    for row in summary["rows"]:
+        cells = (f"{summary['metrics'][name]['label']} {cell['value']:.4g}"
                  for name, cell in row["metrics"].items() if cell["value"] is not None)
         print(f"{row['method']:14} T={row['T']:<3} {'  '.join(cells)}")
-    reasons = {f"{outcome.summary['metrics'][name]['label']}: not computed ({cell['reason']})"
-               for row in outcome.summary["rows"] for name, cell in row["metrics"].items()
+    reasons = {f"{summary['metrics'][name]['label']}: not computed ({cell['reason']})"
+               for row in summary["rows"] for name, cell in row["metrics"].items()
                if cell["reason"] and cell["n"] == 0 and cell["n_failed"] == 0}
     for text in sorted(reasons):
         print(text)
     print(f"run: {folder}   table: thbench report latex {folder}")
+
+
+def _print_failures(outcome: Outcome, folder: Path) -> None:
     for unit, error in outcome.failed:
         print(f"failed: {unit.method} T={unit.T} {unit.video}: {error}", file=sys.stderr)
     if outcome.failed:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from thbench.errors import ThbenchError
 from thbench.files import sha256_json
 
-Kind = Literal["self-reenactment", "cross-reenactment", "timing"]
+Kind = Literal["self-reenactment", "timing"]
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,7 @@ class MethodEntry:
 
 @dataclass(frozen=True)
 class Definition:
-    """What an experiment measures. See protocols/definitions/ for the paper's.
-
-    drive (cross-reenactment): "same-person" takes the driving frames from another video of the person (selfies),
-    "other-person" from videos of other people (puppeteering), ranked by `rank_by`, of which the best `drivers` stay.
-    """
+    """What an experiment measures. See protocols/definitions/ for the paper's."""
 
     name: str
     kind: Kind
@@ -49,9 +45,6 @@ class Definition:
     videos: int = 50
     holdout: int = 32
     seed: int = 0
-    drive: Literal["same-video", "same-person", "other-person"] = "same-video"
-    drivers: int = 1
-    rank_by: str = ""
     iterations: int = 100                          # timing: measured repetitions ...
     warmup: int = 10                               # ... after these
 
@@ -121,7 +114,11 @@ def parse_definition(text: str, where: str) -> Definition:
 
 
 def parse_stored(described: dict[str, Any]) -> Definition:
-    """The definition that `described` came from, as a run.json keeps it."""
+    """The definition that `described` came from, as a run.json keeps it.
+
+    Raises `ThbenchError` for one that this thbench does not write.
+    """
+    _known_keys(described, Definition, "run.json (of another version of thbench?)")
     return Definition(**{**described, "methods": tuple(MethodEntry(**entry) for entry in described["methods"]),
                          "T": tuple(described["T"]), "metrics": tuple(described["metrics"])})
 
@@ -192,8 +189,6 @@ def _problem(definition: Definition) -> str:
         return f"two methods have the same label in {labels}"
     if "real" in labels or "" in labels:
         return "no method may be labelled 'real' or ''"
-    if (definition.kind == "cross-reenactment") != (definition.drive != "same-video"):
-        return f"kind {definition.kind!r} does not go with drive = {definition.drive!r}"
     return ""
 
 

@@ -99,11 +99,20 @@ def do_unit(shop: Workshop, unit: Unit) -> UnitResult:
     try:
         images, timing = _render(shop, unit, video)
     except Exception as error:
-        result = UnitResult("failed", error=_first_line(error))
+        result = UnitResult("failed", error=first_line(error))
     else:
         result = UnitResult("done", frames=write_frames(run.unit_folder(unit), images), timing=timing)
     run.commit_unit(unit, result)
     return result
+
+
+def first_line(error: Exception) -> str:
+    """What a failed unit records of an error: a message, or the type and place of what nobody foresaw."""
+    if isinstance(error, ThbenchError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
 
 
 def _render(shop: Workshop, unit: Unit, video: TestVideo) -> tuple[torch.Tensor, dict[str, float]]:
@@ -114,11 +123,12 @@ def _render(shop: Workshop, unit: Unit, video: TestVideo) -> tuple[torch.Tensor,
         drive = drive.without_images()
     head = method.adapt(shots)
     images = head.render(drive)
-    _check_rendered(images, drive, unit.method)
+    check_rendered(images, drive, unit.method)
     return images, dict(getattr(head, "parts_s", {}))
 
 
-def _check_rendered(images: Any, drive: Frames, method: str) -> None:
+def check_rendered(images: Any, drive: Frames, method: str) -> None:
+    """Raises `ThbenchError` unless `images` is what `render` promises."""
     expected = list(drive.images.shape)
     if not isinstance(images, torch.Tensor) or images.dtype != torch.uint8 or list(images.shape) != expected:
         got = f"{images.dtype} {list(images.shape)}" if isinstance(images, torch.Tensor) else type(images).__name__
@@ -136,14 +146,6 @@ def _write_triplets(dataset: Dataset, video: TestVideo, folder: Path) -> None:
 
 def _video(dataset: Dataset, key: str) -> Video:
     return next(video for video in dataset.videos if video.key == key)
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ThbenchError):
-        return str(error)
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    text = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
 
 
 _shop: Workshop | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,9 +62,9 @@ def run_protocol(definition: Definition, dataset: Dataset, out: Path, options: R
         results: Iterable[tuple[Unit, UnitResult]] = progress(generate(shop, units, options.workers), len(units),
                                                               "generate")
         failed = [(unit, result.error) for unit, result in results if result.status == "failed"]
-        _set_status(run, "scoring")
+        set_status(run, "scoring")
         summary = score_run(run, run.info()["metrics"], options.device, options.workers, progress)
-        _set_status(run, "failed" if failed else "complete")
+        set_status(run, "failed" if failed else "complete")
     return Outcome(failed, summary)
 
 
@@ -102,11 +103,17 @@ def locked(run: Run) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ThbenchError(f"another process is working on {run.path}; wait for it or stop it") from None
+        _sweep(run)
         yield
 
 
 # One meta-learned model serves both variants: ours-ff is ours-ft before fine-tuning.
 BUNDLED = {"ours-ff": "ours", "ours-ft": "ours", "x2face": "x2face", "pix2pixhd": "pix2pixhd"}
+
+
+def set_status(run: Run, status: str) -> None:
+    """"running", "scoring", "complete" or "failed"."""
+    write_json(run.run_json, {**run.info(), "status": status})
 
 
 def bundled_checkpoint(method: str) -> Path | None:
@@ -115,6 +122,16 @@ def bundled_checkpoint(method: str) -> Path | None:
         return None
     path = Path(str(resources.files("thbench") / "assets" / "models" / f"{BUNDLED[method]}.safetensors"))
     return path if path.exists() else None
+
+
+def _sweep(run: Run) -> None:
+    """Removes what a killed process left half-written; only the holder of the lock may."""
+    for part in ("images", "units", "scores", "features"):
+        for left in list((run.path / part).rglob(".*.tmp")):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def _split(definition: Definition, dataset: Dataset, options: RunOptions, earlier: dict[str, Any] | None) -> Split:
@@ -198,11 +215,6 @@ def _extended(earlier: dict[str, Any], new: dict[str, Any], out: Path) -> dict[s
     metrics: Sequence[str] = [*earlier["metrics"], *(m for m in new["metrics"] if m not in earlier["metrics"])]
     return {**earlier, "T": sorted({*earlier["T"], *new["T"]}), "methods": {**earlier["methods"], **new["methods"]},
             "metrics": list(metrics), "status": "running"}
-
-
-def _set_status(run: Run, status: str) -> None:
-    write_json(run.run_json, {**run.info(), "status": status})
-
 
 
 def methods_from(specs: Sequence[str], definition: Definition) -> tuple[MethodEntry, ...]:

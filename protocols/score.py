@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from protocols.frames import read_frames, read_images
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, read_json, sha256_file, sha256_json, write_json
-from thbench.metrics.base import FrameMetric, SetMetric, is_set_metric, load_metric
+from thbench.metrics.base import FrameMetric, Metric, SetMetric, is_set_metric, load_metric
 from thbench.metrics.features import FeatureStore
 from thbench.metrics.statistics import Estimate
 from thbench.metrics.summary import Cell, summarise
@@ -37,12 +37,26 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
     cannot run has an empty cell with its reason. Units that are not finished yet are left out.
     """
     loaded = {name: load_metric(name, device) for name in metrics}
-    cards = {name: metric.card for name, metric in loaded.items()}
     unavailable = {name: reason for name, metric in loaded.items() if (reason := metric.unavailable()) is not None}
     units = _finished(run)
     per_frame = [name for name, metric in loaded.items() if name not in unavailable and not is_set_metric(metric)]
     for _ in progress(_score_units(run, units, per_frame, device, workers), len(units), "score frames"):
         pass
+    table, summary = derive(run, loaded, unavailable, progress)
+    with atomic_path(run.frames_parquet) as temporary:
+        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), temporary)
+    write_json(run.summary_json, summary)
+    return summary
+
+
+def derive(run: Run, loaded: Mapping[str, Metric], unavailable: Mapping[str, str],
+           progress: Progress = lambda items, total, title: items) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The contents of frames.parquet and summary.json from the scores and features that are stored.
+
+    Only features that are not stored are computed. Raises `ThbenchError` when the scores of a unit are missing.
+    """
+    units = _finished(run)
+    per_frame = [name for name, metric in loaded.items() if name not in unavailable and not is_set_metric(metric)]
     table = _frame_table(run, units, per_frame)
     estimates: dict[Cell, dict[str, Estimate]] = {cell: {} for cell in _cells(units)}
     for name, metric in loaded.items():
@@ -58,11 +72,8 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
         assert is_set_metric(metric)
         return _estimate(run, metric, [unit for unit in units if _cell(unit) == cell and unit.video in videos])
 
-    summary = summarise(table, cards, estimates, unavailable, estimate_over)
-    with atomic_path(run.frames_parquet) as temporary:
-        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), temporary)
-    write_json(run.summary_json, summary)
-    return summary
+    cards = {name: metric.card for name, metric in loaded.items()}
+    return table, summarise(table, cards, estimates, unavailable, estimate_over)
 
 
 class NothingToScoreError(Exception):
@@ -159,6 +170,8 @@ def _frame_table(run: Run, units: Sequence[Unit], metrics: Sequence[str]) -> pd.
                              ("position", range(n)), ("error", [result.error] * n)):
             columns[name] += values
         for name in metrics:
+            if scores and name not in scores:
+                raise ThbenchError(f"{_score_file(run, unit)} has no {name}; run `thbench score {run.path}`")
             values = scores[name]["values"] if scores else [None] * n
             columns[name] += [np.nan if value is None else value for value in values]
     return pd.DataFrame({name: pd.array(values, dtype=_dtype(name)) for name, values in columns.items()})

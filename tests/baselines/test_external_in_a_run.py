@@ -58,8 +58,8 @@ def test_answers_to_another_split_fail_unit_by_unit(tmp_path: Path) -> None:
 
 def test_only_self_reenactment_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("my.toml").write_text('name = "p"\nkind = "cross-reenactment"\nversion = 1\nsource = "s"\nmethods = []\n'
-                               'T = [1]\ndrive = "same-person"\n')
+    Path("my.toml").write_text('name = "p"\nkind = "timing"\nversion = 1\nsource = "s"\nmethods = []\n'
+                               'T = [1]\n')
     with pytest.raises(ThbenchError, match="only self-reenactment can be exported"):
         export_from_command_line("my.toml", (), "synth:64", None, None, None, None, "image", tmp_path / "out")
     assert not (tmp_path / "out").exists()

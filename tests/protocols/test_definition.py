@@ -43,7 +43,7 @@ def test_the_default_is_the_papers_protocol():
     ('methods = [{label = "x"}]', "needs spec"),
     ('methods = [{spec = "ours-ft", lable = "x"}]', "did you mean 'label'"),
     ('holdout = 0', "at least 1"),
-    ('drive = "other-person"', "does not go with"),
+    ('drive = "other-person"', "unknown key 'drive'"),
     ('videos = ', "is not TOML"),
 ])
 def test_a_wrong_definition_is_one_line_that_says_what(line, message):

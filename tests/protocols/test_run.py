@@ -98,7 +98,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(finished, copied):
     run.unit_mark(units[0]).unlink()                                   # killed before the commit mark
     shutil.rmtree(run.unit_folder(units[3]))                           # killed before the images
     run.unit_mark(units[3]).unlink()
-    (run.unit_folder(units[1]).parent / ".half.tmp").mkdir()           # killed in the middle of writing
+    half = run.unit_folder(units[1]).parent / ".half.tmp"              # killed in the middle of writing
+    half.mkdir()
+    (half / "00.png").write_bytes(b"half")
     (copied / "frames.parquet").unlink()
     (copied / "summary.json").unlink()
     run_protocol(DEFINITION, DATASET, copied, OPTIONS)

@@ -1,0 +1,114 @@
+"""Verifying a run: are its frames those that were committed, and its numbers those that follow from its scores?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from protocols.definition import parse_stored
+from protocols.score import derive
+from thbench.errors import ThbenchError
+from thbench.metrics.base import load_metric
+from thbench.runs import REAL, Run, Unit
+
+RELATIVE = 1e-9   # means and intervals may differ in their last digits between machines
+SHOWN = 5         # differences listed of each file
+
+
+def verify_run(run: Run) -> tuple[list[str], list[str]]:
+    """(what was checked, what is wrong), one line each.
+
+    Every frame is hashed again and compared with its commit mark; frames.parquet and summary.json are made again from
+    the stored scores and features and compared value by value.
+    """
+    info = run.info()
+    units = list(run.planned())
+    floor = [Unit(REAL, 0, video) for video in dict.fromkeys(unit.video for unit in units)]
+    results = [(unit, run.read_unit(unit)) for unit in [*floor, *units]] if info["protocol"]["kind"] != "timing" else []
+    wrong = [] if parse_stored(info["protocol"]["definition"]).sha256 == info["protocol"]["sha256"] else [
+        "run.json: the definition does not have the sha256 that stands beside it"]
+    wrong += [f"{_name(unit)}: no result; `thbench run-protocol --resume {run.path}`"
+              for unit, result in results if result is None]
+    wrong += [f"{_name(unit)}: failed: {result.error}" for unit, result in results
+              if result is not None and result.status == "failed"]
+    for unit, _ in results:
+        wrong += [f"{_name(unit)}: {name} is not the frame that was committed" for name in run.altered_frames(unit)]
+    frames = sum(len(result.frames) for _, result in results if result is not None)
+    checked = [f"{len(results)} units, {frames} frames hashed"]
+    if run.summary_json.exists():
+        found = _check_numbers(run)
+        checked.append("frames.parquet and summary.json derived again from the stored scores")
+        wrong += found
+    return checked, wrong
+
+
+def _check_numbers(run: Run) -> list[str]:
+    stored = run.summary()
+    try:
+        loaded = {name: load_metric(name) for name in stored["metrics"]}
+        table, summary = derive(run, loaded, _unavailable(stored))
+        kept = pd.read_parquet(run.frames_parquet)
+    except (ThbenchError, OSError, KeyError) as error:
+        return [f"the numbers cannot be derived again: {error}"]
+    return [*_several("frames.parquet", _table_differences(kept, table)),
+            *_several("summary.json", differences(stored, summary))]
+
+
+def _unavailable(summary: dict[str, Any]) -> dict[str, str]:
+    """The metrics that the run could not compute, with the reasons it gave."""
+    found = {}
+    for name in summary["metrics"]:
+        entries = [row["metrics"][name] for row in summary["rows"]]
+        if entries and all(entry["reason"] and entry["n"] == entry["n_failed"] == 0 for entry in entries):
+            found[name] = entries[0]["reason"]
+    return found
+
+
+def _table_differences(stored: pd.DataFrame, derived: pd.DataFrame) -> Iterator[str]:
+    if list(stored.columns) != list(derived.columns) or len(stored) != len(derived):
+        yield (f"{len(stored)} rows of {', '.join(stored.columns)}; {len(derived)} rows of "
+               f"{', '.join(derived.columns)} follow from the scores")
+        return
+    for column in derived.columns:
+        for row, (ours, theirs) in enumerate(zip(stored[column], derived[column], strict=True)):
+            if ours != theirs and not (pd.isna(ours) and pd.isna(theirs)):
+                at = derived.iloc[row]
+                yield (f"{at.method} T={at['T']} {at.person}/{at.video} {at.frame}: {column} is {ours}, {theirs} "
+                       "follows from the scores")
+
+
+def differences(stored: Any, derived: Any, path: str = "") -> Iterator[str]:
+    """Where two JSON values differ, one line per place."""
+    if isinstance(stored, dict) and isinstance(derived, dict):
+        for key in [*stored, *(key for key in derived if key not in stored)]:
+            yield from differences(stored.get(key), derived.get(key), f"{path}.{key}" if path else str(key))
+    elif isinstance(stored, list) and isinstance(derived, list) and len(stored) == len(derived):
+        for index, (ours, theirs) in enumerate(zip(stored, derived, strict=True)):
+            yield from differences(ours, theirs, f"{path}[{_label(ours, index)}]")
+    elif not _equal(stored, derived):
+        yield f"{path} is {stored!r}, {derived!r} follows from the scores"
+
+
+def _label(value: Any, index: int) -> str:
+    if isinstance(value, dict) and "method" in value:
+        return f"{value['method']} T={value['T']}"
+    return f"{value['metric']} {value['a']} - {value['b']} T={value['T']}" if isinstance(value, dict) else str(index)
+
+
+def _equal(ours: Any, theirs: Any) -> bool:
+    if isinstance(ours, float) and isinstance(theirs, float):
+        return math.isclose(ours, theirs, rel_tol=RELATIVE, abs_tol=1e-12)
+    return bool(ours == theirs)
+
+
+def _several(file: str, found: Iterator[str]) -> list[str]:
+    lines = [f"{file}: {line}" for line in found]
+    rest = [f"{file}: {len(lines) - SHOWN} more differences"] if len(lines) > SHOWN else []
+    return lines[:SHOWN] + rest
+
+
+def _name(unit: Unit) -> str:
+    return f"{unit.method} T={unit.T} {unit.video}"

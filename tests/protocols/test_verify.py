@@ -1,0 +1,158 @@
+"""What the commands around runs say: verify, show, list, compare, split files, mock-run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from protocols.definition import load_definition, method_entry
+from protocols.mock import mock_run
+from protocols.run import RunOptions, run_protocol
+from protocols.runs_text import compare_text, list_text, show_text
+from protocols.split import read_split
+from protocols.stored_split import export_split
+from protocols.verify import verify_run
+from thbench.data.synthetic import synth
+from thbench.errors import ThbenchError
+from thbench.files import read_json, write_json
+from thbench.runs import Run
+
+DEFINITION = load_definition("self-reenactment").with_values(
+    methods=(method_entry("copy-nearest"), method_entry("command:none=false --shots {shots} --out {out}")), T=(2,),
+    videos=2, holdout=2, metrics=("l1", "psnr"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of a method that works and of one that never does."""
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    run_protocol(DEFINITION, synth(64), out, RunOptions(checkpoints={}))
+    return out
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    return Run(Path(shutil.copytree(finished, tmp_path / "run")))
+
+
+def whole(run: Run) -> list[str]:
+    """What verify says beside the two units that failed."""
+    return [line for line in verify_run(run)[1] if ": failed: " not in line]
+
+
+def test_a_run_as_it_was_written_has_nothing_wrong_but_its_failures(run):
+    checked, wrong = verify_run(run)
+    assert checked[0] == "6 units, 8 frames hashed"
+    assert len(wrong) == 2
+    assert whole(run) == []
+
+
+def test_an_edited_frame_is_named(run):
+    frame = next((run.path / "images" / "copy-nearest").rglob("01.png"))
+    frame.write_bytes(frame.read_bytes() + b"x")
+    (line,) = whole(run)
+    assert line.startswith("copy-nearest T=2 p4")
+    assert line.endswith("01.png is not the frame that was committed")
+
+
+def test_an_edited_summary_says_which_number(run):
+    summary = run.summary()
+    cell = next(row for row in summary["rows"] if row["method"] == "copy-nearest")["metrics"]["psnr"]
+    cell["value"] += 1
+    write_json(run.summary_json, summary)
+    (line,) = whole(run)
+    assert line.startswith("summary.json: rows[copy-nearest T=2].metrics.psnr.value is ")
+
+
+def test_an_edited_table_says_which_row(run):
+    table = pd.read_parquet(run.frames_parquet)
+    table.loc[3, "l1"] *= 0.5
+    table.to_parquet(run.frames_parquet)
+    (line,) = whole(run)
+    assert line.startswith("frames.parquet: real T=0 p4")
+    assert ": l1 is " in line
+
+
+def test_lost_scores_and_marks_are_named(run):
+    unit = next(unit for unit in run.planned() if unit.method == "copy-nearest")
+    run.unit_mark(unit).unlink()
+    assert any("no result" in line for line in whole(run))
+    shutil.rmtree(run.path / "scores")
+    assert any("the numbers cannot be derived again" in line for line in whole(run))
+
+
+def test_an_edited_definition_is_noticed(run):
+    info = run.info()
+    info["protocol"]["definition"]["holdout"] = 3
+    write_json(run.run_json, info)
+    assert any(line.startswith("run.json: the definition") for line in whole(run))
+
+
+def test_show_and_list_say_what_happened(run):
+    assert "2 done, 2 failed, 0 to do" in show_text(run)
+    assert "self-reenactment on synth, 2 videos, T = [2], copy-nearest, none; failed" in list_text(run.path.parent)
+    with pytest.raises(ThbenchError, match="is no folder"):
+        list_text(run.path / "nowhere")
+
+
+def test_compare_reads_both_ways_round(run):
+    summary = run.summary()
+    entry = next(entry for entry in summary["differences"] if entry["metric"] == "psnr")
+    entry.update(a="copy-nearest", b="none", difference=2.0, se=0.5, ci95=[1.0, 3.0], p=0.001, p_holm=0.002,
+                 reason=None)
+    write_json(run.summary_json, {**summary, "differences": [entry]})
+    forth, back = compare_text(run, "copy-nearest", "none"), compare_text(run, "none", "copy-nearest")
+    assert "+2 [+1, +3]  p = 0.002  copy-nearest is better" in forth
+    assert "-2 [-3, -1]  p = 0.002  copy-nearest is better" in back
+    with pytest.raises(ThbenchError, match="did you mean 'copy-nearest'"):
+        compare_text(run, "copy-neares", "none")
+
+
+def test_a_runs_split_can_be_handed_on(run, tmp_path):
+    nothing = {"dataset": None, "videos": None, "T": None, "holdout": None, "seed": None}
+    export_split(str(run.path), tmp_path / "split.json", **nothing)
+    export_split("self-reenactment", tmp_path / "drawn.json", "synth:64", 2, 2, 2, 0)
+    assert json.loads((tmp_path / "split.json").read_text()) == json.loads((tmp_path / "drawn.json").read_text())
+    assert read_json(tmp_path / "split.json") == run.info()["split"]
+    assert read_split(tmp_path / "split.json", synth(64)).shots == 2
+    with pytest.raises(ThbenchError, match="drawn already"):
+        export_split(str(run.path), tmp_path / "split.json", **{**nothing, "seed": 1})
+
+
+class Careless:
+    """Breaks one promise."""
+
+    name, drives_with = "careless", "landmarks"
+
+    def __init__(self, fault):
+        self.fault = fault
+
+    def adapt(self, shots):
+        if self.fault == "changes":
+            shots.images.zero_()
+        return self
+
+    def render(self, drive):
+        if self.fault == "raises" and len(drive) == 1:
+            raise IndexError("no second frame")
+        if self.fault == "shape":
+            return torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+        fill = int(torch.randint(0, 256, ())) if self.fault == "random" else 7
+        return torch.full(drive.images.shape, fill, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(("fault", "words"), [("changes", "leaves the frames"), ("raises", "renders one frame alone"),
+                                              ("shape", "learns and renders"), ("random", "the same shots")])
+def test_mock_run_finds_the_broken_promise(monkeypatch, fault, words):
+    monkeypatch.setattr("protocols.mock.load_method", lambda spec, options: Careless(fault))
+    torch.manual_seed(1)
+    problems = [checked for checked, problem in mock_run("careless", synth(64), None, "cpu") if problem]
+    assert problems
+    assert all(words in checked for checked in problems)
+
+
+def test_mock_run_lets_a_good_method_pass():
+    assert [problem for _, problem in mock_run("copy-nearest", synth(64), None, "cpu") if problem] == []
