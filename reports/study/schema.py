@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
@@ -90,14 +92,20 @@ def open_database(url: str, study: Study, simulated: bool = False) -> Engine:
     A database belongs to one design, and holds either people or simulated raters, never both. Raises `ThbenchError`
     when it belongs to another study, cannot be reached, or its driver is missing.
     """
-    try:
+    with _told_in_one_line(url):
         engine = _engine(url)
         metadata.create_all(engine)
         _initialise(engine, study, simulated)
-    except (ArgumentError, ImportError, SQLAlchemyError) as error:
-        reason = str(error).splitlines()[0]
-        raise ThbenchError(f"cannot open the database {_without_password(url)}: {reason}") from error
-    return engine
+        return engine
+
+
+def open_for_reading(url: str, study: Study) -> Engine:
+    """`open_database`, of people or of simulated raters, whichever it holds."""
+    with _told_in_one_line(url):
+        engine = _engine(url)
+        simulated = inspect(engine).has_table("meta") and is_simulated(engine)
+        engine.dispose()
+    return open_database(url, study, simulated)
 
 
 def is_simulated(engine: Engine) -> bool:
@@ -106,15 +114,20 @@ def is_simulated(engine: Engine) -> bool:
         return bool(connection.scalar(select(meta.c.value).where(meta.c.key == "simulated")) == "yes")
 
 
-def holds_simulated(url: str) -> bool:
-    """`is_simulated` of a database that may not have been made yet."""
-    engine = _engine(url)
-    return inspect(engine).has_table("meta") and is_simulated(engine)
-
-
 def reading(engine: Engine) -> Engine:
-    """The same database for transactions that only read."""
+    """The same database for transactions that only read, each of them from one state of it."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ")
     return engine.execution_options(**{READS: True})
+
+
+@contextmanager
+def _told_in_one_line(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (ArgumentError, ImportError, SQLAlchemyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ThbenchError(f"cannot open the database {_without_password(url)}: {reason}") from error
 
 
 def _engine(url: str) -> Engine:

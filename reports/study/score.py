@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from reports.study.folder import Study
 from reports.study.ratings import ROLES, participant_counts, read_ratings, save_ratings
-from reports.study.schema import holds_simulated, is_simulated, open_database
+from reports.study.schema import is_simulated, open_for_reading
 from reports.study.statistics import (
     TOST_MARGIN,
     Rate,
@@ -62,7 +62,7 @@ def score_study(study: Study, engine: Engine) -> dict[str, Any]:
 
 def table_rows(main: pd.DataFrame, ratings: int) -> list[dict[str, Any]]:
     """One dictionary per (method, T), in the order of the run: rate, intervals, tests, d', kappa, response times."""
-    return [{"method": method, "T": int(str(T)), **_rate_fields(_rate(own)), "fleiss_kappa": _kappa(own, ratings),
+    return [{"method": method, "T": int(str(T)), **asdict(_rate(own)), "fleiss_kappa": _kappa(own, ratings),
              "response_ms": _response_times(own)}
             for (method, T), own in main.sort_values("item").groupby(["method", "T"], sort=False)]
 
@@ -100,7 +100,7 @@ def save_scores(study: Study, engine: Engine, scores: Mapping[str, Any], run: Ru
 def score_folder(folder: Path, db: str | None, run: Path | None) -> dict[str, Any]:
     """Scores a study folder and, for real raters, writes the results; `run` is where the run has moved to."""
     study = Study.open(folder)
-    engine = open_database(db or study.default_database, study, simulated=db is not None and holds_simulated(db))
+    engine = open_for_reading(db or study.default_database, study)
     scores = score_study(study, engine)
     if not scores["simulated"]:
         save_scores(study, engine, scores, Run.open(run or Path(study.design.run)))
@@ -129,10 +129,6 @@ def format_scores(scores: Mapping[str, Any]) -> str:
 
 def _rate(own: pd.DataFrame) -> Rate:
     return success_rate(own["correct"], own["rater"], own["video"])
-
-
-def _rate_fields(rate: Rate) -> dict[str, Any]:
-    return asdict(rate)
 
 
 def _kappa(own: pd.DataFrame, ratings: int) -> float:
