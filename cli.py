@@ -456,6 +456,22 @@ def data_sheet(dataset: str, output: Path, per_video: int, videos: int) -> None:
     click.echo(output)
 
 
+@data.command("pack")
+@click.argument("dataset")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--videos", type=click.IntRange(min=1), help="The first so many of each person.  [default: all]")
+@click.option("--frames", type=click.IntRange(min=2), help="So many of each video, evenly spaced.  [default: all]")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True)
+def data_pack(dataset: str, out: Path, **options: Any) -> None:
+    """Writes DATASET (synth, say) into a prepared store, so that training does not render it again."""
+    from thbench.data.open import open_dataset
+    from thbench.data.pack import pack
+
+    pack(open_dataset(dataset), out, progress=lambda done, total: click.echo(f"{done}/{total} shards", err=True),
+         **options)
+    click.echo(out)
+
+
 @data.command("export")
 @click.argument("dataset", type=click.Choice(["synth"]))
 @click.argument("out", type=click.Path(path_type=Path))

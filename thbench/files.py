@@ -26,6 +26,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        temporary.chmod(0o666 & ~_umask())   # some writers make files that only their owner can read
         _flush(temporary)
         os.replace(temporary, path)
     except OSError as error:

@@ -1,0 +1,60 @@
+"""Packing: the store gives back the dataset's own pixels, landmarks and split, whole or resumed."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from thbench.data.dataset import Video
+from thbench.data.pack import pack
+from thbench.data.store import PreparedStore
+from thbench.data.synthetic import synth
+from thbench.errors import ThbenchError
+
+
+@dataclass(frozen=True)
+class TwoPersons:
+    """One training and one test person of the synthetic heads, two videos of six frames each."""
+
+    name: str = "two"
+    size_px: int = 64
+    sha256: str = "ee" * 32
+
+    @property
+    def videos(self):
+        heads = synth(64).videos
+        chosen = [*heads[:2], *[video for video in heads if video.split == "test"][:2]]
+        return [Video(video.person, video.video, video.split, 6) for video in chosen]
+
+    def read(self, video, frames):
+        return synth(64).read(next(v for v in synth(64).videos if v.key == video.key), list(frames))
+
+    def frame_names(self, video):
+        return [f"c/{index:04d}" for index in range(video.n_frames)]
+
+
+def test_a_packed_dataset_reads_the_same(tmp_path):
+    pack(TwoPersons(), tmp_path / "store")
+    store, dataset = PreparedStore(tmp_path / "store"), TwoPersons()
+    assert list(store.videos) == dataset.videos
+    for video in dataset.videos:
+        kept, own = store.read(video, range(6)), dataset.read(video, range(6))
+        assert torch.equal(kept.images, own.images)
+        torch.testing.assert_close(kept.landmarks, own.landmarks)
+        assert store.frame_names(video) == dataset.frame_names(video)
+
+
+def test_fewer_videos_and_frames_are_evenly_spaced(tmp_path):
+    pack(TwoPersons(), tmp_path / "store", videos=1, frames=3)
+    store = PreparedStore(tmp_path / "store")
+    assert [(video.video, video.n_frames) for video in store.videos] == [("v0", 3), ("v0", 3)]
+    assert store.frame_names(store.videos[0]) == ["c/0001", "c/0003", "c/0005"]
+
+
+def test_packing_again_is_refused_for_other_data_and_free_for_the_same(tmp_path):
+    pack(TwoPersons(), tmp_path / "store", videos=1, frames=2)
+    before = (tmp_path / "store" / "index.parquet").read_bytes()
+    pack(TwoPersons(), tmp_path / "store", videos=1, frames=2)
+    assert (tmp_path / "store" / "index.parquet").read_bytes() == before
+    with pytest.raises(ThbenchError, match="begun with another dataset"):
+        pack(TwoPersons(), tmp_path / "store", videos=2, frames=2)
