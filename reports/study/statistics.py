@@ -59,7 +59,7 @@ def success_rate(correct: ArrayLike, raters: ArrayLike, videos: ArrayLike) -> Ra
     se = two_way_se((hits - value) / n, rater_of, video_of)
     df = min(_count(rater_of), _count(video_of)) - 1
     naive = value * (1 - value) / n
-    return Rate(value, n, _count(rater_of), _count(video_of), se, df, _student(value, se, df),
+    return Rate(value, n, _count(rater_of), _count(video_of), se, df, _within_0_1(_student(value, se, df)),
                 _two_sided(value - CHANCE, se, df), _equivalence(value, se, df), wilson(hits.sum(), n),
                 clopper_pearson(hits.sum(), n), se**2 / naive if naive else float("nan"), d_prime(value))
 
@@ -152,6 +152,11 @@ def _cluster_variance(influence: Floats, clusters: NDArray[np.intp]) -> float:
 def _student(value: float, se: float, df: int) -> tuple[float, float]:
     half = float(stats.t.ppf(0.975, max(df, 1))) * se
     return value - half, value + half
+
+
+def _within_0_1(interval: tuple[float, float]) -> tuple[float, float]:
+    low, high = np.clip(interval, 0, 1)  # leaves NaN
+    return float(low), float(high)
 
 
 def _two_sided(difference: float, se: float, df: int) -> float:
