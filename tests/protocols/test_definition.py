@@ -14,7 +14,10 @@ from protocols.definition import (
     parse_definition,
     parse_stored,
 )
+from protocols.random_models import write_random_model
+from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
+from thbench.method import MethodOptions, load_method
 
 MINIMAL = 'name = "mine"\nkind = "self-reenactment"\nversion = 1\nsource = "here"\nT = [1]\n'
 
@@ -86,3 +89,17 @@ def test_an_ablation_that_needs_another_model_never_gets_the_full_ones():
 def test_the_text_of_a_definition_is_a_definition():
     for name in definition_names():
         assert parse_definition(definition_text(name), name) == load_definition(name)
+
+
+def test_before_fine_tuning_is_the_same_model_used_feed_forward(tmp_path):
+    write_random_model("ours", 64, tmp_path / "model.safetensors", seed=0)
+    before = next(entry for entry in load_definition("table1-vox2").methods if "before" in entry.label)
+    dataset = synth(64)
+    video = dataset.videos[-1]
+    shots, drive = dataset.read(video, [0, 30]), dataset.read(video, [60]).without_images()
+    tuned_not_at_all, feed_forward = (
+        load_method(spec, MethodOptions(checkpoint=tmp_path / "model.safetensors", size_px=64, settings=settings))
+        .adapt(shots).render(drive).int() for spec, settings in ((before.spec, before.settings), ("ours-ff", {})))
+    # Fine-tuning starts with one more power iteration of P's spectral norm, which moves a value by a grey level.
+    assert (tuned_not_at_all - feed_forward).abs().max() <= 3
+    assert feed_forward.float().std() > 10
