@@ -84,7 +84,7 @@ def read_split(path: Path, dataset: Dataset) -> Split:
         split = Split(raw["seed"], raw["dataset_sha256"], raw["shots"], raw["holdout"],
                       [TestVideo(**video) for video in raw["videos"]])
     except (KeyError, TypeError) as error:
-        raise ThbenchError(f"{path} is not a split file ({error}); export one with `thbench split`") from None
+        raise ThbenchError(f"{path} is not a split file ({error}); export one with `thbench split export`") from None
     check_split(split, dataset, str(path))
     return split
 
