@@ -162,6 +162,8 @@ def _provenance(method: Ours, trained: Mapping[str, Any], description: Mapping[s
     notes = []
     if trained["content"] == "random":
         notes.append("trained with random perceptual networks (content = random)")
+    if method.variant == "ff" and trained["variant"] == "ft":
+        notes.append("model trained with the match loss (variant ft), used without fine-tuning")
     config: dict[str, Any] = {"trained": dict(trained), "step": description["step"],
                               "trained_on": description["dataset"]["name"]}
     if method.variant == "ft":

@@ -49,12 +49,15 @@ def fine_tune(generator: Generator, discriminator: Discriminator, embedding: Ten
     the random starts of the ablations.
     """
     random = torch.Generator().manual_seed(seed)
-    generator, discriminator = copy.deepcopy(generator).train(), copy.deepcopy(discriminator).train()
+    # The starts are read in evaluation mode: reading a normalised weight in training mode would move its norm.
+    generator, discriminator = copy.deepcopy(generator).eval(), copy.deepcopy(discriminator).eval()
     generator.requires_grad_(True)
     discriminator.requires_grad_(True)
     generator.projection.requires_grad_(False)
     adaptive = nn.Parameter(_generator_start(generator, embedding, config, random))
     judge = PersonDiscriminator(discriminator, _discriminator_start(embedding, config, random))
+    generator.train()
+    judge.train()
     # psi' and w' are parameters by now, so the optimisers hold them.
     optimiser = torch.optim.Adam([adaptive, *_trained(generator)], lr=config.lr_generator, betas=(0.0, 0.999), eps=1e-5)
     optimiser_d = torch.optim.Adam(_trained(judge), lr=config.lr_discriminator, betas=(0.0, 0.999), eps=1e-5)
