@@ -119,7 +119,7 @@ def _score_row(run: Results, label: str, row: ScoreRow, metrics: Sequence[Metric
                usual: tuple[int, int]) -> Row:
     method = run.methods[label]
     cells = {metric.name: _cell(run, row, metric) for metric in metrics}
-    if with_paper:
+    if with_paper and not method.get("settings"):   # a variant of a method is not what the paper measured
         published = published_scores(run.dataset, method["spec"], row.T)
         cells |= {f"{m.name}:paper": published_cell(published, m.name) for m in metrics if m.name in published}
     return Row(display_name(label, method["spec"]), cells, row.T, _row_notes(run, label, row, usual))
