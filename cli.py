@@ -115,7 +115,7 @@ def doctor(as_json: bool) -> None:
 @click.option("--steps-of", type=click.Path(path_type=Path), help="Take the number of steps from this training folder.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Changes a setting, e.g. --set batch=16.")
 @click.option("--resume", is_flag=True, help="Goes on where the last checkpoint in --out stands, bit for bit.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default="32-true", show_default=True)
@@ -153,7 +153,7 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, 
 @click.option("--crop", type=click.Choice(["as-is", "per-frame"]), default="per-frame", show_default=True,
               help="per-frame cuts around the face; as-is: face crops already.")
 @DEVICE
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="person.safetensors")
 def adapt(method: str, images: tuple[Path, ...], output: Path, device: str, **options: Any) -> None:
     """Learns the head of one person from a few photos and keeps it in a file for `thbench drive`."""
@@ -211,7 +211,7 @@ def model_info(method: str, preset: str, as_json: bool) -> None:
               help="Model file or training folder; METHOD= where several methods need different ones.")
 @click.option("--videos", type=click.IntRange(min=1), help="Fewer test videos: the run is stamped partial.")
 @click.option("--holdout", type=click.IntRange(min=1), help="Hold-out frames per video.")
-@click.option("--seed", type=int, help="Seed of the split and of few-shot learning.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the split and of few-shot learning.")
 @click.option("--split", type=click.Path(path_type=Path), help="A stored split instead of a drawn one.")
 @click.option("--iterations", type=click.IntRange(min=1), help="Timing: repetitions; no more than these warm up.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 ...")
@@ -265,7 +265,7 @@ def split_group() -> None:
 @click.option("--videos", type=click.IntRange(min=1), help="For a protocol: fewer test videos.")
 @click.option("--T", "-T", "T", type=click.IntRange(min=1), help="For a protocol: the largest number of shots.")
 @click.option("--holdout", type=click.IntRange(min=1), help="For a protocol: hold-out frames per video.")
-@click.option("--seed", type=int, help="For a protocol: seed of the split.")
+@click.option("--seed", type=click.IntRange(min=0), help="For a protocol: seed of the split.")
 def split_export(out: Path, **options: Any) -> None:
     """Writes the split of a run, or the one a protocol draws, for `thbench run-protocol --split`."""
     from protocols.stored_split import export_split
@@ -360,7 +360,7 @@ def mock_run(method: str, checkpoint: Path | None, dataset: str, device: str) ->
 @click.option("--dataset", help="A prepared dataset's folder, a name under $THBENCH_DATA, or synth.")
 @click.option("--videos", type=click.IntRange(min=1), help="Fewer test videos.")
 @click.option("--holdout", type=click.IntRange(min=1), help="Hold-out frames per video.")
-@click.option("--seed", type=int, help="Seed of the split.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the split.")
 @click.option("--split", type=click.Path(path_type=Path), help="A stored split instead of a drawn one.")
 @click.option("--drives-with", type=click.Choice(["image", "landmarks"]), default="image", show_default=True,
               help="landmarks: the driving frames themselves are left out.")
@@ -679,7 +679,7 @@ DATABASE = click.option("--db", metavar="URL", help="Database, e.g. postgresql:/
 @click.option("--leave-out", multiple=True, help="Persons not to show.")
 @click.option("--source-quality", type=click.IntRange(1, 100), default=95, show_default=True,
               help="JPEG quality of the dataset's frames: fakes get the same traces, or these would give them away.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 def study_build(run: Path, out: Path, **options: Any) -> None:
     """Makes a study from a finished RUN: balanced forms, pictures, practice and checks."""
     from reports.study.build import build_study
@@ -792,7 +792,7 @@ def study_power(rates: tuple[str, ...], ratings: int, design_effect: float) -> N
 @click.option("--spread", type=float, default=0.8, show_default=True,
               help="How much raters, videos and triplets vary (logit).")
 @click.option("--dropout", type=float, default=0.1, show_default=True, help="Share of raters who leave midway.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 def study_simulate(folder: Path, **options: Any) -> None:
     """Sends raters of known skill through STUDY into a database of their own, to try the design."""
     from reports.study.simulate import simulate_folder

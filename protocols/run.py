@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -55,8 +55,13 @@ def run_protocol(definition: Definition, dataset: Dataset, out: Path, options: R
     Raises `ThbenchError` before any work when a method cannot be loaded, the dataset has too few videos, or `out`
     holds a run of another protocol, dataset or checkpoint.
     """
-    shop, run = prepare_run(definition, dataset, out, options)
-    with locked(run):
+    with ExitStack() as stack:
+        if Run(out).run_json.exists():   # a run that another process works on must not change under it
+            stack.enter_context(locked(Run(out)))
+            shop, run = prepare_run(definition, dataset, out, options)
+        else:
+            shop, run = prepare_run(definition, dataset, out, options)
+            stack.enter_context(locked(run))
         write_references(shop)
         units = unfinished(run)
         results: Iterable[tuple[Unit, UnitResult]] = progress(generate(shop, units, options.workers), len(units),
@@ -142,6 +147,10 @@ def _split(definition: Definition, dataset: Dataset, options: RunOptions, earlie
             if (split.shots, split.holdout) != (shots, definition.holdout):
                 raise ThbenchError(f"{options.split} has {split.shots} shots and {split.holdout} hold-out frames, the "
                                    f"protocol asks for {shots} and {definition.holdout}")
+            if (len(split.videos), split.seed) != (definition.videos, definition.seed):
+                raise ThbenchError(f"{options.split} has {len(split.videos)} videos drawn with seed {split.seed}, the "
+                                   f"protocol asks for {definition.videos} with seed {definition.seed}; add --videos "
+                                   f"{len(split.videos)} --seed {split.seed} to run it as it is")
             return split
         return draw_split(dataset, definition.videos, shots, definition.holdout, definition.seed)
     stored = earlier["split"]

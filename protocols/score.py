@@ -11,10 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from numpy.typing import NDArray
 
 from protocols.frames import read_frames, read_images
@@ -98,7 +100,13 @@ def _cells(units: Sequence[Unit]) -> list[Cell]:
 def _score_units(run: Run, units: Sequence[Unit], metrics: Sequence[str], device: str, workers: int) -> Iterable[None]:
     score = partial(_score_unit, run, metrics, device)
     if workers <= 1:
-        yield from map(score, units)
+        threads = torch.get_num_threads(), cv2.getNumThreads()
+        _one_thread()
+        try:
+            yield from map(score, units)
+        finally:
+            torch.set_num_threads(threads[0])
+            cv2.setNumThreads(threads[1])
         return
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
         try:
@@ -108,8 +116,6 @@ def _score_units(run: Run, units: Sequence[Unit], metrics: Sequence[str], device
 
 
 def _one_thread() -> None:
-    import cv2
-    import torch
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 

@@ -108,6 +108,10 @@ def check_split(split: Split, dataset: Dataset, where: str) -> None:
         if len(set(frames)) < len(frames) or min(frames) < 0 or max(frames) >= known[video.key].n_frames:
             raise ThbenchError(f"{where}: shots and hold-out of {video.key} overlap or leave its "
                                f"{known[video.key].n_frames} frames")
+        if set(video.floor) & set(video.holdout) or not set(video.floor) <= set(range(known[video.key].n_frames)):
+            raise ThbenchError(f"{where}: the real-vs-real frames of {video.key} are hold-out frames or outside it")
+        if any(key not in known for pair in video.others or [] for key, _ in pair):
+            raise ThbenchError(f"{where}: a triplet of {video.key} names a video that {dataset.name} does not test")
         if len(video.shots) != split.shots or len(video.holdout) != split.holdout:
             raise ThbenchError(f"{where}: {video.key} has {len(video.shots)} shots and {len(video.holdout)} hold-out "
                                f"frames, {split.shots} and {split.holdout} expected")

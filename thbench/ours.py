@@ -78,7 +78,7 @@ class Ours:
         """Raises `ThbenchError` when the checkpoint is missing, of another kind or size, or an FF one for FT."""
         if options.checkpoint is None:
             raise ThbenchError(f"ours-{variant} needs a meta-learned model: train one with `thbench train ours`, "
-                               f"then add --checkpoint ours-{variant}=FOLDER")
+                               "then add --checkpoint FOLDER")
         self.name, self.variant, self.seed = f"ours-{variant}", variant, options.seed
         self.device = torch.device(options.device)
         tensors, description, sha256 = checkpoints.load_model(options.checkpoint, "ours")

@@ -105,6 +105,8 @@ def test_a_stored_split_comes_back(tmp_path):
     (lambda raw: raw["videos"][0]["holdout"].__setitem__(0, raw["videos"][0]["shots"][0]), "overlap"),
     (lambda raw: raw["videos"][0]["holdout"].__setitem__(0, 5000), "leave its 80 frames"),
     (lambda raw: raw["videos"][0]["shots"].pop(), "7 shots"),
+    (lambda raw: raw["videos"][0].update(floor=raw["videos"][0]["holdout"]), "real-vs-real frames"),
+    (lambda raw: raw["videos"][0]["others"][0].__setitem__(0, ["p9/none", 0]), "a triplet of"),
     (lambda raw: raw.pop("seed"), "no split file|not a split file"),
 ])
 def test_an_edited_split_is_refused(tmp_path, change, message):

@@ -52,7 +52,7 @@ def pack(dataset: Dataset, out: Path, videos: int | None = None, frames: int | N
         progress(done, len(shards))
     recipe = {"layout": dataset.name, "size_px": dataset.size_px, "lossless": True, "packed_sha256": dataset.sha256}
     test = tuple(sorted({video.person for video in dataset.videos if video.split == "test"}))
-    finish(out, len(shards), recipe, {"source": dataset.name}, SplitRule(test_persons=test), [])
+    finish(out, len(shards), recipe, {"source": dataset.name}, SplitRule(test_persons=test, test_fraction=0), [])
 
 
 def _packed(one: Callable[[int, Sequence[Video]], None], shards: Sequence[Sequence[Video]], missing: Sequence[int],

@@ -28,8 +28,7 @@ def save_part(folder: Path, part: str, state: Mapping[str, Any]) -> None:
     """Writes one part ("shared" or "rank3") of a checkpoint: tensors in safetensors, the rest in JSON."""
     tensors: dict[str, Tensor] = {}
     skeleton = _take_tensors(state, "", tensors)
-    with atomic_path(folder / f"{part}.safetensors") as temporary:
-        save_file(tensors, temporary)
+    _write(folder / f"{part}.safetensors", tensors, None)
     write_json(folder / f"{part}.json", skeleton)
 
 
@@ -74,8 +73,7 @@ def keep_newest(root: Path, keep: int) -> None:
 def save_model(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
     """Writes a model file: tensors by name and a JSON description ("kind", "config", "step", ...) in its header."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as temporary:
-        save_file(contiguous, temporary, metadata={"thbench": json.dumps(description, allow_nan=False, sort_keys=True)})
+    _write(path, contiguous, {"thbench": json.dumps(description, allow_nan=False, sort_keys=True)})
 
 
 def load_model(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any], str]:
@@ -120,6 +118,14 @@ def load_module(module: torch.nn.Module, state: Mapping[str, Tensor], file: str)
         first = " ".join(str(error).split("\n")[1:2]).strip()
         raise ThbenchError(f"{file} does not fit this network ({first}); it was made with another preset or version") \
             from error
+
+
+def _write(file: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None) -> None:
+    try:
+        with atomic_path(file) as temporary:
+            save_file(tensors, temporary, metadata)
+    except SafetensorError as error:   # how this library reports a full disk
+        raise ThbenchError(f"cannot write {file}: {error}; free space or choose another folder") from error
 
 
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -104,7 +104,8 @@ class _Loop:
         self.checkpoints = out / "checkpoints"
         self.description = {"kind": trainer_class.kind, "config": asdict(config),  # type: ignore[attr-defined]
                             "dataset": {"name": dataset.name, "sha256": dataset.sha256}, "seed": loop.seed,
-                            "batch": config.batch, "devices": loop.devices, "precision": loop.precision}
+                            "batch": config.batch, "devices": loop.devices, "precision": loop.precision,
+                            "accumulate": loop.accumulate}
         self._claim_folder(resume)
         sampler = EpisodeSampler(dataset, config.shots, loop.seed, fabric.global_rank, fabric.world_size)
         if sampler.left_out and fabric.global_rank == 0 and not quiet:
@@ -169,9 +170,9 @@ class _Loop:
             "cuda_rng": torch.cuda.get_rng_state(self.fabric.device) if self.fabric.device.type == "cuda" else None})
         self.fabric.barrier()
         if self.fabric.global_rank == 0:
-            checkpoints.commit(folder, self.fabric.world_size)
             checkpoints.save_model(self.out / "model.safetensors", self.trainer.model(),
                                    {**self.description, "step": self.step})
+            checkpoints.commit(folder, self.fabric.world_size)
             checkpoints.keep_newest(self.checkpoints, self.loop.keep)
         self.fabric.barrier()
 
@@ -207,4 +208,4 @@ class _Loop:
         bad = [name for name, value in losses.items() if value != value or abs(value) == float("inf")]
         if bad:
             raise ThbenchError(f"the loss {', '.join(bad)} is not finite at step {self.step}; the last checkpoint in "
-                               f"{self.checkpoints} is sound: resume it with a lower learning rate")
+                               f"{self.checkpoints} is sound: start another --out with a lower learning rate")

@@ -38,7 +38,7 @@ class OursConfig:
     weight_feature_matching: float = 10.0
     weight_match: float = 10.0
     ema: float | None = None                   # decay of the average of E and G that the model file holds
-    epochs: int = 75                           # over the training videos when no steps are given; the paper: ff 150
+    epochs: int = 75                           # when no steps are given; the paper trains ff for 150: --set epochs=150
     fine_tuning_epochs: int = 40               # of few-shot learning with this model
 
     @property
@@ -76,6 +76,8 @@ class OursTrainer:
         embedder, generator = Embedder(config.net), Generator(config.net)
         self.average = _Average([embedder, generator], config.ema, fabric.device) if config.ema else None
         self.embedder, self.generator = fabric.setup_module(embedder), fabric.setup_module(generator)
+        for buffer in [*self.embedder.buffers(), *self.generator.buffers()]:
+            buffer.copy_(fabric.broadcast(buffer))   # the vectors of spectral normalisation: one network, one norm
         self.optimiser: Any = fabric.setup_optimizers(torch.optim.Adam(
             [*self.embedder.parameters(), *self.generator.parameters()], lr=config.lr_generator,
             betas=(config.beta1, 0.999), eps=1e-5))
@@ -97,8 +99,13 @@ class OursTrainer:
         return losses
 
     def preview(self, episodes: Episodes) -> Tensor:
+        # In evaluation mode: looking must not take a power iteration of spectral normalisation.
+        self.embedder.eval()
+        self.generator.eval()
         with torch.no_grad():
             fake, _ = self._reconstruct(episodes)
+        self.embedder.train()
+        self.generator.train()
         return fake
 
     def model(self) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
 from thbench.errors import ThbenchError
 from thbench.training import checkpoints
@@ -77,6 +78,21 @@ def test_a_damaged_model_file_is_named(tmp_path):
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(ThbenchError, match=r"m\.safetensors is missing or damaged"):
         checkpoints.load_model(file, "ours")
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch):
+    file = tmp_path / "m.safetensors"
+    checkpoints.save_model(file, {"a": torch.ones(1)}, {"kind": "ours"})
+
+    def full(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    with pytest.raises(ThbenchError, match=r"No space left on device.*free space"):
+        checkpoints.save_model(file, {"a": torch.zeros(1)}, {"kind": "ours"})
+    assert checkpoints.load_model(file, "ours")[0]["a"].item() == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
 
 
 def test_weights_of_another_preset_are_one_line(tmp_path):

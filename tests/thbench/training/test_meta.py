@@ -101,6 +101,14 @@ def test_average_follows_the_parameters_and_copies_buffers():
         assert torch.equal(average, buffer)
 
 
+def test_a_preview_changes_nothing():
+    training, batches = trainer()
+    before = {name: value.clone() for name, value in training.embedder.module.state_dict().items()}
+    training.preview(batches[0])
+    assert all(torch.equal(value, before[name]) for name, value in training.embedder.module.state_dict().items())
+    assert training.embedder.module.training
+
+
 @pytest.mark.slow
 def test_losses_fall_on_a_few_heads():
     training, batches = trainer(replace(TINY, batch=4))
