@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, replace
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from thbench.errors import ThbenchError
+from thbench.plugins import plugin_names
 from thbench.training.start import ENTRY_POINTS, load_trainer
 
 PRESETS = ("paper", "paper-224", "small")
@@ -17,7 +17,7 @@ PRESETS = ("paper", "paper-224", "small")
 def trainer_of(spec: str) -> str | None:
     """The trainer whose models a method loads ("ours" for ours-ff and ours-ft); None where nothing is trained."""
     name = re.sub("-f[ft]$", "", spec.partition(":")[0])
-    return name if name in {point.name for point in entry_points(group=ENTRY_POINTS)} else None
+    return name if name in plugin_names(ENTRY_POINTS) else None
 
 
 def write_random_model(trainer: str, size_px: int, path: Path, seed: int) -> None:

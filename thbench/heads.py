@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from thbench.data.photos import drive_frames, held, photo_frames
 from thbench.data.video import write_video
 from thbench.errors import ThbenchError
 from thbench.method import MethodOptions, TalkingHead, load_method
+from thbench.plugins import load_plugin, plugin_names
 from thbench.training.checkpoints import read_description
 
 ENTRY_POINTS = "thbench.heads"   # kind of a head file -> its loader (path, device)
@@ -36,11 +36,10 @@ def adapt_head(method: str, images: list[Path], out: Path, *, checkpoint: Path |
 def load_head(path: Path, device: str = "cpu") -> TalkingHead:
     """Reads a head file of any method; raises `ThbenchError` when no installed method knows its kind."""
     kind = read_description(path).get("kind")
-    for point in entry_points(group=ENTRY_POINTS):
-        if point.name == kind:
-            head: TalkingHead = point.load()(path, device)
-            return head
-    raise ThbenchError(f"{path} holds no head (kind {kind!r}); make one with `thbench adapt`")
+    if kind not in plugin_names(ENTRY_POINTS):
+        raise ThbenchError(f"{path} holds no head (kind {kind!r}); make one with `thbench adapt`")
+    head: TalkingHead = load_plugin(ENTRY_POINTS, kind, "head")(path, device)
+    return head
 
 
 def drive_head(head: Path, source: Path, out: Path, *, landmarks: str, crop: CropPolicy, fps: float,

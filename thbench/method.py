@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from thbench.errors import ThbenchError
+from thbench.plugins import load_plugin, plugin_names
 
 ENTRY_POINTS = "thbench.methods"
 
@@ -96,7 +95,7 @@ MethodFactory = Callable[[MethodOptions], Method]
 
 def method_names() -> list[str]:
     """Names of all registered methods, bundled and installed, sorted."""
-    return sorted({point.name for point in entry_points(group=ENTRY_POINTS)})
+    return plugin_names(ENTRY_POINTS)
 
 
 def load_method(spec: str, options: MethodOptions) -> Method:
@@ -105,8 +104,7 @@ def load_method(spec: str, options: MethodOptions) -> Method:
     Raises `ThbenchError` for an unknown name (with the nearest known one) and for whatever the factory finds wrong.
     """
     name, _, argument = spec.partition(":")
-    point = _entry_point(name)
-    factory: MethodFactory = point.load()
+    factory: MethodFactory = load_plugin(ENTRY_POINTS, name, "method")
     options = MethodOptions(argument, options.checkpoint, options.device, options.seed, options.size_px,
                             options.settings)
     return factory(options)
@@ -115,15 +113,3 @@ def load_method(spec: str, options: MethodOptions) -> Method:
 def provenance(method: Method) -> dict[str, Any]:
     """What a run records of a method: its `provenance` mapping (configuration, checkpoint sha256, notes), if any."""
     return {"drives_with": method.drives_with, **getattr(method, "provenance", {})}
-
-
-def _entry_point(name: str) -> EntryPoint:
-    found = [point for point in entry_points(group=ENTRY_POINTS) if point.name == name]
-    if not found:
-        near = difflib.get_close_matches(name, method_names(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known methods: {', '.join(method_names())}"
-        raise ThbenchError(f"no method named {name!r}: {hint}")
-    if len({point.value for point in found}) > 1:
-        raise ThbenchError(f"two packages register a method named {name!r}: {', '.join(p.value for p in found)}; "
-                           "uninstall one")
-    return found[0]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thbench.errors import ThbenchError
 from thbench.metrics.statistics import Estimate
+from thbench.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -105,7 +103,7 @@ def is_set_metric(metric: Metric) -> TypeGuard[SetMetric]:
 
 def metric_names() -> list[str]:
     """Names of all registered metrics, bundled and installed, sorted."""
-    return sorted({point.name for point in entry_points(group=ENTRY_POINTS)})
+    return plugin_names(ENTRY_POINTS)
 
 
 def load_metric(name: str, device: str = "cpu") -> Metric:
@@ -113,17 +111,5 @@ def load_metric(name: str, device: str = "cpu") -> Metric:
 
     A registered factory takes the torch device its networks shall run on. Raises `ThbenchError` for an unknown name.
     """
-    factory: Callable[[str], Metric] = _entry_point(name).load()
+    factory: Callable[[str], Metric] = load_plugin(ENTRY_POINTS, name, "metric")
     return factory(device)
-
-
-def _entry_point(name: str) -> EntryPoint:
-    found = [point for point in entry_points(group=ENTRY_POINTS) if point.name == name]
-    if not found:
-        near = difflib.get_close_matches(name, metric_names(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known metrics: {', '.join(metric_names())}"
-        raise ThbenchError(f"no metric named {name!r}: {hint}")
-    if len({point.value for point in found}) > 1:
-        raise ThbenchError(f"two packages register a metric named {name!r}: {', '.join(p.value for p in found)}; "
-                           "uninstall one")
-    return found[0]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from thbench.config import override
 from thbench.data.dataset import videos_of
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
+from thbench.plugins import load_plugin
 from thbench.training.loop import LoopConfig, train
 
 ENTRY_POINTS = "thbench.trainers"
@@ -41,12 +40,7 @@ def start_training(method: str, dataset: str, out: Path, *, preset: str = "paper
 
 def load_trainer(method: str) -> Any:
     """The trainer class registered for `method`; raises `ThbenchError` naming the nearest known one."""
-    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if method not in found:
-        near = difflib.get_close_matches(method, found, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"trainable are {', '.join(sorted(found))}"
-        raise ThbenchError(f"no trainer for {method!r}: {hint}")
-    return found[method].load()
+    return load_plugin(ENTRY_POINTS, method, "trainer")
 
 
 def parameter_counts(method: str, preset: str) -> dict[str, int]:
