@@ -213,6 +213,9 @@ def model_info(method: str, preset: str, as_json: bool) -> None:
 @click.option("--holdout", type=click.IntRange(min=1), help="Hold-out frames per video.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the split and of few-shot learning.")
 @click.option("--split", type=click.Path(path_type=Path), help="A stored split instead of a drawn one.")
+@click.option("--sources", help="Puppeteering: where heads are learned from, a folder of photographs or a dataset.")
+@click.option("--drivers", type=click.IntRange(min=1), help="Puppeteering: driving videos per head.")
+@click.option("--rank-by", help="Puppeteering: the metric that ranks drivers.")
 @click.option("--iterations", type=click.IntRange(min=1), help="Timing: repetitions; no more than these warm up.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 ...")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors, 1 on a GPU]")
@@ -277,12 +280,15 @@ def split_export(out: Path, **options: Any) -> None:
 @split_group.command("check")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dataset", required=True, help="A prepared dataset's folder, a name under $THBENCH_DATA, or synth.")
-def split_check(file: Path, dataset: str) -> None:
+@click.option("--sources", help="Puppeteering: where heads are learned from, a folder of photographs or a dataset.")
+def split_check(file: Path, dataset: str, sources: str | None) -> None:
     """Says whether the split FILE fits DATASET, frame by frame."""
-    from protocols.split import read_split
-    from thbench.data.open import open_dataset
+    from protocols.stored_split import read_split
+    from thbench.data.open import open_dataset, open_sources
 
-    click.echo(f"{file} fits {dataset}: {len(read_split(file, open_dataset(dataset)).videos)} videos")
+    opened = open_dataset(dataset)
+    split = read_split(file, opened, open_sources(sources, opened.size_px) if sources else None)
+    click.echo(f"{file} fits {dataset}: {len(split.videos)} videos")
 
 
 @thbench.group("runs")
@@ -362,6 +368,8 @@ def mock_run(method: str, checkpoint: Path | None, dataset: str, device: str) ->
 @click.option("--holdout", type=click.IntRange(min=1), help="Hold-out frames per video.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the split.")
 @click.option("--split", type=click.Path(path_type=Path), help="A stored split instead of a drawn one.")
+@click.option("--sources", help="Puppeteering: where heads are learned from, a folder of photographs or a dataset.")
+@click.option("--drivers", type=click.IntRange(min=1), help="Puppeteering: driving videos per head.")
 @click.option("--drives-with", type=click.Choice(["image", "landmarks"]), default="image", show_default=True,
               help="landmarks: the driving frames themselves are left out.")
 def export_protocol(out: Path, **options: Any) -> None:
@@ -534,13 +542,15 @@ def report_latex(runs: tuple[Path, ...], output: Path | None, **options: Any) ->
 
 @report.command("figure", cls=SeveralValues)
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(["comparison", "ff-vs-ft", "ablation", "T-sweep"]), default="comparison",
+@click.option("--kind", type=click.Choice(["comparison", "ff-vs-ft", "ablation", "T-sweep", "puppeteering"]),
+              default="comparison",
               show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=None,
               help="Path without suffix; .png, .pdf and .tex are written.  [default: the kind]")
 @click.option("--pick", type=click.Choice(["random", "best", "worst", "median"]), default="random", show_default=True,
               help="How people and frames are picked; the caption tells it.")
-@click.option("--metric", default="ssim", show_default=True, help="What best, worst and median are judged by.")
+@click.option("--metric", default="", help="What best, worst and median are judged by, and drivers ranked by.  "
+              "[default: ssim, or the protocol's]")
 @click.option("--judge", default="", help="The method whose scores pick.  [default: the last column]")
 @click.option("--rows", type=click.IntRange(1), default=4, show_default=True, help="How many people.")
 @click.option("--seed", default=0, show_default=True)
@@ -552,6 +562,18 @@ def report_figure(run: Path, kind: Any, output: Path | None, methods: tuple[str,
     from reports.figures import Rule, write_figure
 
     click.echo(write_figure(run, kind, output or Path(kind), Rule(**rule), methods, shots))
+
+
+@report.command("drivers")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--by", default="", help="A per-frame metric.  [default: the protocol's]")
+@click.option("--top", type=click.IntRange(min=1), help="The best so many of each head.  [default: all]")
+@click.option("--format", type=click.Choice(["text", "csv"]), default="text", show_default=True)
+def report_drivers(run: Path, **options: Any) -> None:
+    """Which videos suit the heads of a puppeteering RUN: the drivers of each head, ranked."""
+    from reports.drivers import drivers_text
+
+    click.echo(drivers_text(run, **options), nl=False)
 
 
 @report.command("plots", cls=SeveralValues)

@@ -16,7 +16,7 @@ from protocols.definition import load_definition, parse_stored
 from protocols.run import Outcome, RunOptions, methods_from, run_protocol
 from protocols.score import score_run
 from protocols.timing import time_protocol
-from thbench.data.open import open_dataset
+from thbench.data.open import open_dataset, open_sources
 from thbench.errors import ThbenchError
 from thbench.runs import Run
 
@@ -25,32 +25,37 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                           metrics: Sequence[str] = (), dataset: str | None = None, checkpoints: Sequence[str] = (),
                           videos: int | None = None, holdout: int | None = None, seed: int | None = None,
                           split: Path | None = None, device: str = "auto", workers: int | None = None,
-                          iterations: int | None = None, out: Path | None = None,
-                          resume: Path | None = None) -> bool:
+                          iterations: int | None = None, sources: str | None = None, drivers: int | None = None,
+                          rank_by: str | None = None, out: Path | None = None, resume: Path | None = None) -> bool:
     """Runs a protocol and prints where the results are; False when a unit failed."""
     if resume is not None:
         info = Run.open(resume).info()
         definition, out = parse_stored(info["protocol"]["definition"]), resume
         definition = replace(definition, T=tuple(info["T"]))
         dataset = dataset or info["dataset"]["spec"]
+        sources = sources or (info.get("sources") or {}).get("spec")
         partial = bool(info["partial"])
     else:
         definition = load_definition(protocol)
         partial = videos is not None and videos < definition.videos
     definition = definition.with_values(T=tuple(T) or None, metrics=tuple(metrics) or None, videos=videos,
-                                        holdout=holdout, seed=seed,
+                                        holdout=holdout, seed=seed, drivers=drivers, rank_by=rank_by,
                                         methods=methods_from(methods, definition) if methods else None)
     if iterations is not None:
         definition = definition.with_values(iterations=iterations, warmup=min(iterations, definition.warmup))
     dataset = dataset or definition.dataset
     if not dataset:
         raise ThbenchError(f"protocol {definition.name!r} names no dataset; add --dataset")
-    options = RunOptions(_checkpoints(checkpoints), chosen_device(device), _workers(workers, device), dataset, split,
-                         partial)
+    opened = open_dataset(dataset)
+    learned = open_sources(sources, opened.size_px) if sources else None
+    if learned is not None and videos is None and resume is None:   # all the photographs that were given
+        definition = definition.with_values(videos=len(learned.videos))
+    options = RunOptions(_checkpoints(checkpoints), chosen_device(device), _workers(workers, device), dataset, learned,
+                         sources or "", split, partial)
     folder = out or Path("runs") / definition.name
     with _Bars() as bars:
         run = time_protocol if definition.kind == "timing" else run_protocol
-        outcome = run(definition, open_dataset(dataset), folder, options, bars.progress)
+        outcome = run(definition, opened, folder, options, bars.progress)
     (_print_times if definition.kind == "timing" else _print_scores)(outcome.summary, folder)
     _print_failures(outcome, folder)
     return not outcome.failed

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from thbench.errors import ThbenchError
 from thbench.files import sha256_json
 
-Kind = Literal["self-reenactment", "timing"]
+Kind = Literal["self-reenactment", "cross-reenactment", "timing"]
+DrivenBy = Literal["", "same-person", "other-persons"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class Definition:
     videos: int = 50
     holdout: int = 32
     seed: int = 0
+    driven_by: DrivenBy = ""                       # cross-reenactment: whose videos drive a head ...
+    drivers: int = 1                               # ... how many of them, `holdout` frames of each ...
+    rank_by: str = ""                              # ... and the metric that ranks them
     iterations: int = 100                          # timing: measured repetitions ...
     warmup: int = 10                               # ... after these
 
@@ -57,11 +61,13 @@ class Definition:
     def sha256(self) -> str:
         """The identity of the measurement: runs that share it may share a table.
 
-        Not in it: name and description, dataset, methods, metrics and the single values of T. The largest T counts,
-        because it decides which frames are shots.
+        Not in it: name and description, dataset, methods, metrics, how drivers are ranked, and the single values of T.
+        The largest T counts, because it decides which frames are shots.
         """
-        measured = {key: value for key, value in asdict(self).items()
-                    if key not in ("name", "source", "dataset", "methods", "metrics", "T")}
+        without = {"name", "source", "dataset", "methods", "metrics", "rank_by", "T"}
+        if self.kind != "cross-reenactment":
+            without |= {"driven_by", "drivers"}
+        measured = {key: value for key, value in asdict(self).items() if key not in without}
         return sha256_json({**measured, "shots": max(self.T)})
 
     def described(self) -> dict[str, Any]:
@@ -183,8 +189,12 @@ def _problem(definition: Definition) -> str:
     labels = [method.label for method in definition.methods]
     if not definition.T or min(definition.T) < 1 or len(set(definition.T)) < len(definition.T):
         return f"T = {list(definition.T)} must be different numbers from 1"
-    if min(definition.videos, definition.holdout, definition.iterations) < 1 or definition.warmup < 0:
-        return "videos, holdout and iterations must be at least 1"
+    if min(definition.videos, definition.holdout, definition.iterations, definition.drivers) < 1:
+        return "videos, holdout, drivers and iterations must be at least 1"
+    if definition.warmup < 0:
+        return "warmup must be at least 0"
+    if (definition.kind == "cross-reenactment") != bool(definition.driven_by):
+        return 'driven_by = "same-person" or "other-persons" belongs to kind = "cross-reenactment", and to no other'
     if len(set(labels)) < len(labels):
         return f"two methods have the same label in {labels}"
     if "real" in labels or "" in labels:

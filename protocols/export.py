@@ -6,36 +6,40 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from baselines.external.export import DrivesWith, Episode, export_protocol
+from protocols.cross import read_drive, split_of
 from protocols.definition import Definition, load_definition
-from protocols.split import Split, draw_split, read_split
+from protocols.split import Split
+from protocols.stored_split import read_split
 from thbench.data.dataset import Dataset
-from thbench.data.open import open_dataset
+from thbench.data.open import open_dataset, open_sources
 from thbench.errors import ThbenchError
 from thbench.runs import nested_shots
 
 
 def export_from_command_line(protocol: str, T: Sequence[int], dataset: str | None, videos: int | None,
-                             holdout: int | None, seed: int | None, split: Path | None, drives_with: DrivesWith,
-                             out: Path) -> int:
+                             holdout: int | None, drivers: int | None, seed: int | None, split: Path | None,
+                             sources: str | None, drives_with: DrivesWith, out: Path) -> int:
     """Writes the episodes that `run-protocol` with the same options would measure; returns their number."""
-    definition = load_definition(protocol).with_values(T=tuple(T) or None, videos=videos, holdout=holdout, seed=seed)
-    if definition.kind != "self-reenactment":
-        raise ThbenchError(f"{definition.name} is of kind {definition.kind}; only self-reenactment can be exported")
+    definition = load_definition(protocol).with_values(T=tuple(T) or None, videos=videos, holdout=holdout,
+                                                      drivers=drivers, seed=seed)
+    if definition.kind == "timing":
+        raise ThbenchError(f"{definition.name} measures time, which a system elsewhere measures for itself")
     if not (dataset or definition.dataset):
         raise ThbenchError(f"protocol {definition.name!r} names no dataset; add --dataset")
     opened = open_dataset(dataset or definition.dataset)
-    chosen = read_split(split, opened) if split else draw_split(opened, definition.videos, max(definition.T),
-                                                                definition.holdout, definition.seed)
+    learned = open_sources(sources, opened.size_px) if sources else None
+    if learned and definition.kind != "cross-reenactment":
+        raise ThbenchError(f"protocol {definition.name!r} drives every video with itself: it takes no --sources")
+    chosen = read_split(split, opened, learned) if split else split_of(definition, opened, learned)
     about = {"protocol": {"name": definition.name, "sha256": definition.sha256},
              "dataset": {"name": opened.name, "sha256": opened.sha256}}
-    return export_protocol(episodes(definition, opened, chosen), out, about, drives_with)
+    return export_protocol(episodes(definition, opened, learned or opened, chosen), out, about, drives_with)
 
 
-def episodes(definition: Definition, dataset: Dataset, split: Split) -> Iterator[Episode]:
-    """Every (T, video) of a self-reenactment protocol, read one at a time."""
-    sources = {video.key: video for video in dataset.videos}
+def episodes(definition: Definition, dataset: Dataset, sources: Dataset, split: Split) -> Iterator[Episode]:
+    """Every (T, video) of a reenactment protocol, read one at a time."""
+    known = {video.key: video for video in sources.videos}
     for T in sorted(definition.T):
         for video in split.videos:
-            source = sources[video.key]
-            yield Episode(video.key, T, dataset.read(source, nested_shots(video.shots, T)),
-                          dataset.read(source, video.holdout))
+            yield Episode(video.key, T, sources.read(known[video.key], nested_shots(video.shots, T)),
+                          read_drive(dataset, video))

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from protocols.cross import read_drive
 from protocols.definition import MethodEntry
 from protocols.frames import write_frames
 from protocols.split import TestVideo
@@ -30,6 +32,7 @@ class Workshop:
     dataset: Dataset
     methods: Mapping[str, tuple[MethodEntry, MethodOptions]]   # by label
     videos: Mapping[str, TestVideo]                            # by key
+    sources: Dataset | None = None                             # where shots come from, if not from the dataset
     loaded: dict[str, Method] = field(default_factory=dict)
 
     def method(self, label: str) -> Method:
@@ -38,22 +41,32 @@ class Workshop:
             self.loaded[label] = load_method(entry.spec, options)
         return self.loaded[label]
 
+    def shots(self, video: TestVideo, positions: Sequence[int]) -> Frames:
+        """Frames that a head is learned from."""
+        dataset = self.sources or self.dataset
+        return dataset.read(_video(dataset, video.key), positions)
+
+    def real_row(self, video: TestVideo) -> Frames:
+        """The frames of the row "real": other ones of the video, or the driving frames of a cross-reenactment."""
+        if video.driver_of is not None:
+            return read_drive(self.dataset, video)
+        return self.dataset.read(_video(self.dataset, video.key), video.floor)
+
 
 def write_references(shop: Workshop) -> None:
     """The frames that units are compared with: hold-out, shots, real-vs-real floor and triplets of every video."""
     run = Run(shop.run)
     for video in shop.videos.values():
-        source = _video(shop.dataset, video.key)
-        for folder, positions in ((run.real_folder(video.key), video.holdout),
-                                  (run.shots_folder(video.key), video.shots)):
+        for folder, read in ((run.real_folder(video.key), partial(read_drive, shop.dataset, video)),
+                             (run.shots_folder(video.key), partial(shop.shots, video, video.shots))):
             if not folder.exists():
-                frames = shop.dataset.read(source, positions)
+                frames = read()
                 write_frames(folder, frames.images, landmarks=frames.landmarks)
         if video.others and not run.triplets_folder(video.key).exists():
             _write_triplets(shop.dataset, video, run.triplets_folder(video.key))
         floor = Unit(REAL, 0, video.key)
         if run.read_unit(floor) is None:
-            frames = shop.dataset.read(source, video.floor)
+            frames = shop.real_row(video)
             run.commit_unit(floor, UnitResult("done", frames=write_frames(run.unit_folder(floor), frames.images)))
 
 
@@ -78,7 +91,7 @@ def generate(shop: Workshop, units: Sequence[Unit], workers: int) -> Iterator[tu
         finally:
             torch.set_num_threads(threads)
         return
-    fresh = Workshop(shop.run, shop.dataset, shop.methods, shop.videos)
+    fresh = Workshop(shop.run, shop.dataset, shop.methods, shop.videos, shop.sources)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (fresh,)) as pool:
         waiting: dict[Future[UnitResult], Unit] = {pool.submit(_do_unit_here, unit): unit for unit in units}
         try:
@@ -116,9 +129,9 @@ def first_line(error: Exception) -> str:
 
 
 def _render(shop: Workshop, unit: Unit, video: TestVideo) -> tuple[torch.Tensor, dict[str, float]]:
-    method, source = shop.method(unit.method), _video(shop.dataset, video.key)
-    shots = shop.dataset.read(source, nested_shots(video.shots, unit.T))
-    drive = shop.dataset.read(source, video.holdout)
+    method = shop.method(unit.method)
+    shots = shop.shots(video, nested_shots(video.shots, unit.T))
+    drive = read_drive(shop.dataset, video)
     if method.drives_with == "landmarks":
         drive = drive.without_images()
     head = method.adapt(shots)

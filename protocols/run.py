@@ -12,10 +12,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from protocols.definition import Definition, MethodEntry, method_entry
+from protocols.cross import split_of
+from protocols.definition import Definition, MethodEntry, method_entry, parse_stored
 from protocols.generate import Workshop, generate, unfinished, write_references
-from protocols.score import score_run
-from protocols.split import Split, TestVideo, draw_split, read_split
+from protocols.score import check_fits, score_run
+from protocols.split import Split, stored_split
+from protocols.stored_split import read_split
 from thbench.data.dataset import Dataset
 from thbench.environment import git_commit, hardware, versions
 from thbench.errors import ThbenchError
@@ -35,6 +37,8 @@ class RunOptions:
     device: str = "cpu"
     workers: int = 1
     dataset_spec: str = ""              # how to open the dataset again
+    sources: Dataset | None = None      # cross-reenactment: where heads are learned from, if not from the dataset
+    sources_spec: str = ""              # how to open it again
     split: Path | None = None           # a stored split instead of a drawn one
     partial: bool = False               # fewer videos than the protocol asks for: stamped on every table
 
@@ -75,8 +79,13 @@ def run_protocol(definition: Definition, dataset: Dataset, out: Path, options: R
 
 def prepare_run(definition: Definition, dataset: Dataset, out: Path, options: RunOptions) -> tuple[Workshop, Run]:
     """Checks everything that can be checked before the first unit, and writes or extends run.json."""
-    for metric in definition.metrics:
-        load_metric(metric, options.device)   # an unknown name must not wait until all frames are made
+    for metric in definition.metrics:   # an unknown or unfit name must not wait until all frames are made
+        check_fits(load_metric(metric, options.device), definition.kind)
+    if options.sources is not None and definition.kind != "cross-reenactment":
+        raise ThbenchError(f"protocol {definition.name!r} drives every video with itself: it takes no --sources")
+    if options.sources is not None and options.sources.size_px != dataset.size_px:
+        raise ThbenchError(f"sources are {options.sources.size_px} pixels large, {dataset.name} {dataset.size_px}; "
+                           "prepare them with the same --size")
     run = Run(out)
     earlier = Run.open(out).info() if run.run_json.exists() else None
     if earlier is None and out.exists() and any(out.iterdir()):
@@ -88,7 +97,8 @@ def prepare_run(definition: Definition, dataset: Dataset, out: Path, options: Ru
         entries.setdefault(label, MethodEntry(label, described["spec"], described["settings"],
                                               described.get("own_checkpoint", False)))
     shop = Workshop(out, dataset, {label: (entry, _method_options(entry, stored, dataset, definition, options))
-                                   for label, entry in entries.items()}, {video.key: video for video in split.videos})
+                                   for label, entry in entries.items()}, {video.key: video for video in split.videos},
+                    options.sources)
     info = _info(definition, dataset, split, {label: _describe(shop, label) for label in entries}, options)
     if earlier is not None:
         info = _extended(earlier, info, out)
@@ -140,27 +150,32 @@ def _sweep(run: Run) -> None:
 
 
 def _split(definition: Definition, dataset: Dataset, options: RunOptions, earlier: dict[str, Any] | None) -> Split:
-    shots = max(definition.T)
+    shots, sources = max(definition.T), options.sources
     if earlier is None:
-        if options.split is not None:
-            split = read_split(options.split, dataset)
-            if (split.shots, split.holdout) != (shots, definition.holdout):
-                raise ThbenchError(f"{options.split} has {split.shots} shots and {split.holdout} hold-out frames, the "
-                                   f"protocol asks for {shots} and {definition.holdout}")
-            if (len(split.videos), split.seed) != (definition.videos, definition.seed):
-                raise ThbenchError(f"{options.split} has {len(split.videos)} videos drawn with seed {split.seed}, the "
-                                   f"protocol asks for {definition.videos} with seed {definition.seed}; add --videos "
-                                   f"{len(split.videos)} --seed {split.seed} to run it as it is")
-            return split
-        return draw_split(dataset, definition.videos, shots, definition.holdout, definition.seed)
+        if options.split is None:
+            return split_of(definition, dataset, sources)
+        split = read_split(options.split, dataset, sources)
+        frames = definition.holdout * definition.drivers
+        if (split.shots, split.holdout) != (shots, frames):
+            raise ThbenchError(f"{options.split} has {split.shots} shots and {split.holdout} hold-out frames, the "
+                               f"protocol asks for {shots} and {frames}")
+        if (len(split.videos), split.seed) != (definition.videos, definition.seed):
+            raise ThbenchError(f"{options.split} has {len(split.videos)} videos drawn with seed {split.seed}, the "
+                               f"protocol asks for {definition.videos} with seed {definition.seed}; add --videos "
+                               f"{len(split.videos)} --seed {split.seed} to run it as it is")
+        return split
     stored = earlier["split"]
-    if earlier["dataset"]["sha256"] != dataset.sha256:
-        raise ThbenchError(f"the run was made on another dataset ({earlier['dataset']['name']}, sha256 "
-                           f"{earlier['dataset']['sha256'][:12]}...); choose another --out")
+    if options.split is not None and stored_split(stored) != read_split(options.split, dataset, sources):
+        raise ThbenchError(f"the run has a split of its own, and it is not that of {options.split}; choose another "
+                           "--out")
+    for name, now in (("dataset", dataset), ("sources", sources)):
+        then = earlier.get(name) or {"name": "none", "sha256": ""}
+        if then["sha256"] != (now.sha256 if now else ""):
+            raise ThbenchError(f"the run was made with another {name} ({then['name']}, sha256 "
+                               f"{then['sha256'][:12]}...); choose another --out")
     if shots > stored["shots"]:
         raise ThbenchError(f"T = {shots} needs {shots} shots, the run's split has {stored['shots']}; start a new run")
-    return Split(stored["seed"], stored["dataset_sha256"], stored["shots"], stored["holdout"],
-                 [TestVideo(**video) for video in stored["videos"]])
+    return stored_split(stored)
 
 
 def _method_options(entry: MethodEntry, stored: Mapping[str, Any], dataset: Dataset, definition: Definition,
@@ -197,6 +212,8 @@ def _info(definition: Definition, dataset: Dataset, split: Split, methods: Mappi
                      "definition": definition.described()},
         "dataset": {"name": dataset.name, "sha256": dataset.sha256, "size_px": dataset.size_px, "label": dataset.name,
                     "spec": options.dataset_spec},
+        "sources": {"name": options.sources.name, "sha256": options.sources.sha256,
+                    "spec": options.sources_spec} if options.sources else None,
         "T": sorted(definition.T), "methods": dict(methods), "metrics": list(definition.metrics),
         "split": split.described(), "status": "running", "partial": options.partial,
         "seeds": {"split": definition.seed, "methods": definition.seed}, "versions": versions(),
@@ -207,10 +224,9 @@ def _info(definition: Definition, dataset: Dataset, split: Split, methods: Mappi
 
 def _extended(earlier: dict[str, Any], new: dict[str, Any], out: Path) -> dict[str, Any]:
     """run.json of a run that goes on: what was measured must be the same, methods, T and metrics may be added."""
-    old_shots, definition = earlier["split"]["shots"], new["protocol"]["definition"]
-    same = {**definition, "T": [old_shots]}, {**earlier["protocol"]["definition"], "T": [old_shots]}
-    changed = [key for key in same[0] if key not in ("methods", "metrics", "source", "dataset")
-               and same[0][key] != same[1].get(key)]
+    then, now = parse_stored(earlier["protocol"]["definition"]).described(), new["protocol"]["definition"]
+    changed = [key for key in now if key not in ("T", "methods", "metrics", "source", "dataset", "rank_by")
+               and now[key] != then[key]]
     if changed:
         raise ThbenchError(f"{out} holds a run with another {', '.join(changed)}; choose another --out")
     for label, described in new["methods"].items():

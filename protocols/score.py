@@ -22,7 +22,16 @@ from numpy.typing import NDArray
 from protocols.frames import read_frames, read_images
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, read_json, sha256_file, sha256_json, write_json
-from thbench.metrics.base import FrameMetric, Metric, SetMetric, is_set_metric, load_metric
+from thbench.method import Frames
+from thbench.metrics.base import (
+    FrameMetric,
+    Metric,
+    SetMetric,
+    is_identity_metric,
+    is_set_metric,
+    load_metric,
+    metric_names,
+)
 from thbench.metrics.features import FeatureStore
 from thbench.metrics.statistics import Estimate
 from thbench.metrics.summary import Cell, summarise
@@ -39,6 +48,8 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
     cannot run has an empty cell with its reason. Units that are not finished yet are left out.
     """
     loaded = {name: load_metric(name, device) for name in metrics}
+    for metric in loaded.values():
+        check_fits(metric, run.info()["protocol"]["kind"])
     unavailable = {name: reason for name, metric in loaded.items() if (reason := metric.unavailable()) is not None}
     units = _finished(run)
     per_frame = [name for name, metric in loaded.items() if name not in unavailable and not is_set_metric(metric)]
@@ -76,6 +87,14 @@ def derive(run: Run, loaded: Mapping[str, Metric], unavailable: Mapping[str, str
 
     cards = {name: metric.card for name, metric in loaded.items()}
     return table, summarise(table, cards, estimates, unavailable, estimate_over)
+
+
+def check_fits(metric: Metric, kind: str) -> None:
+    """Raises `ThbenchError` for a metric that needs true frames where the driving video shows something else."""
+    if kind == "cross-reenactment" and metric.card.compares == "frame":
+        fitting = (name for name in metric_names() if load_metric(name).card.compares != "frame")
+        raise ThbenchError(f"{metric.card.name} compares with the true frame, and a head that another video drives has "
+                           f"none; choose from {', '.join(fitting)}")
 
 
 class NothingToScoreError(Exception):
@@ -137,8 +156,16 @@ def _score_unit(run: Run, metrics: Sequence[str], device: str, unit: Unit) -> No
         return
     generated = read_images(run.unit_folder(unit), list(result.frames))
     real = read_frames(run.real_folder(unit.video), [f"{index:02d}.png" for index in range(len(generated))])
+    info = run.info()
+    cross = info["protocol"]["kind"] == "cross-reenactment"
     for name in missing:
-        values = _frame_metric(name, device).score(generated, real)
+        metric = _frame_metric(name, device)
+        if cross and is_identity_metric(metric):
+            shots = read_frames(run.shots_folder(unit.video),
+                                [f"{index:02d}.png" for index in range(info["split"]["shots"])])
+            values = metric.score_identity(Frames(generated, real.landmarks), shots)
+        else:
+            values = metric.score(generated, real)
         scores[name] = {"card": _card_key(name, device),
                         "values": [float(value) if math.isfinite(value) else None for value in values]}
     write_json(path, {"frames": frames, "metrics": scores})
@@ -165,14 +192,15 @@ def _frame_table(run: Run, units: Sequence[Unit], metrics: Sequence[str]) -> pd.
     """One row per unit and hold-out frame, in the order of the plan."""
     videos: Mapping[str, Any] = {f"{v['person']}/{v['video']}": v for v in run.info()["split"]["videos"]}
     columns: dict[str, list[Any]] = {name: [] for name in (
-        "method", "T", "person", "video", "frame", "position", "error", *metrics)}
+        "method", "T", "person", "video", "driver", "frame", "position", "error", *metrics)}
     for unit in units:
         result, video = run.read_unit(unit), videos[unit.video]
         assert result is not None
         n = len(video["holdout"])
         scores = read_json(_score_file(run, unit))["metrics"] if result.status == "done" and metrics else {}
         for name, values in (("method", [unit.method] * n), ("T", [unit.T] * n), ("person", [video["person"]] * n),
-                             ("video", [video["video"]] * n), ("frame", video["holdout_names"]),
+                             ("video", [video["video"]] * n), ("driver", video.get("driver_of") or [unit.video] * n),
+                             ("frame", video["holdout_names"]),
                              ("position", range(n)), ("error", [result.error] * n)):
             columns[name] += values
         for name in metrics:
@@ -186,7 +214,7 @@ def _frame_table(run: Run, units: Sequence[Unit], metrics: Sequence[str]) -> pd.
 def _dtype(column: str) -> Any:
     if column in ("T", "position"):
         return "int64"
-    return "string" if column in ("method", "person", "video", "frame", "error") else np.dtype("float64")
+    return "string" if column in ("method", "person", "video", "driver", "frame", "error") else np.dtype("float64")
 
 
 def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit]) -> Estimate:

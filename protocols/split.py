@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.errors import ThbenchError
-from thbench.files import read_json, write_json
 
 FramePlace = tuple[str, int]   # ("person/video", position)
 
@@ -23,6 +20,8 @@ class TestVideo:
 
     floor: as many other frames of the same video, for the real-vs-real row. others: per hold-out frame two frames of
     two other videos of the person (the user study's triplets), or None where the person has fewer than three videos.
+    driver_of: in cross-reenactment the video ("person/video") that each hold-out frame comes from, driver by driver;
+    None where the video itself drives.
     """
 
     __test__ = False  # not a pytest class
@@ -35,6 +34,7 @@ class TestVideo:
     shot_names: list[str]
     holdout_names: list[str]
     others: list[list[FramePlace]] | None
+    driver_of: list[str] | None = None
 
     @property
     def key(self) -> str:
@@ -43,13 +43,17 @@ class TestVideo:
 
 @dataclass(frozen=True)
 class Split:
-    """The test videos of a run; the same seed and dataset give the same split."""
+    """The test videos of a run; the same seed and dataset give the same split.
+
+    sources_sha256: of the dataset that cross-reenactment learns its heads from, where it is another one.
+    """
 
     seed: int
     dataset_sha256: str
     shots: int
     holdout: int
     videos: list[TestVideo]
+    sources_sha256: str | None = None
 
     def described(self) -> dict[str, Any]:
         return asdict(self)
@@ -73,48 +77,9 @@ def draw_split(dataset: Dataset, videos: int, shots: int, holdout: int, seed: in
                  [_draw_video(dataset, eligible[index], tested, shots, holdout, seed) for index in chosen])
 
 
-def read_split(path: Path, dataset: Dataset) -> Split:
-    """Reads a split that `thbench split export` wrote and checks it against the dataset.
-
-    Raises `ThbenchError` when it was made for another dataset, names unknown videos or frames, or its shots and
-    hold-out overlap.
-    """
-    raw = read_json(path)
-    try:
-        split = Split(raw["seed"], raw["dataset_sha256"], raw["shots"], raw["holdout"],
-                      [TestVideo(**video) for video in raw["videos"]])
-    except (KeyError, TypeError) as error:
-        raise ThbenchError(f"{path} is not a split file ({error}); export one with `thbench split export`") from None
-    check_split(split, dataset, str(path))
-    return split
-
-
-def write_split(split: Split, path: Path) -> None:
-    write_json(path, split.described())
-
-
-def check_split(split: Split, dataset: Dataset, where: str) -> None:
-    """Raises `ThbenchError` unless the split fits the dataset frame by frame."""
-    if split.dataset_sha256 != dataset.sha256:
-        raise ThbenchError(f"{where} was drawn from another dataset (sha256 {split.dataset_sha256[:12]}..., "
-                           f"{dataset.name} has {dataset.sha256[:12]}...)")
-    known = {video.key: video for video in videos_of(dataset, "test")}
-    for video in split.videos:
-        if video.key not in known:
-            near = difflib.get_close_matches(video.key, known, n=1)
-            raise ThbenchError(f"{where} names {video.key}, which is no test video of {dataset.name}"
-                               + (f"; did you mean {near[0]}?" if near else ""))
-        frames = [*video.shots, *video.holdout]
-        if len(set(frames)) < len(frames) or min(frames) < 0 or max(frames) >= known[video.key].n_frames:
-            raise ThbenchError(f"{where}: shots and hold-out of {video.key} overlap or leave its "
-                               f"{known[video.key].n_frames} frames")
-        if set(video.floor) & set(video.holdout) or not set(video.floor) <= set(range(known[video.key].n_frames)):
-            raise ThbenchError(f"{where}: the real-vs-real frames of {video.key} are hold-out frames or outside it")
-        if any(key not in known for pair in video.others or [] for key, _ in pair):
-            raise ThbenchError(f"{where}: a triplet of {video.key} names a video that {dataset.name} does not test")
-        if len(video.shots) != split.shots or len(video.holdout) != split.holdout:
-            raise ThbenchError(f"{where}: {video.key} has {len(video.shots)} shots and {len(video.holdout)} hold-out "
-                               f"frames, {split.shots} and {split.holdout} expected")
+def stored_split(described: Mapping[str, Any]) -> Split:
+    """The split that `described` came from; raises `KeyError` or `TypeError` where it is none."""
+    return Split(**{**described, "videos": [TestVideo(**video) for video in described["videos"]]})
 
 
 def _draw_video(dataset: Dataset, video: Video, tested: Sequence[Video], shots: int, holdout: int,

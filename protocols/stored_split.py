@@ -1,13 +1,18 @@
-"""Splits handed on to others: the one of a run, or the one that a protocol draws."""
+"""Splits handed on to others: the one of a run, or the one that a protocol draws; written, read and checked."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from protocols.cross import split_of
 from protocols.definition import load_definition
-from protocols.split import Split, TestVideo, draw_split, write_split
+from protocols.split import Split, TestVideo, stored_split
+from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
+from thbench.files import read_json, write_json
 from thbench.runs import Run
 
 
@@ -18,15 +23,99 @@ def export_split(source: str, out: Path, dataset: str | None, videos: int | None
     Raises `ThbenchError` when options for drawing are given beside a run.
     """
     if Run(Path(source)).run_json.exists():
-        stored = Run.open(Path(source)).info()["split"]
-        split = Split(stored["seed"], stored["dataset_sha256"], stored["shots"], stored["holdout"],
-                      [TestVideo(**video) for video in stored["videos"]])
+        split = stored_split(Run.open(Path(source)).info()["split"])
         if any((dataset, videos, T, holdout, seed is not None)):
             raise ThbenchError(f"{source} is a run, whose split is drawn already; leave the other options out")
     else:
         definition = load_definition(source).with_values(videos=videos, holdout=holdout, seed=seed,
                                                          T=(T,) if T else None)
-        opened = open_dataset(dataset or definition.dataset)
-        split = draw_split(opened, definition.videos, max(definition.T), definition.holdout, definition.seed)
-    write_split(split, out)
+        split = split_of(definition, open_dataset(dataset or definition.dataset))
+    write_json(out, split.described())
     return split
+
+
+def read_split(path: Path, dataset: Dataset, sources: Dataset | None = None) -> Split:
+    """Reads a split that `thbench split export` wrote and checks it against the dataset, frame by frame.
+
+    sources: where a cross-reenactment's heads are learned from, when that is another dataset. Raises `ThbenchError`
+    when the split was made for another dataset, names unknown videos or frames, or its shots and hold-out overlap.
+    """
+    try:
+        split = stored_split(read_json(path))
+        _check_types(split)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ThbenchError(f"{path} is not a split file ({error}); export one with `thbench split export`") from None
+    for found, expected in ((split.dataset_sha256, dataset),
+                            (split.sources_sha256, sources)) if sources else ((split.dataset_sha256, dataset),):
+        if found != expected.sha256:
+            raise ThbenchError(f"{path} was drawn from another dataset (sha256 {str(found)[:12]}..., {expected.name} "
+                               f"has {expected.sha256[:12]}...)")
+    if split.sources_sha256 and sources is None:
+        raise ThbenchError(f"{path} learns its heads from another dataset; name it with --sources")
+    _check(split, dataset, sources or dataset, str(path))
+    return split
+
+
+def _check_types(split: Split) -> None:
+    """Raises `TypeError` unless every list holds what it should."""
+    for video in split.videos:
+        for numbers in (video.shots, video.holdout, video.floor):
+            if not all(type(number) is int for number in numbers):
+                raise TypeError(f"{video.key}: frames must be whole numbers")
+        for names in (video.shot_names, video.holdout_names, video.driver_of or []):
+            if not all(isinstance(name, str) for name in names):
+                raise TypeError(f"{video.key}: names must be text")
+
+
+def _check(split: Split, dataset: Dataset, sources: Dataset, where: str) -> None:
+    tested = {video.key: video for video in videos_of(dataset, "test")}
+    # Photographs that are driven may be any; a head is never measured on a video that was trained on.
+    learned = tested if sources is dataset else {video.key: video for video in sources.videos}
+    repeated = {video.key for video in split.videos if [other.key for other in split.videos].count(video.key) > 1}
+    if repeated:
+        raise ThbenchError(f"{where} names {sorted(repeated)[0]} twice")
+    for video in split.videos:
+        if video.key not in learned:
+            near = difflib.get_close_matches(video.key, learned, n=1)
+            raise ThbenchError(f"{where} names {video.key}, which is no test video of {sources.name}"
+                               + (f"; did you mean {near[0]}?" if near else ""))
+        if len(video.shots) != split.shots or len(video.holdout) != split.holdout:
+            raise ThbenchError(f"{where}: {video.key} has {len(video.shots)} shots and {len(video.holdout)} hold-out "
+                               f"frames, {split.shots} and {split.holdout} expected")
+        _check_frames(video, learned[video.key], tested, where)
+        _check_names(video.shot_names, [(learned[video.key], frame) for frame in video.shots], sources, video, where)
+        _check_names(video.holdout_names, [(tested[key], frame) for key, frame in _driving(video)], dataset, video,
+                     where)
+
+
+def _check_frames(video: TestVideo, source: Video, tested: Mapping[str, Video], where: str) -> None:
+    own = [*video.shots, *([] if video.driver_of else [*video.holdout, *video.floor])]
+    if not set(own) <= set(range(source.n_frames)):
+        raise ThbenchError(f"{where}: shots, hold-out or real-vs-real frames of {video.key} leave its "
+                           f"{source.n_frames} frames")
+    apart = video.shots if video.driver_of else [*video.shots, *video.holdout]
+    if len(set(apart)) < len(apart) or set(video.floor) & set(video.holdout):
+        raise ThbenchError(f"{where}: shots, hold-out and real-vs-real frames of {video.key} overlap")
+    if len(video.floor) != (0 if video.driver_of else len(video.holdout)):
+        raise ThbenchError(f"{where}: {video.key} has {len(video.floor)} real-vs-real frames")
+    if video.driver_of is not None and len(video.driver_of) != len(video.holdout):
+        raise ThbenchError(f"{where}: {video.key} has {len(video.driver_of)} drivers of {len(video.holdout)} frames")
+    triplets = [(key, frame) for pair in video.others or [] for key, frame in pair]
+    for what, places in (("a driver", _driving(video)), ("a triplet", triplets)):
+        for key, frame in places:
+            if key not in tested or not 0 <= frame < tested[key].n_frames:
+                raise ThbenchError(f"{where}: {what} of {video.key} names frame {frame} of {key}, which the dataset "
+                                   "does not test")
+
+
+def _driving(video: TestVideo) -> list[tuple[str, int]]:
+    """The video and position of every hold-out frame."""
+    return list(zip(video.driver_of or [video.key] * len(video.holdout), video.holdout, strict=True))
+
+
+def _check_names(names: Sequence[str], places: Sequence[tuple[Video, int]], dataset: Dataset, video: TestVideo,
+                 where: str) -> None:
+    known = {of.key: dataset.frame_names(of) for of, _ in places}
+    if list(names) != [known[of.key][frame] for of, frame in places]:
+        raise ThbenchError(f"{where}: the frame names of {video.key} are not those of its frames; export the split "
+                           "again")

@@ -15,18 +15,20 @@ from reports.grid import Grid, GridRow, save_pdf, save_png
 from reports.latex import escape
 from reports.pictures import generated, real, source
 from reports.published import display_name
+from reports.puppets import puppets
 from reports.results import Results, known_metric
 from reports.sections import in_paper_order
 from thbench.errors import ThbenchError
 from thbench.files import write_text
 from thbench.runs import Unit
 
-Kind = Literal["comparison", "ff-vs-ft", "ablation", "T-sweep"]
+Kind = Literal["comparison", "ff-vs-ft", "ablation", "T-sweep", "puppeteering"]
 KINDS: tuple[str, ...] = get_args(Kind)
 Pick = Literal["random", "best", "worst", "median"]
 PICKS: tuple[str, ...] = get_args(Pick)
 WHAT = {"comparison": "Comparison of methods", "ff-vs-ft": "Feed-forward and fine-tuned heads",
-        "ablation": "Ablation", "T-sweep": "The same heads learned from more shots"}
+        "ablation": "Ablation", "T-sweep": "The same heads learned from more shots",
+        "puppeteering": "Heads driven by other videos"}
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,12 @@ class Rule:
     """How rows are picked: one hold-out frame per person, at most `rows` people.
 
     best, worst and median order people by `metric` of the frames that `judge` made at the largest T; random needs no
-    scores. judge is a method label, by default the last one in the paper's order.
+    scores. judge is a method label, by default the last one in the paper's order. metric is by default the run's
+    ssim, or what its protocol ranks drivers by.
     """
 
     pick: Pick = "random"
-    metric: str = "ssim"
+    metric: str = ""
     judge: str = ""
     rows: int = 4
     seed: int = 0
@@ -72,6 +75,8 @@ def figure(results: Results, kind: Kind, rule: Rule, methods: Sequence[str] = ()
     """The grid of one kind; see `write_figure`."""
     labels = _methods(results, kind, methods)
     chosen = _shots(results, shots)
+    if kind == "puppeteering":
+        return puppets(results, rule.metric, rule.judge or labels[-1], labels, chosen[0], rule.rows, rule.seed)
     judge = rule.judge or labels[-1]
     frames = pick_frames(results, rule, judge, chosen[-1])
     names = {label: display_name(label, results.methods[label]["spec"]) for label in labels}
@@ -79,12 +84,12 @@ def figure(results: Results, kind: Kind, rule: Rule, methods: Sequence[str] = ()
         rows = [GridRow(names[label], [*_given(results, frame),
                                        *(generated(results, Unit(label, T, frame.video), frame.index) for T in chosen)])
                 for frame in frames for label in labels]
-        columns, corner = ["Source", "Ground truth", *(f"T = {T}" for T in chosen)], "Method"
+        columns, corner = ["Source", results.target, *(f"T = {T}" for T in chosen)], "Method"
     else:
         rows = [GridRow(str(T), [*_given(results, frame), *(generated(results, Unit(label, T, frame.video), frame.index)
                                                             for label in labels)])
                 for T in chosen for frame in frames]
-        columns, corner = ["Source", "Ground truth", *names.values()], "T"
+        columns, corner = ["Source", results.target, *names.values()], "T"
     return Grid(corner, columns, rows, _caption(results, kind, rule, names.get(judge, judge), chosen[-1], frames))
 
 
@@ -138,7 +143,7 @@ def _pick_random(results: Results, rule: Rule) -> list[Frame]:
 
 
 def _pick_by_score(results: Results, rule: Rule, judge: str, T: int) -> list[Frame]:
-    metric = known_metric([results], rule.metric)
+    metric = known_metric([results], _metric(results, rule))
     frames = results.frames
     if metric not in frames.columns:
         raise ThbenchError(f"{metric} is not measured per frame and cannot pick rows; choose another --metric")
@@ -157,11 +162,15 @@ def _pick_by_score(results: Results, rule: Rule, judge: str, T: int) -> list[Fra
     return [Frame(f"{row['person']}/{row['video']}", int(row["position"])) for _, row in first.iterrows()]
 
 
+def _metric(results: Results, rule: Rule) -> str:
+    return rule.metric or results.info["protocol"]["definition"].get("rank_by") or "ssim"
+
+
 def _caption(results: Results, kind: Kind, rule: Rule, judge: str, T: int, frames: Sequence[Frame]) -> str:
     if rule.pick == "random":
         how = f"{people(len(frames))} and one hold-out frame of each drawn at random (seed {rule.seed})"
     else:
-        label = results.metrics[rule.metric].label
+        label = results.metrics[_metric(results, rule)].label
         how = (f"per person the frame with the {rule.pick} {label} of {judge} at T = {T}; "
                f"{people(len(frames))}, {'nearest to the median' if rule.pick == 'median' else rule.pick + ' first'}")
     warning = f" {results.warning().capitalize()}." if results.warning() else ""

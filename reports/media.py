@@ -44,7 +44,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Clip:
-    """Ground truth beside one method's frames: a still picture and the animated one."""
+    """The true frames (or the driver's) beside one method's frames: a still picture and the animated one."""
 
     method: str
     T: int
@@ -83,7 +83,7 @@ def comparisons(results: Results, page: Path, folder: str, rule: Rule) -> list[C
 
 
 def clips(results: Results, page: Path, folder: str, video: str) -> list[Clip]:
-    """One animated WebP per method at its largest T: ground truth on the left, the method on the right."""
+    """One animated WebP per method at its largest T: true frames (or the driver's) left, the method right."""
     made = []
     T = results.shots[-1]
     real = files_of(results.run.real_folder(video))

@@ -133,6 +133,16 @@ class Results:
         return str(self.info["dataset"].get("label") or self.info["dataset"]["name"])
 
     @property
+    def target(self) -> str:
+        """What a generated frame stands beside: "Ground truth", or "Driver" where another video drives."""
+        return "Driver" if self.is_cross else "Ground truth"
+
+    @property
+    def is_cross(self) -> bool:
+        """Whether other videos drive the heads, so that generated frames have no true ones."""
+        return bool(self.info["protocol"]["kind"] == "cross-reenactment")
+
+    @property
     def videos(self) -> list[str]:
         """The test videos as "person/video"."""
         return [f"{v['person']}/{v['video']}" for v in self.info["split"]["videos"]]
@@ -144,7 +154,7 @@ class Results:
     @cached_property
     def comparison_key(self) -> str:
         """Equal for runs whose rows may be ranked together: same data, protocol, and hold-out frames."""
-        split = [[v["person"], v["video"], v["holdout"]] for v in self.info["split"]["videos"]]
+        split = [[v["person"], v["video"], v["holdout"], v.get("driver_of")] for v in self.info["split"]["videos"]]
         return sha256_json([self.info["dataset"]["sha256"], self.info["protocol"]["sha256"], split])
 
     @cached_property

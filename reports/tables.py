@@ -24,7 +24,7 @@ def table1(runs: Sequence[Results], *, metrics: Sequence[str] = (), with_paper: 
     """Table 1: blocks by dataset, groups by T, one row per method, the real-vs-real floor last in each block.
 
     metrics names the columns ("user" is the study's); by default FID, SSIM, CSIM, the stand-ins that the runs hold,
-    and USER. Raises `ThbenchError` for runs that may not share a table, unknown metrics and unscored runs.
+    and USER, or where other videos drive what was measured. Raises `ThbenchError` for runs that may not share a table, unknown metrics and unscored runs.
     """
     columns = _score_columns(runs, metrics)
     usual = _usual_counts(runs)
@@ -35,7 +35,8 @@ def table1(runs: Sequence[Results], *, metrics: Sequence[str] = (), with_paper: 
             if column.key in (metric.name, *printed)]
     notes = [f"Each row: {usual[0]} videos, {usual[1]} frames, unless noted.{_half_width_note(intervals)}"]
     notes += [paper()["table1_note"]] if any(column.key.endswith(":paper") for column in keys) else []
-    return TableSpec("Self-reenactment of people unseen in training, by number of shots T",
+    what = "Heads driven by other videos" if all(run.is_cross for run in runs) else "Self-reenactment"
+    return TableSpec(f"{what} of people unseen in training, by number of shots T",
                      "tab:scores", "Method (T)", tuple(keys), blocks, tuple(notes), stamp(runs), intervals)
 
 
@@ -61,7 +62,9 @@ def ablation_table(runs: Sequence[Results], *, metrics: Sequence[str] = (), refe
 
 def _score_columns(runs: Sequence[Results], wanted: Sequence[str]) -> list[Metric]:
     described = {name: metric for run in runs for name, metric in run.metrics.items()} | {USER.name: USER}
-    if not wanted:
+    if not wanted and all(run.is_cross for run in runs):
+        wanted = list(described)[:-1]
+    elif not wanted:
         stand_ins = [name for name, metric in described.items() if metric.stand_in and _is_computed(runs, name)]
         wanted = [*TABLE1, *stand_ins, USER.name]
         described = {name: _unknown(name) for name in TABLE1} | described
@@ -110,7 +113,8 @@ def _floor_group(section: Section, metrics: Sequence[Metric]) -> list[Group]:
     for run in section.runs:
         if run.floor:
             cells = {m.name: _cell(run, run.floor, m) for m in metrics if m.name != USER.name}
-            note = "Other real frames of the same videos, scored as if a method had made them."
+            note = ("The driving frames themselves, scored as if a method had made them." if run.is_cross
+                    else "Other real frames of the same videos, scored as if a method had made them.")
             return [Group((Row("Real vs real", cells, None, (note,), ranked=False),))]
     return []
 

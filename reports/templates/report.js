@@ -32,7 +32,7 @@ for (const box of document.querySelectorAll("input[data-intervals]")) {
   update();
 }
 
-// One slider uncovers the ground truth under every result of its row; dragging over a picture moves it too.
+// One slider uncovers the true frame under every result of its row; dragging over a picture moves it too.
 for (const row of document.querySelectorAll(".comparison")) {
   const slider = row.querySelector("input[type=range]");
   const update = () => row.style.setProperty("--split", `${slider.value}%`);

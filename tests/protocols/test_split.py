@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.split import draw_split, read_split, write_split
+from protocols.split import draw_split
+from protocols.stored_split import read_split
 from thbench.data.dataset import Video
 from thbench.errors import ThbenchError
+from thbench.files import write_json
 from thbench.runs import nested_shots
 
 
@@ -94,7 +96,7 @@ def test_too_few_eligible_videos_says_how_many_there_are():
 def test_a_stored_split_comes_back(tmp_path):
     dataset = Listing([80] * 9)
     split = draw_split(dataset, 5, 8, 8, 3)
-    write_split(split, tmp_path / "split.json")
+    write_json(tmp_path / "split.json", split.described())
     again = read_split(tmp_path / "split.json", dataset)
     assert json.dumps(again.described()) == json.dumps(split.described())
 

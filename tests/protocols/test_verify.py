@@ -12,8 +12,7 @@ from protocols.definition import load_definition, method_entry
 from protocols.mock import mock_run
 from protocols.run import RunOptions, run_protocol
 from protocols.runs_text import compare_text, list_text, show_text
-from protocols.split import read_split
-from protocols.stored_split import export_split
+from protocols.stored_split import export_split, read_split
 from protocols.verify import verify_run
 from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError

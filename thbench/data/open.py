@@ -29,6 +29,19 @@ def open_dataset(spec: str) -> Dataset:
     raise ThbenchError(f"no dataset at {places}: make one with `thbench prepare LAYOUT SRC {spec}`, or use synth")
 
 
+def open_sources(spec: str, size_px: int) -> Dataset:
+    """What heads are learned from when other videos drive them: a dataset, or a plain folder of photographs.
+
+    Raises `ThbenchError` for a photograph without a face, and as `open_dataset` does.
+    """
+    if not Path(spec).is_dir() or is_store(Path(spec)):
+        return open_dataset(spec)
+    from thbench.data.landmarks import load_detector
+    from thbench.data.photo_folder import PhotoFolder
+
+    return PhotoFolder(Path(spec), size_px, load_detector("auto"))
+
+
 def _synthetic(size: str) -> Dataset:
     from thbench.data.synthetic import synth
 

@@ -26,6 +26,10 @@ ENTRY_POINTS = "thbench.metrics"
 #   score-zero     the frame counts as 0, and is counted as failed
 FailurePolicy = Literal["error", "drop-pairwise", "fallback-box", "score-zero"]
 
+# What a generated frame is compared with. A head that another video drives has no true frame, but still a person whose
+# it is and a pose to follow: "frame" metrics cannot score it.
+Compares = Literal["frame", "identity", "pose", "nothing"]
+
 
 @dataclass(frozen=True)
 class MetricCard:
@@ -46,6 +50,7 @@ class MetricCard:
     settings: Mapping[str, Any] = field(default_factory=dict)
     network: str | None = None
     stand_in: bool = False
+    compares: Compares = "frame"
 
 
 class FrameMetric(Protocol):
@@ -62,6 +67,17 @@ class FrameMetric(Protocol):
         """Scores the frames of one video, in time order: uint8 [N, 3, H, W] against the true frames -> [N].
 
         `real.landmarks` are the dataset's landmarks of the true frames. NaN marks a frame that could not be scored.
+        """
+        ...
+
+
+class IdentityMetric(FrameMetric, Protocol):
+    """A frame metric of whose face it is (`card.compares` is "identity")."""
+
+    def score_identity(self, generated: Frames, shots: Frames) -> NDArray[np.float64]:
+        """Scores generated frames against shots of the person, taken in other poses: the mean over the shots -> [N].
+
+        `generated.landmarks` are those that drove the frames.
         """
         ...
 
@@ -99,6 +115,11 @@ Metric = FrameMetric | SetMetric
 def is_set_metric(metric: Metric) -> TypeGuard[SetMetric]:
     """Whether a metric compares sets; otherwise it scores frames."""
     return hasattr(metric, "estimate")
+
+
+def is_identity_metric(metric: Metric) -> TypeGuard[IdentityMetric]:
+    """Whether a metric can compare a frame with other frames of the person."""
+    return metric.card.compares == "identity"
 
 
 def metric_names() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class CSIM:
         name="csim", label="CSIM", higher_is_better=True, unit="", value_range="-1 to 1, 1 for equal frames",
         formula="cos(f(x), f(y)) with f = ArcFace of the aligned crop", settings=_ARCFACE_SETTINGS,
         source="Deng et al., CVPR 2019; alignment by the true frame's landmarks as in Zakharov et al., ECCV 2020",
-        policy="error", network="ArcFace R50 (buffalo_l)")
+        policy="error", network="ArcFace R50 (buffalo_l)", compares="identity")
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored: onnxruntime runs on the CPU, where the result is reproducible."""
@@ -37,8 +37,13 @@ class CSIM:
 
     def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
         """uint8 [N, 3, H, W] against the true frames -> [N]. Cannot fail on a frame: nothing is detected."""
-        ours, true = _arcface_pair(generated, real)
+        ours, true = _embedded(generated, real.landmarks), _embedded(real.images, real.landmarks)
         return np.asarray(np.sum(ours * true, 1, dtype=np.float64), np.float64)
+
+    def score_identity(self, generated: Frames, shots: Frames) -> NDArray[np.float64]:
+        """The mean cosine between a frame and the shots -> [N]; each is aligned by its own landmarks."""
+        ours, theirs = _embedded(generated.images, generated.landmarks), _embedded(shots.images, shots.landmarks)
+        return np.asarray(ours.astype(np.float64) @ theirs.astype(np.float64).mean(0), np.float64)
 
 
 class IdentityError:
@@ -50,7 +55,7 @@ class IdentityError:
                 "normalised again",
         settings=_ARCFACE_SETTINGS,
         source="Burkov et al., CVPR 2020 (latent pose descriptors), with alignment by the true frame's landmarks",
-        policy="error", network="ArcFace R50 (buffalo_l)")
+        policy="error", network="ArcFace R50 (buffalo_l)", compares="identity")
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored, as in `CSIM`."""
@@ -60,8 +65,12 @@ class IdentityError:
 
     def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
         """uint8 [N, 3, H, W] against the true frames of one video -> [N]."""
-        ours, true = _arcface_pair(generated, real)
-        return np.asarray(1 - ours.astype(np.float64) @ true.astype(np.float64).mean(0), np.float64)
+        return self.score_identity(_with_landmarks(generated, real), real)
+
+    def score_identity(self, generated: Frames, shots: Frames) -> NDArray[np.float64]:
+        """One minus the similarity to the mean descriptor of the shots -> [N]."""
+        ours, theirs = _embedded(generated.images, generated.landmarks), _embedded(shots.images, shots.landmarks)
+        return np.asarray(1 - ours.astype(np.float64) @ theirs.astype(np.float64).mean(0), np.float64)
 
 
 class CSIMDlib:
@@ -77,7 +86,7 @@ class CSIMDlib:
         settings={"alignment": "each frame by its own detected landmarks to 150x150; a true frame without a detected "
                                "face by the dataset's landmarks", "detector": detection.DETECTOR},
         source="King, dlib_face_recognition_resnet_model_v1", policy="score-zero", network="dlib ResNet",
-        stand_in=True)
+        stand_in=True, compares="identity")
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored: dlib runs on the CPU."""
@@ -94,11 +103,31 @@ class CSIMDlib:
         if faces.any():
             a = dlib_face.descriptors(ours[faces], found[faces])
             b = dlib_face.descriptors(true[faces], detection.true_landmarks(real)[faces])
-            scores[faces] = np.sum(a * b, 1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
+            scores[faces] = np.sum(_unit(a) * _unit(b), 1)
+        return scores
+
+    def score_identity(self, generated: Frames, shots: Frames) -> NDArray[np.float64]:
+        """The mean cosine between a frame and the shots -> [N]; NaN where no face is detected in the frame."""
+        ours, theirs = (frames.images.permute(0, 2, 3, 1).numpy() for frames in (generated, shots))
+        found = detection.landmarks(ours)
+        scores = np.full(len(ours), np.nan)
+        faces = np.isfinite(found).all((1, 2))
+        if faces.any():
+            mean = _unit(dlib_face.descriptors(theirs, detection.true_landmarks(shots))).mean(0)
+            scores[faces] = _unit(dlib_face.descriptors(ours[faces], found[faces])) @ mean
         return scores
 
 
-def _arcface_pair(generated: Tensor, real: Frames) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    landmarks = real.landmarks.numpy()
-    ours, true = (images.permute(0, 2, 3, 1).numpy() for images in (generated, real.images))
-    return arcface.arcface_embeddings(ours, landmarks), arcface.arcface_embeddings(true, landmarks)
+def _embedded(images: Tensor, landmarks: Tensor) -> NDArray[np.float32]:
+    return arcface.arcface_embeddings(images.permute(0, 2, 3, 1).numpy(), landmarks.numpy())
+
+
+def _with_landmarks(generated: Tensor, real: Frames) -> Frames:
+    from thbench.method import Frames
+
+    return Frames(generated, real.landmarks)
+
+
+def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
+    vectors = np.asarray(vectors, np.float64)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float64)

@@ -13,6 +13,7 @@ def explanation(name: str) -> str:
         "better": "higher" if card.higher_is_better else "lower",
         "formula": card.formula,
         "range": card.value_range + (f", in {card.unit}" if card.unit else ""),
+        "compares": COMPARED[card.compares],
         "measured": "over all frames, by video" if is_set_metric(metric) else "per frame, averaged by video",
         "network": (card.network or "none") + (", a stand-in with its own column" if card.stand_in else ""),
         "on failure": POLICIES[card.policy],
@@ -24,6 +25,12 @@ def explanation(name: str) -> str:
     return "\n".join([f"{card.label} ({card.name})", *(f"{key:{width}}  {value}" for key, value in facts.items())])
 
 
+COMPARED = {
+    "frame": "with the true frame",
+    "identity": "whose face it is: with the true frame or, where another video drives, with the shots",
+    "pose": "the landmarks with those of the driving frame",
+    "nothing": "nothing: looks at the generated frame alone",
+}
 POLICIES = {
     "error": "error: no frame may fail",
     "drop-pairwise": "drop-pairwise: the frame is left out and counted, in differences from both methods",

@@ -33,7 +33,7 @@ class CSIMHeads:
         name="csim-heads", label="CSIM (heads)", higher_is_better=True, unit="",
         value_range="-1 to 1, 1 for equal frames", settings=_SETTINGS, source=_SOURCE,
         formula="cos(f(x), f(y)) with f = the identity vector of heads-net, 128-d",
-        policy="error", network=_NETWORK, stand_in=True)
+        policy="error", network=_NETWORK, stand_in=True, compares="identity")
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -47,6 +47,13 @@ class CSIMHeads:
 
         ours, true = (measure(images, self.device).identity.double() for images in (generated, real.images))
         return np.asarray((ours * true).sum(1).numpy(), np.float64)
+
+    def score_identity(self, generated: Frames, shots: Frames) -> NDArray[np.float64]:
+        """The mean cosine between a frame and the shots -> [N]."""
+        from thbench.metrics.heads_net import measure
+
+        ours, theirs = (measure(frames.images, self.device).identity.double() for frames in (generated, shots))
+        return np.asarray((ours @ theirs.mean(0)).numpy(), np.float64)
 
 
 class FDHeads:

@@ -25,7 +25,7 @@ class AKD:
     card = MetricCard(
         name="akd", label="AKD", higher_is_better=False, unit="px", value_range="0 upwards; grows with the frame size",
         formula="mean over 68 points and both coordinates of |p - q|", settings=_SETTINGS,
-        source="Siarohin et al., NeurIPS 2019 (pose-evaluation)", policy="drop-pairwise")
+        source="Siarohin et al., NeurIPS 2019 (pose-evaluation)", policy="drop-pairwise", compares="pose")
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored: the detector runs on the CPU."""
@@ -45,7 +45,8 @@ class NME:
     card = MetricCard(
         name="nme", label="NME", higher_is_better=False, unit="", value_range="0 upwards",
         formula="mean over 68 points of ||p - q||, divided by ||q_36 - q_45||", settings=_SETTINGS,
-        source="Sagonas et al., 300-W, 2013; pose error of Burkov et al., CVPR 2020", policy="drop-pairwise")
+        source="Sagonas et al., 300-W, 2013; pose error of Burkov et al., CVPR 2020", policy="drop-pairwise",
+        compares="pose")
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored, as in `AKD`."""
@@ -67,7 +68,7 @@ class DetectionFailure:
         name="detection-failure", label="No face", higher_is_better=False, unit="", value_range="0 to 1",
         formula="1 where no face is detected in the generated frame, else 0",
         settings={"detector": detection.DETECTOR}, source="missing-rate of Siarohin et al. (pose-evaluation)",
-        policy="error")
+        policy="error", compares="nothing")
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored, as in `AKD`."""

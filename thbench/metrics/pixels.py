@@ -66,7 +66,8 @@ class BlackBorder:
         name="black-border", label="Black border", higher_is_better=False, unit="", value_range="0 to 1",
         formula="fraction of pixels in black 4-connected regions that touch the edge of the frame",
         settings={"black": f"every channel <= {BLACK} of 255"},
-        source="defined here; black backgrounds count too, so compare with the real row", policy="error")
+        source="defined here; black backgrounds count too, so compare with the real row", policy="error",
+        compares="nothing")
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored."""

@@ -1,0 +1,184 @@
+"""Cross-reenactment: who drives whom, what is compared with what, and photographs as sources."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from protocols.cross import read_drive, split_of
+from protocols.definition import load_definition, method_entry
+from protocols.run import RunOptions, run_protocol
+from protocols.score import score_run
+from protocols.stored_split import read_split
+from protocols.verify import verify_run
+from reports.drivers import drivers_text, rank_drivers
+from reports.emit import table_text
+from reports.figures import write_figure
+from reports.html import write_report
+from reports.results import Results
+from thbench.data.dataset import videos_of
+from thbench.data.open import open_sources
+from thbench.data.synthetic import synth
+from thbench.errors import ThbenchError
+from thbench.files import write_json
+from thbench.method import Frames
+from thbench.metrics.base import load_metric
+from thbench.metrics.heads_net import measure
+from thbench.runs import REAL, Run
+
+HEADS = synth(64)
+PUPPETS = load_definition("puppeteering").with_values(
+    methods=(method_entry("copy-nearest"), method_entry("ours-ff")), metrics=("csim-heads", "black-border"),
+    videos=2, drivers=3, holdout=2, rank_by="csim-heads")
+SELFIES = load_definition("selfies").with_values(methods=(method_entry("copy-nearest"),), metrics=("csim-heads",),
+                                                 videos=2, holdout=3)
+VOX1 = Path(__file__).parents[2] / ".." / "shared" / "data" / "vox1-sample" / "unzippedFaces"
+
+
+@pytest.fixture(scope="module")
+def puppets(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "puppets"
+    run_protocol(PUPPETS, HEADS, out, RunOptions(checkpoints={}, dataset_spec="synth"))
+    return Run(out)
+
+
+def test_other_persons_drive_puppets_and_the_person_drives_selfies():
+    for video in split_of(PUPPETS, HEADS).videos:
+        assert len(set(video.driver_of)) == 3
+        assert all(driver.split("/")[0] != video.person for driver in video.driver_of)
+    for video in split_of(SELFIES, HEADS).videos:
+        assert len(video.shots) == len(set(video.shots)) == 16
+        assert {driver.split("/")[0] for driver in video.driver_of} == {video.person}
+        assert video.key not in video.driver_of
+
+
+def test_every_source_meets_the_same_drivers_and_frames():
+    one, two = split_of(PUPPETS.with_values(drivers=20), HEADS).videos
+    places = [set(zip(v.driver_of, v.holdout, strict=True)) for v in (one, two)]
+    own = {v.person for v in (one, two)}
+    shared = [{place for place in p if place[0].split("/")[0] not in own} for p in places]
+    assert len(shared[0] & shared[1]) >= 2 * 18
+
+
+def test_driving_frames_are_those_of_the_drivers_in_order():
+    video = split_of(PUPPETS, HEADS).videos[0]
+    drive = read_drive(HEADS, video)
+    known = {v.key: v for v in videos_of(HEADS, "test")}
+    for index, (driver, frame) in enumerate(zip(video.driver_of, video.holdout, strict=True)):
+        assert torch.equal(drive.images[index], HEADS.read(known[driver], [frame]).images[0])
+
+
+def test_identity_is_compared_with_the_shots_and_pose_with_the_driver(puppets):
+    table = Results.open(puppets.path).frames
+    copies = table[table.method == "copy-nearest"]
+    np.testing.assert_allclose(copies["csim-heads"], 1, atol=1e-5)   # the one shot itself
+    video = puppets.info()["split"]["videos"][0]
+    key = f"{video['person']}/{video['video']}"
+    known = {v.key: v for v in videos_of(HEADS, "test")}
+    shot = measure(HEADS.read(known[key], video["shots"]).images, "cpu").identity.double()
+    driver = measure(HEADS.read(known[video["driver_of"][0]], [video["holdout"][0]]).images, "cpu").identity.double()
+    row = table[(table.method == REAL) & (table.person == video["person"]) & (table.position == 0)].iloc[0]
+    assert row["csim-heads"] == pytest.approx(float((shot * driver).sum()), abs=1e-6)
+    assert row["driver"] == video["driver_of"][0]
+
+
+@pytest.mark.parametrize("name", ["csim-heads", "csim-dlib"])
+def test_identity_against_several_shots_is_the_mean_over_them(name):
+    video, other = videos_of(HEADS, "test")[:2]
+    shots, generated = HEADS.read(video, [0, 40, 80]), HEADS.read(other, [0, 60])
+    metric = load_metric(name)
+    together = metric.score_identity(generated, shots)
+    apart = np.mean([metric.score_identity(generated, shots[[i]]) for i in range(3)], axis=0)
+    np.testing.assert_allclose(together, apart, atol=1e-6)
+    same = metric.score(generated.images, Frames(generated.images, generated.landmarks))
+    np.testing.assert_allclose(same[np.isfinite(same)], 1, atol=1e-5)
+
+
+def test_drivers_are_ranked_best_first(puppets):
+    ranked = rank_drivers(Results.open(puppets.path))
+    frames = Results.open(puppets.path).frames
+    for (method, T, source), group in ranked.groupby(["method", "T", "source"]):
+        assert list(group["rank"]) == [1, 2, 3]
+        assert group["value"].is_monotonic_decreasing
+        best = group.iloc[0]
+        mine = frames[(frames.method == method) & (frames["T"] == T) & (frames.driver == best.driver)
+                      & (frames.person + "/" + frames.video == source)]
+        assert best.value == pytest.approx(mine["csim-heads"].mean())
+    assert drivers_text(puppets.path, top=1, format="csv").count("\n") == 1 + 4
+    with pytest.raises(ThbenchError, match="holds"):
+        drivers_text(puppets.path, by="ssim")
+
+
+def test_reports_of_puppets_speak_of_drivers(puppets, tmp_path):
+    write_figure(puppets.path, "puppeteering", tmp_path / "figure")
+    assert (tmp_path / "figure.png").exists()
+    assert "Heads driven by other videos" in table_text([puppets.path], format="markdown")
+    page = write_report([puppets.path], tmp_path / "page").read_text()
+    assert "<figcaption>Driver</figcaption>" in page
+    assert "round truth" not in page
+
+
+def test_a_run_of_puppets_verifies_and_resumes_to_nothing(puppets):
+    assert verify_run(puppets)[1] == []
+    before = puppets.frames_parquet.read_bytes()
+    run_protocol(PUPPETS, HEADS, puppets.path, RunOptions(checkpoints={}, dataset_spec="synth"))
+    assert puppets.frames_parquet.read_bytes() == before
+
+
+def test_metrics_that_need_a_true_frame_are_refused(puppets, tmp_path):
+    with pytest.raises(ThbenchError, match="ssim compares with the true frame"):
+        score_run(puppets, ["ssim"])
+    with pytest.raises(ThbenchError, match="fd-heads compares"):
+        run_protocol(PUPPETS.with_values(metrics=("fd-heads",)), HEADS, tmp_path / "run", RunOptions({}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_split_of_puppets_is_stored_and_checked(tmp_path):
+    split = split_of(PUPPETS, HEADS)
+    write_json(tmp_path / "split.json", split.described())
+    assert read_split(tmp_path / "split.json", HEADS).described() == split.described()
+    raw = split.described()
+    raw["videos"][0]["driver_of"][0] = "p400/none"
+    write_json(tmp_path / "split.json", raw)
+    with pytest.raises((ThbenchError, KeyError), match="a driver of"):
+        read_split(tmp_path / "split.json", HEADS)
+
+
+def test_photographs_are_sources_without_preparation(tmp_path):
+    if not VOX1.exists():
+        pytest.skip("needs ../shared/data/vox1-sample")
+    photos = sorted(VOX1.glob("*/1.6/*/*.jpg"))[::90][:3]
+    (tmp_path / "photos" / "two").mkdir(parents=True)
+    for number, file in enumerate(photos):
+        place = tmp_path / "photos" / ("two" if number else "") / f"painting{number}.jpg"
+        place.write_bytes(file.read_bytes())
+    sources = open_sources(str(tmp_path / "photos"), 64)
+    assert [(v.person, v.n_frames) for v in sources.videos] == [("painting0", 1), ("two", 2)]
+    assert open_sources(str(tmp_path / "photos"), 64).sha256 == sources.sha256
+    definition = PUPPETS.with_values(methods=(method_entry("copy-nearest"),))
+    run_protocol(definition, HEADS, tmp_path / "run", RunOptions({}, sources=sources, sources_spec="photos"))
+    info = Run(tmp_path / "run").info()
+    assert info["sources"]["sha256"] == sources.sha256
+    with pytest.raises(ThbenchError, match="another sources"):
+        run_protocol(definition, HEADS, tmp_path / "run", RunOptions({}))
+
+
+def test_a_photograph_without_a_face_is_named(tmp_path):
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "wall.png"), np.full((120, 120, 3), 128, np.uint8))
+    with pytest.raises(ThbenchError, match=r"no face found in .*wall\.png"):
+        open_sources(str(tmp_path / "photos"), 64)
+
+
+def test_definitions_of_puppets_name_their_drivers():
+    with pytest.raises(ThbenchError, match="driven_by"):
+        PUPPETS.with_values(driven_by="")
+    with pytest.raises(ThbenchError, match="driven_by"):
+        load_definition("demo").with_values(driven_by="same-person")
+
+
+def test_too_few_drivers_are_counted():
+    with pytest.raises(ThbenchError, match="drivers asked for"):
+        split_of(SELFIES.with_values(drivers=50), HEADS)
