@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -37,6 +37,8 @@ class OursConfig:
     content: Content = "caffe"
     weight_feature_matching: float = 10.0
     weight_match: float = 10.0
+    warmup_steps: int = 0                      # first steps of E and G on the content loss alone ...
+    warmup_lr: float = 1e-3                    # ... at this learning rate
     ema: float | None = None                   # decay of the average of E and G that the model file holds
     epochs: int = 75                           # when no steps are given; the paper trains ff for 150: --set epochs=150
     fine_tuning_epochs: int = 40               # of few-shot learning with this model
@@ -50,8 +52,9 @@ def ours_config(preset_name: str) -> OursConfig:
     """The configuration of a preset: `paper` and `paper-224` as published, `small` for 64 pixels on a CPU."""
     config = OursConfig(net=preset(preset_name))
     if preset_name == "small":
-        return replace(config, shots=4, batch=8, lr_generator=1e-3, lr_discriminator=8e-4, beta1=0.9, content="heads",
-                       ema=0.995, fine_tuning_epochs=10)
+        # A few hours on one core: adversarial from the first step, D wins before G has learned to draw a head.
+        return replace(config, shots=2, batch=8, lr_generator=2e-4, lr_discriminator=4e-4, beta1=0.5, content="heads",
+                       warmup_steps=12000, ema=0.999, fine_tuning_epochs=10)
     return config
 
 
@@ -71,7 +74,7 @@ class OursTrainer:
     parameter_counts = staticmethod(parameter_counts)
 
     def __init__(self, config: OursConfig, videos: int, fabric: Fabric) -> None:
-        self.config, self.fabric = config, fabric
+        self.config, self.fabric, self.steps = config, fabric, 0
         self.content = ContentLoss(content_networks(config.content, fabric.device)).to(fabric.device)
         embedder, generator = Embedder(config.net), Generator(config.net)
         self.average = _Average([embedder, generator], config.ema, fabric.device) if config.ema else None
@@ -90,10 +93,17 @@ class OursTrainer:
                                                   betas=(0.0, 0.999), eps=1e-5)
 
     def step(self, episodes: list[Episodes]) -> dict[str, float]:
-        """One update of E and G (eq. 3), then `discriminator_steps` of D (eq. 6) on the same detached fakes."""
-        losses, fakes = self._generator_step(episodes)
-        for _ in range(self.config.discriminator_steps):
+        """One update of E and G (eq. 3), then `discriminator_steps` of D (eq. 6) on the same detached fakes.
+
+        During warm-up D and W rest, and the content term is all there is.
+        """
+        warm_up = self.steps < self.config.warmup_steps
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.warmup_lr if warm_up else self.config.lr_generator
+        losses, fakes = self._generator_step(episodes, self._content if warm_up else self._generator_losses)
+        for _ in range(0 if warm_up else self.config.discriminator_steps):
             losses["dsc"] = self._discriminator_step(episodes, fakes)
+        self.steps += 1
         if self.average:
             self.average.update([self.embedder.module, self.generator.module])
         return losses
@@ -117,7 +127,7 @@ class OursTrainer:
     def shared_state(self) -> dict[str, Any]:
         average = [module.state_dict() for module in self.average.modules] if self.average else []
         return {"embedder": self.embedder.module.state_dict(), "generator": self.generator.module.state_dict(),
-                "average": average, "optimiser": self.optimiser.state_dict()}
+                "average": average, "optimiser": self.optimiser.state_dict(), "steps": self.steps}
 
     def rank_state(self) -> dict[str, Any]:
         return {"discriminator": self.discriminator.state_dict(), "videos": self.videos.state_dict(),
@@ -130,10 +140,13 @@ class OursTrainer:
             for module, state in zip(self.average.modules, shared["average"], strict=True):
                 module.load_state_dict(state)
         self.optimiser.load_state_dict(shared["optimiser"])
+        self.steps = shared["steps"]
         for name in ("discriminator", "videos", "optimiser_d", "optimiser_w"):
             getattr(self, name).load_state_dict(rank[name])
 
-    def _generator_step(self, episodes: list[Episodes]) -> tuple[dict[str, float], list[Tensor]]:
+    def _generator_step(self, episodes: list[Episodes],
+                        objective: Callable[[Tensor, Tensor, Episodes], dict[str, Tensor]],
+                        ) -> tuple[dict[str, float], list[Tensor]]:
         self.discriminator.requires_grad_(False)
         fakes, logged = [], []
         for index, part in enumerate(episodes):
@@ -142,7 +155,7 @@ class OursTrainer:
                     self.fabric.no_backward_sync(self.generator, enabled=not last):
                 fake, embeddings = self._reconstruct(part)
                 with self.fabric.autocast():
-                    terms = self._generator_losses(fake, embeddings, part)
+                    terms = objective(fake, embeddings, part)
                 self.fabric.backward(torch.stack(list(terms.values())).sum() / len(episodes))
             fakes.append(fake.detach())
             logged.append(terms)
@@ -150,6 +163,9 @@ class OursTrainer:
         self.optimiser.zero_grad()
         self.discriminator.requires_grad_(True)
         return {name: sum(terms[name].item() for terms in logged) / len(logged) for name in logged[0]}, fakes
+
+    def _content(self, fake: Tensor, embeddings: Tensor, part: Episodes) -> dict[str, Tensor]:
+        return {"cnt": self.content(fake, to_signed(part.target))}
 
     def _generator_losses(self, fake: Tensor, embeddings: Tensor, part: Episodes) -> dict[str, Tensor]:
         """The terms of eq. 3 and 4, weighted."""
