@@ -67,7 +67,7 @@ def thbench() -> None:
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors]")
 def demo(out: Path, workers: int | None) -> None:
     """Runs the whole benchmark on synthetic heads with the bundled models, then writes tables, figures and a page."""
-    from protocols.clip import write_clip
+    from protocols.clip import SHOWN, write_clip
     from protocols.command import run_from_command_line
     from reports.emit import table_text
     from reports.figures import write_figure
@@ -79,7 +79,7 @@ def demo(out: Path, workers: int | None) -> None:
     write_text(out / "table1.tex", table_text([run], "1"))
     write_figure(run, "comparison", out / "figure")
     write_clip(out / "driven.mp4")
-    page = write_report([run], out / "report")
+    page = write_report([run], out / "report", films={out / "driven.mp4": SHOWN})
     click.echo(f"open in a browser: {page.resolve()}\n"
                f"also there: {out / 'table1.tex'}, {out / 'figure.png'}, {out / 'driven.mp4'}\n"
                "next, with real data: thbench prepare --help, thbench train --help, thbench doctor")

@@ -14,6 +14,8 @@ from thbench.data.video import write_video
 from thbench.method import MethodOptions, load_method
 
 SHOTS, FRAMES, ENLARGE = 8, 72, 4
+SHOWN = (f"A head of ours-ft, learned from T = {SHOTS} frames of one video and driven by another video of the person. "
+         "From left to right: a shot, the driving landmarks, the head, the driving video.")
 
 
 def write_clip(path: Path, method: str = "ours-ft") -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from protocols.definition import load_definition, parse_stored
-from protocols.run import Outcome, RunOptions, methods_from, run_protocol
+from protocols.run import Outcome, RunOptions, locked, methods_from, run_protocol
 from protocols.score import score_run
 from protocols.timing import time_protocol
 from thbench.data.open import open_dataset, open_sources
@@ -64,7 +64,7 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
 def score_from_command_line(run: Path, metrics: Sequence[str], device: str, workers: int | None) -> None:
     """Scores a run again and prints its table."""
     opened = Run.open(run)
-    with _Bars() as bars:
+    with locked(opened), _Bars() as bars:
         summary = score_run(opened, metrics or opened.info()["metrics"], chosen_device(device),
                             _workers(workers, device), bars.progress)
     _print_scores(summary, run)

@@ -20,6 +20,7 @@ from protocols.frames import write_frames
 from protocols.split import TestVideo
 from thbench.data.dataset import Dataset, Video
 from thbench.errors import ThbenchError
+from thbench.files import sha256_file, write_json
 from thbench.method import Frames, Method, MethodOptions, load_method
 from thbench.runs import REAL, Run, Unit, UnitResult, nested_shots
 
@@ -64,6 +65,12 @@ def write_references(shop: Workshop) -> None:
                 write_frames(folder, frames.images, landmarks=frames.landmarks)
         if video.others and not run.triplets_folder(video.key).exists():
             _write_triplets(shop.dataset, video, run.triplets_folder(video.key))
+        if not run.references_mark(video.key).exists():
+            folders = (run.real_folder(video.key), run.shots_folder(video.key), run.triplets_folder(video.key))
+            write_json(run.references_mark(video.key), {
+                folder.relative_to(run.path).as_posix(): {file.name: sha256_file(file) for file in
+                                                          sorted(folder.iterdir())}
+                for folder in folders if folder.exists()})
         floor = Unit(REAL, 0, video.key)
         if run.read_unit(floor) is None:
             frames = shop.real_row(video)

@@ -206,6 +206,8 @@ def _describe(shop: Workshop, label: str) -> dict[str, Any]:
 
 def _info(definition: Definition, dataset: Dataset, split: Split, methods: Mapping[str, Any],
           options: RunOptions) -> dict[str, Any]:
+    session = {"versions": versions(), "hardware": hardware(), "device": options.device, "git_commit": git_commit(),
+               "created_utc": datetime.now(UTC).isoformat(timespec="seconds")}
     return {
         "format": FORMAT,
         "protocol": {"name": definition.name, "kind": definition.kind, "sha256": definition.sha256,
@@ -216,9 +218,7 @@ def _info(definition: Definition, dataset: Dataset, split: Split, methods: Mappi
                     "spec": options.sources_spec} if options.sources else None,
         "T": sorted(definition.T), "methods": dict(methods), "metrics": list(definition.metrics),
         "split": split.described(), "status": "running", "partial": options.partial,
-        "seeds": {"split": definition.seed, "methods": definition.seed}, "versions": versions(),
-        "hardware": hardware(), "git_commit": git_commit(),
-        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seeds": {"split": definition.seed, "methods": definition.seed}, **session, "sessions": [session],
     }
 
 
@@ -239,7 +239,8 @@ def _extended(earlier: dict[str, Any], new: dict[str, Any], out: Path) -> dict[s
             raise ThbenchError(f"{out} was made with another checkpoint of {label}; choose another --out")
     metrics: Sequence[str] = [*earlier["metrics"], *(m for m in new["metrics"] if m not in earlier["metrics"])]
     return {**earlier, "T": sorted({*earlier["T"], *new["T"]}), "methods": {**earlier["methods"], **new["methods"]},
-            "metrics": list(metrics), "status": "running"}
+            "metrics": list(metrics), "status": "running",
+            "sessions": [*earlier.get("sessions", []), *new["sessions"]]}   # versions of the first one stand on top
 
 
 def methods_from(specs: Sequence[str], definition: Definition) -> tuple[MethodEntry, ...]:

@@ -36,8 +36,14 @@ def verify_run(run: Run) -> tuple[list[str], list[str]]:
               if result is not None and result.status == "failed"]
     for unit, _ in results:
         wrong += [f"{_name(unit)}: {name} is not the frame that was committed" for name in run.altered_frames(unit)]
+    references = list(dict.fromkeys(unit.video for unit, _ in results))
+    for video in references:
+        if not run.references_mark(video).exists():
+            wrong.append(f"{video}: its hold-out frames and shots are not written; "
+                         f"`thbench run-protocol --resume {run.path}`")
+        wrong += [f"{video}: {name} is not the file that was written" for name in run.altered_references(video)]
     frames = sum(len(result.frames) for _, result in results if result is not None)
-    checked = [f"{len(results)} units, {frames} frames hashed"]
+    checked = [f"{len(results)} units, {frames} frames and the references of {len(references)} videos hashed"]
     if run.summary_json.exists():
         found = _check_numbers(run)
         checked.append("frames.parquet and summary.json derived again from the stored scores")

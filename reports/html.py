@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +53,12 @@ class _RunPart:
 
 
 def write_report(paths: Sequence[Path], output: Path, *, with_paper: bool = False,
-                 allow_mixed: bool = False, rows: int = 4, seed: int = 0) -> Path:
+                 allow_mixed: bool = False, rows: int = 4, seed: int = 0, films: Mapping[Path, str] | None = None,
+                 ) -> Path:
     """Writes the folder `output` (replacing an earlier report) and returns its index.html.
 
-    rows people are drawn at random by `seed` for the comparison. Unscored and unfinished runs get a page that says so.
+    films are videos to play in the page, each with what it shows. rows people are drawn at random by `seed` for the
+    comparison. Unscored and unfinished runs get a page that says so.
     Raises `ThbenchError` for folders that are no runs, runs that may not share a table, and an `output` that exists
     and is no report.
     """
@@ -69,8 +72,16 @@ def write_report(paths: Sequence[Path], output: Path, *, with_paper: bool = Fals
         timed_apart = [time for run in runs if not run.is_scored for time in run.times]
         rule = Rule(rows=rows, seed=seed)
         parts = [_run_part(f"run{index}", run, page, run.times or timed_apart, rule) for index, run in enumerate(runs)]
-        (page / "index.html").write_text(_render(parts, tables, downloads), encoding="utf-8")
+        shown = [(_copied(film, page), caption) for film, caption in (films or {}).items()]
+        (page / "index.html").write_text(_render(parts, tables, downloads, shown), encoding="utf-8")
     return output / "index.html"
+
+
+def _copied(film: Path, page: Path) -> str:
+    """Copies a film into the page; returns its path there."""
+    (page / "media").mkdir(exist_ok=True)
+    shutil.copyfile(film, page / "media" / film.name)
+    return f"media/{film.name}"
 
 
 def _tables(runs: Sequence[Results], with_paper: bool, allow_mixed: bool) -> dict[str, TableSpec]:
@@ -113,16 +124,17 @@ def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: R
 
 
 def _render(parts: Sequence[_RunPart], tables: Mapping[str, TableSpec],
-            downloads: Mapping[str, Mapping[str, str]]) -> str:
+            downloads: Mapping[str, Mapping[str, str]], films: Sequence[tuple[str, str]]) -> str:
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell_text"] = _cell_text
     environment.filters["pretty_json"] = lambda value: json.dumps(value, indent=1, ensure_ascii=False, default=str)
     css, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    policy = (f"default-src 'none'; img-src 'self' file:; style-src {_hash(css)}; script-src {_hash(script)}; "
-              "base-uri 'none'; form-action 'none'")
+    policy = (f"default-src 'none'; img-src 'self' file:; media-src 'self' file:; style-src {_hash(css)}; "
+              f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'")
     return environment.get_template("report.html").render(
-        parts=parts, tables=tables, downloads=downloads, marks={name: footnotes(t) for name, t in tables.items()},
+        parts=parts, tables=tables, films=films, downloads=downloads,
+        marks={name: footnotes(t) for name, t in tables.items()},
         css=Markup(css), script=Markup(script), policy=policy, real=REAL, empty=Cell())
 
 

@@ -33,9 +33,10 @@ def puppets(results: Results, by: str, judge: str, methods: Sequence[str], T: in
         mine = ranked[(ranked["method"] == judge) & (ranked["T"] == T) & (ranked["source"] == video)]
         places = _places(results, video, list(mine["driver"][:COLUMNS]))
         grid.append(GridRow("driver", [source(results, video), *(real(results, video, place) for place in places)]))
-        grid += [GridRow(display_name(method, results.methods[method]["spec"]),
-                         [source(results, video), *(generated(results, Unit(method, T, video), place) for place in places)])
-                 for method in methods]
+        for method in methods:
+            pictures = [generated(results, Unit(method, T, video), place) for place in places]
+            grid.append(GridRow(display_name(method, results.methods[method]["spec"]),
+                                [source(results, video), *pictures]))
     warning = f" {results.warning().capitalize()}." if results.warning() else ""
     caption = (f"Heads learned from T = {T} photos, driven by other videos ({results.dataset}). Source: the first of "
                f"the T shots. Columns: the best drivers by {label} of "

@@ -236,7 +236,10 @@ class Results:
     def warning(self) -> str:
         """What a reader must know before believing the numbers, or an empty string."""
         said = []
-        if self.info["status"] != "complete":
+        if self.info["status"] != "complete" and self.info["protocol"]["kind"] == "timing":
+            said.append(f"unfinished run ({self.info['status']}): {len(self.times)} of "
+                        f"{len(self.methods) * (len(self.shots) + 1)} rows")
+        elif self.info["status"] != "complete":
             done = sum(self.run.read_unit(unit) is not None for unit in self.run.planned())
             said.append(f"unfinished run ({self.info['status']}): {done} of {sum(1 for _ in self.run.planned())} units")
         if self.info.get("partial"):

@@ -24,7 +24,8 @@ def table1(runs: Sequence[Results], *, metrics: Sequence[str] = (), with_paper: 
     """Table 1: blocks by dataset, groups by T, one row per method, the real-vs-real floor last in each block.
 
     metrics names the columns ("user" is the study's); by default FID, SSIM, CSIM, the stand-ins that the runs hold,
-    and USER, or where other videos drive what was measured. Raises `ThbenchError` for runs that may not share a table, unknown metrics and unscored runs.
+    and USER, or where other videos drive what was measured. Raises `ThbenchError` for runs that may not share a table,
+    unknown metrics and unscored runs.
     """
     columns = _score_columns(runs, metrics)
     usual = _usual_counts(runs)

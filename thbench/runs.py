@@ -7,6 +7,7 @@
       images/real/<video>/<nn>.png              the hold-out frames themselves
       images/shots/<video>/<nn>.png             the T_max shots; the first T of them are the T shots
       images/triplets/<video>/<nn>-<1|2>.png    two frames of other videos of the person (where there are two)
+      references/<video>.json                   sha256 of the files in the three folders above
       frames.parquet                            one row per (method, T, video, hold-out frame) with per-frame metrics
       summary.json                              one row per (method, T) with every metric, its n, failures and interval
       timing.json                               (timing protocols only)
@@ -113,6 +114,18 @@ class Run:
     def triplets_folder(self, video: str) -> Path:
         """The folder of the frames from two other videos of the same person."""
         return self.path / "images" / "triplets" / slug(video)
+
+    def references_mark(self, video: str) -> Path:
+        """The sha256 of every reference file of a video: {folder: {file: sha256}}, folders relative to the run."""
+        return self.path / "references" / f"{slug(video)}.json"
+
+    def altered_references(self, video: str) -> list[str]:
+        """Hold-out frames, shots and triplets of a video that are missing or differ from what was written."""
+        mark = self.references_mark(video)
+        kept: dict[str, dict[str, str]] = read_json(mark) if mark.exists() else {}
+        files = {f"{folder}/{name}": sha256 for folder, names in kept.items() for name, sha256 in names.items()}
+        return [name for name, sha256 in files.items()
+                if not (self.path / name).is_file() or sha256_file(self.path / name) != sha256]
 
     def unit_folder(self, unit: Unit) -> Path:
         """The folder of the frames that a unit generated."""

@@ -44,7 +44,7 @@ def whole(run: Run) -> list[str]:
 
 def test_a_run_as_it_was_written_has_nothing_wrong_but_its_failures(run):
     checked, wrong = verify_run(run)
-    assert checked[0] == "6 units, 8 frames hashed"
+    assert checked[0] == "6 units, 8 frames and the references of 2 videos hashed"
     assert len(wrong) == 2
     assert whole(run) == []
 
@@ -155,3 +155,12 @@ def test_mock_run_finds_the_broken_promise(monkeypatch, fault, words):
 
 def test_mock_run_lets_a_good_method_pass():
     assert [problem for _, problem in mock_run("copy-nearest", synth(64), None, "cpu") if problem] == []
+
+
+def test_verify_names_a_changed_reference(run):
+    video = next(run.planned()).video
+    (run.real_folder(video) / "00.png").write_bytes(b"other")
+    (run.shots_folder(video) / "landmarks.npy").unlink()
+    wrong = verify_run(run)[1]
+    assert any("00.png is not the file that was written" in line for line in wrong)
+    assert any("landmarks.npy is not the file that was written" in line for line in wrong)

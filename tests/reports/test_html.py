@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import html.parser
 import re
 from pathlib import Path
@@ -157,3 +158,14 @@ def test_equal_runs_make_equal_pages(tmp_path: Path) -> None:
                  if file.is_file()} for index in (first, second)]
     assert contents[0] == contents[1]
     assert len(contents[0]) > 10
+
+
+def test_a_film_is_copied_into_the_page_and_may_play(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"film")
+    page = write_report([make_run(tmp_path / "run")], tmp_path / "report", films={film: "A head & its driver."})
+    assert (page.parent / "media" / "film.mp4").read_bytes() == b"film"
+    text = page.read_text()
+    assert '<video src="media/film.mp4"' in text
+    assert "A head &amp; its driver." in text
+    assert "media-src 'self' file:" in html.unescape(text)

@@ -40,7 +40,7 @@ class OursConfig:
     warmup_steps: int = 0                      # first steps of E and G on the content loss alone ...
     warmup_lr: float = 1e-3                    # ... at this learning rate
     ema: float | None = None                   # decay of the average of E and G that the model file holds
-    epochs: int = 75                           # when no steps are given; the paper trains ff for 150: --set epochs=150
+    epochs: int = 75                           # when no steps are given; 150 for ff
     fine_tuning_epochs: int = 40               # of few-shot learning with this model
 
     @property
@@ -72,6 +72,7 @@ class OursTrainer:
     kind: ClassVar[str] = "ours"
     configure = staticmethod(ours_config)
     parameter_counts = staticmethod(parameter_counts)
+    variants: ClassVar[dict[str, dict[str, str]]] = {"ft": {"variant": "ft"}, "ff": {"variant": "ff", "epochs": "150"}}
 
     def __init__(self, config: OursConfig, videos: int, fabric: Fabric) -> None:
         self.config, self.fabric, self.steps = config, fabric, 0

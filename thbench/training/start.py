@@ -26,10 +26,10 @@ def start_training(method: str, dataset: str, out: Path, *, preset: str = "paper
     do: passes over the training videos, one episode each.
     """
     trainer = load_trainer(method)
-    changes = dict(_setting(text) for text in settings)
-    if variant is not None:
-        changes["variant"] = variant
-    config = override(trainer.configure(preset), changes)
+    variants: dict[str | None, dict[str, str]] = {None: {}, **getattr(trainer, "variants", {})}
+    if variant not in variants:
+        raise ThbenchError(f"{method} has no variant {variant!r}; leave --variant out")
+    config = override(trainer.configure(preset), variants[variant] | dict(_setting(text) for text in settings))
     data = open_dataset(dataset)
     if steps_of is not None:
         steps = _steps_taken(steps_of)
@@ -61,5 +61,8 @@ def _steps_taken(folder: Path) -> int:
     file = folder / "losses.rank0.jsonl"
     if not file.exists():
         raise ThbenchError(f"{folder} is no training folder (no {file.name}); give --steps instead")
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return int(json.loads(lines[-1])["step"]) if lines else 0
+    # What follows the last line feed is half a line of a training that was killed.
+    lines = file.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
+    if not lines:
+        raise ThbenchError(f"{folder} has not taken a step yet; give --steps instead")
+    return int(json.loads(lines[-1])["step"])

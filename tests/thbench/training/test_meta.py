@@ -53,7 +53,7 @@ def test_one_step_moves_every_network_and_only_the_drawn_rows_of_w():
 def test_generator_step_leaves_the_discriminator_alone():
     training, batches = trainer()
     before = snapshot(training.discriminator)
-    training._generator_step([batches[0]])
+    training._generator_step([batches[0]], training._generator_losses)
     assert not moved(training.discriminator, before)
     assert all(parameter.grad is None for parameter in training.discriminator.parameters())
     assert all(parameter.requires_grad for parameter in training.discriminator.parameters())
@@ -114,3 +114,26 @@ def test_losses_fall_on_a_few_heads():
     training, batches = trainer(replace(TINY, batch=4))
     content = [training.step([batches[step]])["cnt"] for step in range(40)]
     assert sum(content[-5:]) < 0.85 * sum(content[:5])
+
+
+def test_warm_up_trains_e_and_g_on_content_alone():
+    training, batches = trainer(replace(TINY, warmup_steps=2, warmup_lr=5e-4))
+    before = snapshot(training.discriminator), snapshot(training.videos), snapshot(training.embedder.module)
+    assert set(training.step([batches[0]])) == {"cnt"}
+    assert training.optimiser.param_groups[0]["lr"] == 5e-4
+    training.step([batches[1]])
+    assert not moved(training.discriminator, before[0])
+    assert not moved(training.videos, before[1])
+    assert moved(training.embedder.module, before[2])
+    assert set(training.step([batches[2]])) == {"cnt", "adv", "fm", "mch", "dsc"}
+    assert training.optimiser.param_groups[0]["lr"] == TINY.lr_generator
+    assert moved(training.discriminator, before[0])
+
+
+def test_warm_up_goes_on_where_it_stopped():
+    training, batches = trainer(replace(TINY, warmup_steps=2))
+    training.step([batches[0]])
+    again, _ = trainer(replace(TINY, warmup_steps=2))
+    again.load_states(training.shared_state(), training.rank_state())
+    assert set(again.step([batches[1]])) == {"cnt"}
+    assert "dsc" in again.step([batches[2]])

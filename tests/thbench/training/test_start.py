@@ -1,0 +1,19 @@
+"""From a name and settings to a training."""
+
+import pytest
+
+from thbench.errors import ThbenchError
+from thbench.training.start import _steps_taken, start_training
+
+
+def test_half_a_line_of_a_killed_training_does_not_count(tmp_path):
+    (tmp_path / "losses.rank0.jsonl").write_text('{"step": 1, "cnt": 2.0}\n{"step": 2, "cnt": 2.0}\n{"step": 3, "c')
+    assert _steps_taken(tmp_path) == 2
+    (tmp_path / "losses.rank0.jsonl").write_text('{"st')
+    with pytest.raises(ThbenchError, match="not taken a step"):
+        _steps_taken(tmp_path)
+
+
+def test_only_ours_has_variants(tmp_path):
+    with pytest.raises(ThbenchError, match="x2face has no variant 'ff'"):
+        start_training("x2face", "synth", tmp_path, preset="small", variant="ff")
