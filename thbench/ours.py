@@ -147,8 +147,9 @@ def seed_for(seed: int, shots: Frames) -> int:
 
 def _fine_tuning(trained: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[FineTuneConfig, Content]:
     """Fine-tuning goes on with the losses and learning rates of meta-learning, unless the protocol sets otherwise."""
-    inherited = FineTuneConfig(epochs=trained["fine_tuning_epochs"], **{name: trained[name] for name in (
-        "lr_generator", "lr_discriminator", "discriminator_steps", "weight_feature_matching")})
+    inherited = FineTuneConfig(
+        epochs=trained["fine_tuning_epochs"], lr_generator=trained["fine_tuning_lr"] or trained["lr_generator"],
+        **{name: trained[name] for name in ("lr_discriminator", "discriminator_steps", "weight_feature_matching")})
     changed = {name: value for name, value in settings.items() if name != "content"}
     try:
         return replace(inherited, **changed), settings.get("content", trained["content"])

@@ -129,7 +129,8 @@ def _load(checkpoint: Path, size_px: int) -> _Model:
     return _Model(
         Pix2pixHDConfig(**trained["net"]), checkpoints.unprefixed("generator", tensors),
         checkpoints.unprefixed("discriminator", tensors),
-        FineTuning(epochs=trained["fine_tuning_epochs"], learning_rate=trained["learning_rate"],
+        FineTuning(epochs=trained["fine_tuning_epochs"],
+                   learning_rate=trained["fine_tuning_lr"] or trained["learning_rate"],
                    content=trained["content"], flip=trained["flip"]),
         {"config": {"trained": trained, "step": description["step"], "trained_on": description["dataset"]["name"]},
          "checkpoint": {"path": str(checkpoint), "sha256": sha256}, "notes": notes})

@@ -32,7 +32,8 @@ class Pix2pixHDTraining:
     constant_epochs: int = 100        # at the full learning rate ...
     decay_epochs: int = 100           # ... then linearly down to zero
     epochs: int = 200
-    fine_tuning_epochs: int = 40      # of few-shot learning with this model
+    fine_tuning_epochs: int = 40      # of few-shot learning with this model ...
+    fine_tuning_lr: float | None = None   # ... of G and D; None: learning_rate
 
     @property
     def size_px(self) -> int:
@@ -45,7 +46,7 @@ def pix2pixhd_training(preset_name: str) -> Pix2pixHDTraining:
         raise ThbenchError(f"pix2pixhd has no preset {preset_name!r}; known are {', '.join(PRESETS)}")
     if preset_name == "small":
         return Pix2pixHDTraining(PRESETS["small"], batch=8, content="heads", flip=False, constant_epochs=25,
-                                 decay_epochs=25, epochs=50, fine_tuning_epochs=10)
+                                 decay_epochs=25, epochs=50, fine_tuning_epochs=10, fine_tuning_lr=5e-4)
     return Pix2pixHDTraining(PRESETS[preset_name])
 
 

@@ -26,8 +26,8 @@ def run(out: Path, *methods: str) -> Outcome:
 
 
 def export(out: Path, dataset: str = "synth:64", drives_with: Any = "image", **changes: Any) -> int:
-    return export_from_command_line("self-reenactment", dataset=dataset, seed=None, split=None, drives_with=drives_with,
-                                    out=out, **{**SETTINGS, **changes})
+    return export_from_command_line("self-reenactment", dataset=dataset, seed=None, split=None, drivers=None,
+                                    sources=None, drives_with=drives_with, out=out, **{**SETTINGS, **changes})
 
 
 @pytest.mark.slow
@@ -56,10 +56,11 @@ def test_answers_to_another_split_fail_unit_by_unit(tmp_path: Path) -> None:
     assert all("export the protocol again" in error for _, error in outcome.failed)
 
 
-def test_only_self_reenactment_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_timing_protocol_is_not_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("my.toml").write_text('name = "p"\nkind = "timing"\nversion = 1\nsource = "s"\nmethods = []\n'
                                'T = [1]\n')
-    with pytest.raises(ThbenchError, match="only self-reenactment can be exported"):
-        export_from_command_line("my.toml", (), "synth:64", None, None, None, None, "image", tmp_path / "out")
+    with pytest.raises(ThbenchError, match="measures time"):
+        export_from_command_line("my.toml", (), "synth:64", None, None, None, None, None, None, "image",
+                                 tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,5 +1,6 @@
 """Cross-reenactment: who drives whom, what is compared with what, and photographs as sources."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import torch
 
 from protocols.cross import read_drive, split_of
 from protocols.definition import load_definition, method_entry
+from protocols.export import export_from_command_line
 from protocols.run import RunOptions, run_protocol
 from protocols.score import score_run
 from protocols.stored_split import read_split
@@ -170,6 +172,17 @@ def test_a_photograph_without_a_face_is_named(tmp_path):
     cv2.imwrite(str(tmp_path / "photos" / "wall.png"), np.full((120, 120, 3), 128, np.uint8))
     with pytest.raises(ThbenchError, match=r"no face found in .*wall\.png"):
         open_sources(str(tmp_path / "photos"), 64)
+
+
+def test_puppets_are_exported_and_their_answers_scored(tmp_path):
+    export_from_command_line("puppeteering", (), "synth:64", 2, 2, 3, 0, None, None, "image", tmp_path / "export")
+    for episode in (tmp_path / "export").glob("T*/*"):
+        shutil.copytree(episode / "drive", tmp_path / "export/answers" / episode.relative_to(tmp_path / "export"))
+    theirs = method_entry(f"external:theirs={tmp_path / 'export/answers'}")
+    outcome = run_protocol(PUPPETS.with_values(methods=(theirs,)), HEADS, tmp_path / "run", RunOptions({}))
+    assert not outcome.failed
+    real, answers = outcome.summary["rows"]   # the drivers themselves were the answers
+    assert answers["metrics"]["csim-heads"]["value"] == pytest.approx(real["metrics"]["csim-heads"]["value"])
 
 
 def test_definitions_of_puppets_name_their_drivers():

@@ -41,7 +41,8 @@ class OursConfig:
     warmup_lr: float = 1e-3                    # ... at this learning rate
     ema: float | None = None                   # decay of the average of E and G that the model file holds
     epochs: int = 75                           # when no steps are given; 150 for ff
-    fine_tuning_epochs: int = 40               # of few-shot learning with this model
+    fine_tuning_epochs: int = 40               # of few-shot learning with this model ...
+    fine_tuning_lr: float | None = None        # ... of psi and psi'; None: lr_generator
 
     @property
     def size_px(self) -> int:
@@ -54,7 +55,7 @@ def ours_config(preset_name: str) -> OursConfig:
     if preset_name == "small":
         # A few hours on one core: adversarial from the first step, D wins before G has learned to draw a head.
         return replace(config, shots=2, batch=8, lr_generator=2e-4, lr_discriminator=4e-4, beta1=0.5, content="heads",
-                       warmup_steps=12000, ema=0.999, fine_tuning_epochs=10)
+                       warmup_steps=12000, ema=0.999, fine_tuning_epochs=10, fine_tuning_lr=1e-3)
     return config
 
 
