@@ -86,8 +86,8 @@ def test_the_learning_rate_reaches_the_optimisers(tmp_path: Path) -> None:
 
 
 def test_paper_presets_are_the_authors_recipes() -> None:
-    assert x2face_training("paper") == X2FaceTraining(X2FaceConfig(256, 64, 8, 128), shots=1, batch=16, learning_rate=1e-3,
-                                                      momentum=0.9)
+    assert x2face_training("paper") == X2FaceTraining(X2FaceConfig(256, 64, 8, 128), shots=1, batch=16,
+                                                      learning_rate=1e-3, momentum=0.9)
     paper = pix2pixhd_training("paper")
     assert (paper.batch, paper.learning_rate, paper.content, paper.flip) == (1, 2e-4, "vgg19", True)
     for configure in (x2face_training, pix2pixhd_training):
