@@ -1,0 +1,68 @@
+"""The bundled models on test persons: what must hold of any sound benchmark, at the level that four videos allow."""
+
+import numpy as np
+import pytest
+
+from protocols.definition import load_definition
+from protocols.run import RunOptions, bundled_checkpoint, run_protocol
+from thbench.data.dataset import videos_of
+from thbench.data.synthetic import synth
+from thbench.method import MethodOptions, load_method
+from thbench.metrics.heads import CSIMHeads
+from thbench.runs import REAL
+
+HEADS = synth(64)
+DEMO = load_definition("demo").with_values(videos=4, T=(1, 32))
+LEARNED = ("ours-ff", "ours-ft", "x2face", "pix2pixhd")
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    return run_protocol(DEMO, HEADS, tmp_path_factory.mktemp("runs") / "demo", RunOptions({}, workers=2))
+
+
+def value(outcome, method, T, metric):
+    return next(row["metrics"][metric]["value"] for row in outcome.summary["rows"]
+                if (row["method"], row["T"]) == (method, T))
+
+
+def difference(outcome, metric, a, b, T):
+    """score(a) - score(b) with its 95 % interval."""
+    for entry in outcome.summary["differences"]:
+        if (entry["metric"], entry["T"]) == (metric, T) and {entry["a"], entry["b"]} == {a, b}:
+            sign = 1 if entry["a"] == a else -1
+            return sign * entry["difference"], sorted(sign * end for end in entry["ci95"])
+    raise KeyError((metric, a, b, T))
+
+
+@pytest.mark.slow
+def test_fine_tuning_helps_with_many_shots(outcome):
+    assert difference(outcome, "ssim", "ours-ft", "ours-ff", 32)[0] > 0
+    assert difference(outcome, "csim-heads", "ours-ft", "ours-ff", 32)[0] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["ours-ff", "ours-ft", "pix2pixhd"])
+def test_heads_that_landmarks_drive_follow_them_better_than_a_copied_shot(outcome, method):
+    assert difference(outcome, "nme", method, "copy-nearest", 1)[1][1] < 0
+
+
+@pytest.mark.slow
+def test_other_real_frames_are_far_nearer_than_what_one_shot_gives(outcome):
+    real = value(outcome, REAL, 0, "fd-heads")
+    assert all(value(outcome, method, 1, "fd-heads") > 2 * real for method in LEARNED)
+    assert all(value(outcome, method, 32, "fd-heads") > real for method in LEARNED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["ours-ff", "ours-ft"])
+def test_shots_of_the_wrong_person_give_a_head_that_is_less_like_the_right_one(method):
+    loaded = load_method(method, MethodOptions(checkpoint=bundled_checkpoint(method), size_px=64))
+    videos = videos_of(HEADS, "test")[::60][:4]
+    heads = [loaded.adapt(HEADS.read(video, [5, 45, 85])) for video in videos]
+    right, wrong = [], []
+    for index, video in enumerate(videos):
+        true = HEADS.read(video, [15, 35, 55, 75])
+        right.append(CSIMHeads().score(heads[index].render(true.without_images()), true).mean())
+        wrong.append(CSIMHeads().score(heads[index - 1].render(true.without_images()), true).mean())
+    assert all(np.array(right) > np.array(wrong) + 0.1)
