@@ -268,6 +268,8 @@ def split_group() -> None:
 @click.option("--videos", type=click.IntRange(min=1), help="For a protocol: fewer test videos.")
 @click.option("--T", "-T", "T", type=click.IntRange(min=1), help="For a protocol: the largest number of shots.")
 @click.option("--holdout", type=click.IntRange(min=1), help="For a protocol: hold-out frames per video.")
+@click.option("--drivers", type=click.IntRange(min=1), help="For puppeteering: driving videos per head.")
+@click.option("--sources", help="For puppeteering: a folder of photographs or a dataset.")
 @click.option("--seed", type=click.IntRange(min=0), help="For a protocol: seed of the split.")
 def split_export(out: Path, **options: Any) -> None:
     """Writes the split of a run, or the one a protocol draws, for `thbench run-protocol --split`."""

@@ -12,11 +12,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from protocols.cross import open_data
 from protocols.definition import load_definition, parse_stored
 from protocols.run import Outcome, RunOptions, locked, methods_from, run_protocol
 from protocols.score import score_run
 from protocols.timing import time_protocol
-from thbench.data.open import open_dataset, open_sources
 from thbench.errors import ThbenchError
 from thbench.runs import Run
 
@@ -37,21 +37,18 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
         partial = bool(info["partial"])
     else:
         definition = load_definition(protocol)
-        partial = videos is not None and videos < definition.videos
-    definition = definition.with_values(T=tuple(T) or None, metrics=tuple(metrics) or None, videos=videos,
-                                        holdout=holdout, seed=seed, drivers=drivers, rank_by=rank_by,
+    definition = definition.with_values(T=tuple(T) or None, metrics=tuple(metrics) or None, holdout=holdout, seed=seed,
+                                        drivers=drivers, rank_by=rank_by,
                                         methods=methods_from(methods, definition) if methods else None)
     if iterations is not None:
         definition = definition.with_values(iterations=iterations, warmup=min(iterations, definition.warmup))
-    dataset = dataset or definition.dataset
-    if not dataset:
-        raise ThbenchError(f"protocol {definition.name!r} names no dataset; add --dataset")
-    opened = open_dataset(dataset)
-    learned = open_sources(sources, opened.size_px) if sources else None
-    if learned is not None and videos is None and resume is None:   # all the photographs that were given
-        definition = definition.with_values(videos=len(learned.videos))
-    options = RunOptions(_checkpoints(checkpoints), chosen_device(device), _workers(workers, device), dataset, learned,
-                         sources or "", split, partial)
+    planned = definition.videos if resume else None
+    full, opened, learned = open_data(definition, dataset, sources, planned)
+    definition = full.with_values(videos=videos)
+    if resume is None:
+        partial = definition.videos < full.videos
+    options = RunOptions(_checkpoints(checkpoints), chosen_device(device), _workers(workers, device),
+                         dataset or definition.dataset, learned, sources or "", split, partial)
     folder = out or Path("runs") / definition.name
     with _Bars() as bars:
         run = time_protocol if definition.kind == "timing" else run_protocol

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ import torch
 from protocols.definition import Definition
 from protocols.split import Split, TestVideo, draw_split
 from thbench.data.dataset import Dataset, Video, videos_of
+from thbench.data.open import open_dataset, open_sources
+from thbench.data.photo_folder import PhotoFolder
 from thbench.errors import ThbenchError
 from thbench.method import Frames
 
@@ -17,7 +20,7 @@ from thbench.method import Frames
 def split_of(definition: Definition, dataset: Dataset, sources: Dataset | None = None) -> Split:
     """The split that a protocol draws.
 
-    sources: where a cross-reenactment's heads are learned from, all its videos; the dataset's test videos by default.
+    sources: whose test videos a cross-reenactment's heads are learned from; by default those of the dataset.
     Raises `ThbenchError` when a dataset has too few videos or frames, or no driver for a source.
     """
     if definition.kind != "cross-reenactment":
@@ -25,13 +28,35 @@ def split_of(definition: Definition, dataset: Dataset, sources: Dataset | None =
     return _draw_cross(definition, dataset, sources)
 
 
+def open_data(definition: Definition, dataset: str | None, sources: str | None,
+              videos: int | None) -> tuple[Definition, Dataset, Dataset | None]:
+    """Opens what a protocol runs on, and counts its videos: `videos`, or as many as there are photographs.
+
+    Raises `ThbenchError` when no dataset is named, for sources that the protocol has no use for, or of another size.
+    """
+    if not (dataset or definition.dataset):
+        raise ThbenchError(f"protocol {definition.name!r} names no dataset; add --dataset")
+    opened = open_dataset(dataset or definition.dataset)
+    if sources is None:
+        return definition.with_values(videos=videos), opened, None
+    if definition.kind != "cross-reenactment":
+        raise ThbenchError(f"protocol {definition.name!r} drives every video with itself: it takes no --sources")
+    learned = open_sources(sources, opened.size_px)
+    if learned.size_px != opened.size_px:
+        raise ThbenchError(f"sources are {learned.size_px} pixels large, {opened.name} {opened.size_px}; prepare them "
+                           "with the same --size")
+    photographs = len(learned.videos) if isinstance(learned, PhotoFolder) else None
+    return definition.with_values(videos=videos or photographs), opened, learned
+
+
 def read_drive(dataset: Dataset, video: TestVideo) -> Frames:
     """The frames that drive a head and that its results are compared with, in the order of the hold-out."""
     known = {known.key: known for known in dataset.videos}
     if video.driver_of is None:
         return dataset.read(known[video.key], video.holdout)
-    parts = [dataset.read(known[driver], [frame for frame, of in zip(video.holdout, video.driver_of, strict=True)
-                                          if of == driver]) for driver in dict.fromkeys(video.driver_of)]
+    places = zip(video.driver_of, video.holdout, strict=True)
+    parts = [dataset.read(known[driver], [frame for _, frame in part])
+             for driver, part in groupby(places, key=lambda place: place[0])]
     return Frames(torch.cat([part.images for part in parts]), torch.cat([part.landmarks for part in parts]))
 
 
@@ -40,11 +65,13 @@ def _draw_cross(definition: Definition, dataset: Dataset, sources: Dataset | Non
     shots = max(definition.T)
     drivers = [video for video in videos_of(dataset, "test") if video.n_frames >= definition.holdout]
     drivers = [drivers[index] for index in random.permutation(len(drivers))]
-    found = [video for video in (sources.videos if sources else videos_of(dataset, "test")) if video.n_frames >= shots]
-    where = (sources or dataset).name
+    found = [video for video in videos_of(sources or dataset, "test") if video.n_frames >= shots]
+    if sources is None:   # photographs that nobody drives are an error, a video of a dataset is passed over
+        found = [video for video in found if len(_fitting(definition, video, drivers)) >= definition.drivers]
     if len(found) < definition.videos:
-        raise ThbenchError(f"{definition.videos} sources with {shots} frames asked for; {where} has {len(found)}; "
-                           "lower --videos or the largest T")
+        raise ThbenchError(f"{definition.videos} sources with {shots} frames and {definition.drivers} drivers with "
+                           f"{definition.holdout} asked for; {(sources or dataset).name} has {len(found)}; lower "
+                           "--videos, --drivers, --holdout or the largest T")
     chosen = sorted(random.choice(len(found), definition.videos, replace=False))
     split = [_draw_source(definition, sources or dataset, found[index], dataset, drivers) for index in chosen]
     return Split(definition.seed, dataset.sha256, shots, definition.holdout * definition.drivers, split,
@@ -53,12 +80,12 @@ def _draw_cross(definition: Definition, dataset: Dataset, sources: Dataset | Non
 
 def _draw_source(definition: Definition, sources: Dataset, source: Video, dataset: Dataset,
                  drivers: Sequence[Video]) -> TestVideo:
-    same = definition.driven_by == "same-person"
-    fitting = [video for video in drivers if (video.person == source.person) == same and video.key != source.key]
+    fitting = _fitting(definition, source, drivers)
     if len(fitting) < definition.drivers:
-        of = f"another video of {source.person}" if same else f"videos of other persons than {source.person}"
-        raise ThbenchError(f"{definition.drivers} drivers asked for, {of} with {definition.holdout} frames; "
-                           f"{dataset.name} has {len(fitting)}; lower --drivers, --holdout or --videos")
+        whose = source.person if definition.driven_by == "same-person" else f"others than {source.person}"
+        raise ThbenchError(f"{definition.drivers} driving videos of {whose} with {definition.holdout} frames asked "
+                           f"for; {dataset.name} tests {len(fitting)}; leave {source.person} out, or lower "
+                           "--drivers or --holdout")
     random = np.random.default_rng([definition.seed, 3, *source.key.encode()])
     strata = np.array_split(np.arange(source.n_frames), max(definition.T))
     shots = [int(frame) for frame in random.permutation([int(random.choice(stratum)) for stratum in strata])]
@@ -70,6 +97,12 @@ def _draw_source(definition: Definition, sources: Dataset, source: Video, datase
     return TestVideo(source.person, source.video, shots, [frame for _, frame in places], [],
                      [shot_names[frame] for frame in shots], [names[driver.key][frame] for driver, frame in places],
                      None, [driver.key for driver, _ in places])
+
+
+def _fitting(definition: Definition, source: Video, drivers: Sequence[Video]) -> list[Video]:
+    """The videos that may drive a source, in their order."""
+    same = definition.driven_by == "same-person"
+    return [video for video in drivers if (video.person == source.person) == same and video.key != source.key]
 
 
 def _spread(driver: Video, frames: int, seed: int) -> list[int]:

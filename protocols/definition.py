@@ -195,6 +195,8 @@ def _problem(definition: Definition) -> str:
         return "warmup must be at least 0"
     if (definition.kind == "cross-reenactment") != bool(definition.driven_by):
         return 'driven_by = "same-person" or "other-persons" belongs to kind = "cross-reenactment", and to no other'
+    if definition.kind != "cross-reenactment" and (definition.drivers > 1 or definition.rank_by):
+        return 'drivers and rank_by belong to kind = "cross-reenactment"'
     if len(set(labels)) < len(labels):
         return f"two methods have the same label in {labels}"
     if "real" in labels or "" in labels:

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from baselines.external.export import DrivesWith, Episode, export_protocol
-from protocols.cross import read_drive, split_of
+from protocols.cross import open_data, read_drive, split_of
 from protocols.definition import Definition, load_definition
 from protocols.split import Split
-from protocols.stored_split import read_split
+from protocols.stored_split import read_split_for
 from thbench.data.dataset import Dataset
-from thbench.data.open import open_dataset, open_sources
 from thbench.errors import ThbenchError
 from thbench.runs import nested_shots
 
@@ -20,17 +19,11 @@ def export_from_command_line(protocol: str, T: Sequence[int], dataset: str | Non
                              holdout: int | None, drivers: int | None, seed: int | None, split: Path | None,
                              sources: str | None, drives_with: DrivesWith, out: Path) -> int:
     """Writes the episodes that `run-protocol` with the same options would measure; returns their number."""
-    definition = load_definition(protocol).with_values(T=tuple(T) or None, videos=videos, holdout=holdout,
-                                                      drivers=drivers, seed=seed)
+    definition = load_definition(protocol).with_values(T=tuple(T) or None, holdout=holdout, drivers=drivers, seed=seed)
     if definition.kind == "timing":
         raise ThbenchError(f"{definition.name} measures time, which a system elsewhere measures for itself")
-    if not (dataset or definition.dataset):
-        raise ThbenchError(f"protocol {definition.name!r} names no dataset; add --dataset")
-    opened = open_dataset(dataset or definition.dataset)
-    learned = open_sources(sources, opened.size_px) if sources else None
-    if learned and definition.kind != "cross-reenactment":
-        raise ThbenchError(f"protocol {definition.name!r} drives every video with itself: it takes no --sources")
-    chosen = read_split(split, opened, learned) if split else split_of(definition, opened, learned)
+    definition, opened, learned = open_data(definition, dataset, sources, videos)
+    chosen = (read_split_for(definition, split, opened, learned) if split else split_of(definition, opened, learned))
     about = {"protocol": {"name": definition.name, "sha256": definition.sha256},
              "dataset": {"name": opened.name, "sha256": opened.sha256}}
     return export_protocol(episodes(definition, opened, learned or opened, chosen), out, about, drives_with)

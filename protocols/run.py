@@ -17,7 +17,7 @@ from protocols.definition import Definition, MethodEntry, method_entry, parse_st
 from protocols.generate import Workshop, generate, unfinished, write_references
 from protocols.score import check_fits, score_run
 from protocols.split import Split, stored_split
-from protocols.stored_split import read_split
+from protocols.stored_split import read_split, read_split_for
 from thbench.data.dataset import Dataset
 from thbench.environment import git_commit, hardware, versions
 from thbench.errors import ThbenchError
@@ -81,11 +81,9 @@ def prepare_run(definition: Definition, dataset: Dataset, out: Path, options: Ru
     """Checks everything that can be checked before the first unit, and writes or extends run.json."""
     for metric in definition.metrics:   # an unknown or unfit name must not wait until all frames are made
         check_fits(load_metric(metric, options.device), definition.kind)
-    if options.sources is not None and definition.kind != "cross-reenactment":
-        raise ThbenchError(f"protocol {definition.name!r} drives every video with itself: it takes no --sources")
-    if options.sources is not None and options.sources.size_px != dataset.size_px:
-        raise ThbenchError(f"sources are {options.sources.size_px} pixels large, {dataset.name} {dataset.size_px}; "
-                           "prepare them with the same --size")
+    if definition.rank_by and definition.rank_by not in definition.metrics:
+        raise ThbenchError(f"drivers are ranked by {definition.rank_by}, which is not among the metrics "
+                           f"{', '.join(definition.metrics)}; add it with --metrics or choose another --rank-by")
     run = Run(out)
     earlier = Run.open(out).info() if run.run_json.exists() else None
     if earlier is None and out.exists() and any(out.iterdir()):
@@ -141,7 +139,7 @@ def bundled_checkpoint(method: str) -> Path | None:
 
 def _sweep(run: Run) -> None:
     """Removes what a killed process left half-written; only the holder of the lock may."""
-    for part in ("images", "units", "scores", "features"):
+    for part in ("images", "references", "units", "scores", "features"):
         for left in list((run.path / part).rglob(".*.tmp")):
             if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
@@ -154,16 +152,7 @@ def _split(definition: Definition, dataset: Dataset, options: RunOptions, earlie
     if earlier is None:
         if options.split is None:
             return split_of(definition, dataset, sources)
-        split = read_split(options.split, dataset, sources)
-        frames = definition.holdout * definition.drivers
-        if (split.shots, split.holdout) != (shots, frames):
-            raise ThbenchError(f"{options.split} has {split.shots} shots and {split.holdout} hold-out frames, the "
-                               f"protocol asks for {shots} and {frames}")
-        if (len(split.videos), split.seed) != (definition.videos, definition.seed):
-            raise ThbenchError(f"{options.split} has {len(split.videos)} videos drawn with seed {split.seed}, the "
-                               f"protocol asks for {definition.videos} with seed {definition.seed}; add --videos "
-                               f"{len(split.videos)} --seed {split.seed} to run it as it is")
-        return split
+        return read_split_for(definition, options.split, dataset, sources)
     stored = earlier["split"]
     if options.split is not None and stored_split(stored) != read_split(options.split, dataset, sources):
         raise ThbenchError(f"the run has a split of its own, and it is not that of {options.split}; choose another "
@@ -237,8 +226,10 @@ def _extended(earlier: dict[str, Any], new: dict[str, Any], out: Path) -> dict[s
                                    "another --out")
         if (stored["checkpoint"] or {}).get("sha256") != (described["checkpoint"] or {}).get("sha256"):
             raise ThbenchError(f"{out} was made with another checkpoint of {label}; choose another --out")
+    kept = {**earlier["protocol"]["definition"], "rank_by": now["rank_by"]}
     metrics: Sequence[str] = [*earlier["metrics"], *(m for m in new["metrics"] if m not in earlier["metrics"])]
-    return {**earlier, "T": sorted({*earlier["T"], *new["T"]}), "methods": {**earlier["methods"], **new["methods"]},
+    return {**earlier, "protocol": {**earlier["protocol"], "definition": kept},
+            "T": sorted({*earlier["T"], *new["T"]}), "methods": {**earlier["methods"], **new["methods"]},
             "metrics": list(metrics), "status": "running",
             "sessions": [*earlier.get("sessions", []), *new["sessions"]]}   # versions of the first one stand on top
 

@@ -36,10 +36,10 @@ def show_text(run: Run) -> str:
              f"machine   {', '.join(hardware['gpus']) or hardware['processor']}; thbench "
              f"{info['versions'].get('thbench', '?')}, torch {info['versions'].get('torch', '?')}, commit "
              f"{info['git_commit'] or 'unknown'}; begun {info['created_utc']}"]
-    told = {(s["device"], *sorted(s["versions"].items()), s["git_commit"]) for s in info.get("sessions", [])}
+    told = {(s["device"], str(s["hardware"]), str(s["versions"]), s["git_commit"]) for s in info.get("sessions", [])}
     if len(told) > 1:
-        lines.append(f"sessions  {len(info['sessions'])}, not all with the same device, versions or commit: see "
-                     "run.json")
+        lines.append(f"sessions  {len(info['sessions'])}, not all with the same device, hardware, versions or commit: "
+                     "see run.json")
     if info["protocol"]["kind"] != "timing":
         lines.insert(1, f"units     {done} done, {failed} failed, {len(results) - done - failed} to do")
     for label, method in info["methods"].items():

@@ -52,6 +52,10 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
         check_fits(metric, run.info()["protocol"]["kind"])
     unavailable = {name: reason for name, metric in loaded.items() if (reason := metric.unavailable()) is not None}
     units = _finished(run)
+    for video in dict.fromkeys(unit.video for unit in units):   # scores against damaged frames would stay
+        for name in run.altered_references(video):
+            raise ThbenchError(f"{run.path / name} is not the file that was written; remove its folder and "
+                               f"`thbench run-protocol --resume {run.path}`")
     per_frame = [name for name, metric in loaded.items() if name not in unavailable and not is_set_metric(metric)]
     for _ in progress(_score_units(run, units, per_frame, device, workers), len(units), "score frames"):
         pass

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from protocols.cross import split_of
-from protocols.definition import load_definition
+from protocols.cross import open_data, split_of
+from protocols.definition import Definition, load_definition
 from protocols.split import Split, TestVideo, stored_split
 from thbench.data.dataset import Dataset, Video, videos_of
-from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
 from thbench.files import read_json, write_json
 from thbench.runs import Run
 
 
 def export_split(source: str, out: Path, dataset: str | None, videos: int | None, T: int | None, holdout: int | None,
-                 seed: int | None) -> Split:
+                 drivers: int | None, sources: str | None, seed: int | None) -> Split:
     """Writes the split of a run folder, or the one that a protocol draws, for others to use with `--split`.
 
     Raises `ThbenchError` when options for drawing are given beside a run.
     """
     if Run(Path(source)).run_json.exists():
         split = stored_split(Run.open(Path(source)).info()["split"])
-        if any((dataset, videos, T, holdout, seed is not None)):
+        if any((dataset, videos, T, holdout, drivers, sources, seed is not None)):
             raise ThbenchError(f"{source} is a run, whose split is drawn already; leave the other options out")
     else:
-        definition = load_definition(source).with_values(videos=videos, holdout=holdout, seed=seed,
+        definition = load_definition(source).with_values(holdout=holdout, drivers=drivers, seed=seed,
                                                          T=(T,) if T else None)
-        split = split_of(definition, open_dataset(dataset or definition.dataset))
+        split = split_of(*open_data(definition, dataset, sources, videos))
     write_json(out, split.described())
     return split
 
@@ -43,22 +43,63 @@ def read_split(path: Path, dataset: Dataset, sources: Dataset | None = None) -> 
     try:
         split = stored_split(read_json(path))
         _check_types(split)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ThbenchError(f"{path} is not a split file ({error}); export one with `thbench split export`") from None
     for found, expected in ((split.dataset_sha256, dataset),
                             (split.sources_sha256, sources)) if sources else ((split.dataset_sha256, dataset),):
         if found != expected.sha256:
-            raise ThbenchError(f"{path} was drawn from another dataset (sha256 {str(found)[:12]}..., {expected.name} "
-                               f"has {expected.sha256[:12]}...)")
+            theirs = f"sha256 {found[:12]}..." if found else "none"
+            raise ThbenchError(f"{path} was drawn from another dataset ({theirs}, {expected.name} has "
+                               f"{expected.sha256[:12]}...)")
     if split.sources_sha256 and sources is None:
         raise ThbenchError(f"{path} learns its heads from another dataset; name it with --sources")
     _check(split, dataset, sources or dataset, str(path))
     return split
 
 
-def _check_types(split: Split) -> None:
-    """Raises `TypeError` unless every list holds what it should."""
+def read_split_for(definition: Definition, path: Path, dataset: Dataset, sources: Dataset | None) -> Split:
+    """`read_split` for a protocol; raises `ThbenchError` also where the split is that of another measurement."""
+    split = read_split(path, dataset, sources)
+    shots, frames = max(definition.T), definition.holdout * definition.drivers
+    if (split.shots, split.holdout) != (shots, frames):
+        raise ThbenchError(f"{path} has {split.shots} shots and {split.holdout} hold-out frames, the protocol asks for "
+                           f"{shots} and {frames}")
+    if (len(split.videos), split.seed) != (definition.videos, definition.seed):
+        raise ThbenchError(f"{path} has {len(split.videos)} videos drawn with seed {split.seed}, the protocol asks for "
+                           f"{definition.videos} with seed {definition.seed}; add --videos {len(split.videos)} --seed "
+                           f"{split.seed} to run it as it is")
     for video in split.videos:
+        if (problem := _unfit(definition, video)) is not None:
+            raise ThbenchError(f"{path} is no split of {definition.name!r}: {video.key} {problem}")
+    return split
+
+
+def _unfit(definition: Definition, video: TestVideo) -> str | None:
+    """Why the drivers of a video are not those of a protocol, or None."""
+    if definition.kind != "cross-reenactment":
+        return None if video.driver_of is None else "is driven by other videos"
+    if video.driver_of is None:
+        return "is driven by itself"
+    counts = Counter(video.driver_of)
+    if len(counts) != definition.drivers or set(counts.values()) != {definition.holdout}:
+        return f"has not {definition.drivers} drivers with {definition.holdout} frames each"
+    same = definition.driven_by == "same-person"
+    if {driver.partition("/")[0] == video.person for driver in counts} != {same} or video.key in counts:
+        return f"is not driven by {'another video of the person' if same else 'other persons'}"
+    return None
+
+
+def _check_types(split: Split) -> None:
+    """Raises `TypeError` or `ValueError` unless everything holds what it should."""
+    if not all(type(number) is int for number in (split.seed, split.shots, split.holdout)):
+        raise TypeError("seed, shots and holdout must be whole numbers")
+    if not split.videos:
+        raise ValueError("it names no video")
+    for video in split.videos:
+        for pair in video.others or []:
+            for key, frame in pair:
+                if not isinstance(key, str) or type(frame) is not int:
+                    raise TypeError(f"{video.key}: a triplet must hold two pairs of video and frame")
         for numbers in (video.shots, video.holdout, video.floor):
             if not all(type(number) is int for number in numbers):
                 raise TypeError(f"{video.key}: frames must be whole numbers")
@@ -69,15 +110,14 @@ def _check_types(split: Split) -> None:
 
 def _check(split: Split, dataset: Dataset, sources: Dataset, where: str) -> None:
     tested = {video.key: video for video in videos_of(dataset, "test")}
-    # Photographs that are driven may be any; a head is never measured on a video that was trained on.
-    learned = tested if sources is dataset else {video.key: video for video in sources.videos}
+    learned = tested if sources is dataset else {video.key: video for video in videos_of(sources, "test")}
     repeated = {video.key for video in split.videos if [other.key for other in split.videos].count(video.key) > 1}
     if repeated:
         raise ThbenchError(f"{where} names {sorted(repeated)[0]} twice")
     for video in split.videos:
         if video.key not in learned:
             near = difflib.get_close_matches(video.key, learned, n=1)
-            raise ThbenchError(f"{where} names {video.key}, which is no test video of {sources.name}"
+            raise ThbenchError(f"{where} names {video.key}, which is not tested in {sources.name}"
                                + (f"; did you mean {near[0]}?" if near else ""))
         if len(video.shots) != split.shots or len(video.holdout) != split.holdout:
             raise ThbenchError(f"{where}: {video.key} has {len(video.shots)} shots and {len(video.holdout)} hold-out "

@@ -21,8 +21,8 @@ SHOWN = 5         # differences listed of each file
 def verify_run(run: Run) -> tuple[list[str], list[str]]:
     """(what was checked, what is wrong), one line each.
 
-    Every frame is hashed again and compared with its commit mark; frames.parquet and summary.json are made again from
-    the stored scores and features and compared value by value.
+    Every frame is hashed again and compared with its commit mark, hold-out frames, shots and triplets too;
+    frames.parquet and summary.json are made again from the stored scores and features and compared value by value.
     """
     info = run.info()
     units = list(run.planned())
@@ -41,7 +41,8 @@ def verify_run(run: Run) -> tuple[list[str], list[str]]:
         if not run.references_mark(video).exists():
             wrong.append(f"{video}: its hold-out frames and shots are not written; "
                          f"`thbench run-protocol --resume {run.path}`")
-        wrong += [f"{video}: {name} is not the file that was written" for name in run.altered_references(video)]
+        wrong += [f"{video}: {name} is not the file that was written; remove its folder and resume the run"
+                  for name in run.altered_references(video)]
     frames = sum(len(result.frames) for _, result in results if result is not None)
     checked = [f"{len(results)} units, {frames} frames and the references of {len(references)} videos hashed"]
     if run.summary_json.exists():

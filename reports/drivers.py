@@ -30,22 +30,24 @@ def drivers_text(path: Path, by: str = "", top: int | None = None, format: Forma
 def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
     """One row per (method, T, source, driver): the mean over the driver's frames, and its rank among the source's.
 
-    by: a per-frame metric, by default the one that the protocol names. Columns method, T, source, driver, value, n
-    (scored frames), rank from 1.
+    by: a per-frame metric, by default the one that the protocol names; failures count by its policy. Columns method,
+    T, source, driver, value, n (frames that count), rank from 1. Failed units are left out.
     """
     if not results.is_cross:
         raise ThbenchError(f"{results.path} is a {results.info['protocol']['kind']} run; drivers belong to protocols "
                            "like puppeteering")
     wanted = by or results.info["protocol"]["definition"].get("rank_by", "")
     if not wanted:
-        raise ThbenchError("the protocol names no metric that ranks drivers; add --by METRIC")
+        raise ThbenchError("the protocol names no metric that ranks drivers; name one")
     metric = known_metric([results], wanted)
     frames = results.frames[results.frames["method"] != REAL]
     if metric not in frames or frames[metric].isna().all():
         reasons = {row.scores[metric].reason for row in results.rows if row.scores[metric].reason}
         raise ThbenchError(f"{metric} was not computed{''.join(f' ({reason})' for reason in sorted(reasons))}; rank by "
-                           "another metric with --by")
-    table = frames.assign(source=frames["person"] + "/" + frames["video"])
+                           "another metric")
+    table = frames[frames["error"] == ""].assign(source=frames["person"] + "/" + frames["video"])
+    if results.metrics[metric].policy == "score-zero":
+        table = table.assign(**{metric: table[metric].fillna(0)})
     means = table.groupby(["method", "T", "source", "driver"], sort=False)[metric].agg(["mean", "count"]).reset_index()
     means = means.rename(columns={"mean": "value", "count": "n"})
     means["rank"] = means.groupby(["method", "T", "source"], sort=False)["value"].rank(
@@ -59,7 +61,8 @@ def _text(ranked: pd.DataFrame, label: str) -> str:
     lines = []
     for (method, T, source), group in ranked.groupby(["method", "T", "source"], sort=False):
         lines.append(f"{source}, {method}, T = {T}: drivers by {label}")
-        lines += [f"  {row['rank']:>3}  {row['value']:.3f}  {row['driver']}" for _, row in group.iterrows()]
+        lines += [f"  {row['rank']:>3}  {row['value']:.3f}  {row['driver']} ({row['n']} frames)"
+                  for _, row in group.iterrows()]
     return "\n".join(lines) + "\n"
 
 

@@ -36,8 +36,8 @@ class Rule:
     """How rows are picked: one hold-out frame per person, at most `rows` people.
 
     best, worst and median order people by `metric` of the frames that `judge` made at the largest T; random needs no
-    scores. judge is a method label, by default the last one in the paper's order. metric is by default the run's
-    ssim, or what its protocol ranks drivers by.
+    scores. judge is a method label, by default the last one in the paper's order. metric is by default what the
+    run's protocol ranks drivers by, or ssim.
     """
 
     pick: Pick = "random"
@@ -76,6 +76,8 @@ def figure(results: Results, kind: Kind, rule: Rule, methods: Sequence[str] = ()
     labels = _methods(results, kind, methods)
     chosen = _shots(results, shots)
     if kind == "puppeteering":
+        if rule.pick != "random":
+            raise ThbenchError("sources of a puppeteering figure are drawn at random; leave --pick out")
         return puppets(results, rule.metric, rule.judge or labels[-1], labels, chosen[0], rule.rows, rule.seed)
     judge = rule.judge or labels[-1]
     frames = pick_frames(results, rule, judge, chosen[-1])

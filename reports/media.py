@@ -87,6 +87,9 @@ def clips(results: Results, page: Path, folder: str, video: str) -> list[Clip]:
     made = []
     T = results.shots[-1]
     real = files_of(results.run.real_folder(video))
+    if results.is_cross:   # its drivers follow each other: the first one's frames
+        drivers = results.drivers(video)
+        real = {i: file for i, file in real.items() if drivers[i] == drivers[0]}
     for index, label in enumerate(in_paper_order(results)):
         ours = files_of(results.run.unit_folder(Unit(label, T, video)))
         pairs = [_side_by_side(load(real[i]), load(ours[i])) for i in real if i in ours]

@@ -40,18 +40,17 @@ def puppets(results: Results, by: str, judge: str, methods: Sequence[str], T: in
     warning = f" {results.warning().capitalize()}." if results.warning() else ""
     caption = (f"Heads learned from T = {T} photos, driven by other videos ({results.dataset}). Source: the first of "
                f"the T shots. Columns: the best drivers by {label} of "
-               f"{display_name(judge, results.methods[judge]['spec'])}, one frame each; sources drawn at random "
+               f"{display_name(judge, results.methods[judge]['spec'])}, best first; sources drawn at random "
                f"(seed {seed}).{warning}")
     return Grid("", ["Source", *map(str, range(1, COLUMNS + 1))], grid, caption)
 
 
 def _places(results: Results, video: str, drivers: Sequence[str]) -> list[int]:
     """Positions of `COLUMNS` hold-out frames, best driver first, evenly within each driver's frames."""
-    described = next(v for v in results.info["split"]["videos"] if f"{v['person']}/{v['video']}" == video)
     shares = np.array_split(np.arange(COLUMNS), len(drivers)) if drivers else []
     found: list[int] = []
     for driver, share in zip(drivers, shares, strict=True):
-        own = [index for index, of in enumerate(described["driver_of"]) if of == driver]
+        own = [index for index, of in enumerate(results.drivers(video)) if of == driver]
         found += [own[int((number + 0.5) * len(own) / len(share))] for number in range(len(share))]
     if len(found) != COLUMNS:
         raise ThbenchError(f"{results.path} holds no scores of {video}; finish the run first")

@@ -147,6 +147,11 @@ class Results:
         """The test videos as "person/video"."""
         return [f"{v['person']}/{v['video']}" for v in self.info["split"]["videos"]]
 
+    def drivers(self, video: str) -> list[str]:
+        """Of each hold-out frame of a cross-reenactment, the video that it comes from."""
+        described = next(v for v in self.info["split"]["videos"] if f"{v['person']}/{v['video']}" == video)
+        return list(described["driver_of"])
+
     @property
     def is_scored(self) -> bool:
         return self.run.summary_json.exists()
@@ -155,7 +160,8 @@ class Results:
     def comparison_key(self) -> str:
         """Equal for runs whose rows may be ranked together: same data, protocol, and hold-out frames."""
         split = [[v["person"], v["video"], v["holdout"], v.get("driver_of")] for v in self.info["split"]["videos"]]
-        return sha256_json([self.info["dataset"]["sha256"], self.info["protocol"]["sha256"], split])
+        return sha256_json([self.info["dataset"]["sha256"], (self.info.get("sources") or {}).get("sha256"),
+                            self.info["protocol"]["sha256"], split])
 
     @cached_property
     def summary(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ USER = Metric("user", "USER", False, "", "", False, "", "share of raters who fin
 TABLE1 = ("fid", "ssim", "csim")
 DECIMALS = {"fid": 1, "psnr": 1, "l1": 3, "lpips": 3, "nme": 3, "flicker": 3, "black-border": 3, "identity-error": 3}
 UNFAIR = "Driven with the true frame itself, the others with its landmarks only."
+UNFAIR_CROSS = "Driven with the driver's frame itself, the others with its landmarks only."
 
 
 def table1(runs: Sequence[Results], *, metrics: Sequence[str] = (), with_paper: bool = False,
@@ -149,7 +150,7 @@ def _cell(run: Results, row: ScoreRow, metric: Metric) -> Cell:
 
 def _row_notes(run: Results, label: str, row: ScoreRow, usual: tuple[int, int]) -> tuple[str, ...]:
     method = run.methods[label]
-    notes = [UNFAIR] if method.get("drives_with") == "image" else []
+    notes = [UNFAIR_CROSS if run.is_cross else UNFAIR] if method.get("drives_with") == "image" else []
     notes += [f"{label}: {note.rstrip('.')}." for note in method.get("notes") or []]
     if (row.n_videos, row.n_frames) != usual or row.n_failed_units:
         failed = f"; failed units: {row.n_failed_units}" if row.n_failed_units else ""

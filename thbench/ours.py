@@ -146,9 +146,10 @@ def seed_for(seed: int, shots: Frames) -> int:
 
 
 def _fine_tuning(trained: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[FineTuneConfig, Content]:
-    """Fine-tuning goes on with the losses and learning rates of meta-learning, unless the protocol sets otherwise."""
+    """Fine-tuning goes on with the losses and learning rates of meta-learning, unless model or protocol set others."""
+    own = trained.get("fine_tuning_lr")
     inherited = FineTuneConfig(
-        epochs=trained["fine_tuning_epochs"], lr_generator=trained["fine_tuning_lr"] or trained["lr_generator"],
+        epochs=trained["fine_tuning_epochs"], lr_generator=trained["lr_generator"] if own is None else own,
         **{name: trained[name] for name in ("lr_discriminator", "discriminator_steps", "weight_feature_matching")})
     changed = {name: value for name, value in settings.items() if name != "content"}
     try:

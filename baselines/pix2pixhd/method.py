@@ -125,12 +125,13 @@ def _load(checkpoint: Path, size_px: int) -> _Model:
         return _authors_model(checkpoint, size_px)
     tensors, description, sha256 = checkpoints.load_model(checkpoint, "pix2pixhd")
     trained = description["config"]
+    own = trained.get("fine_tuning_lr")
     notes = [] if trained["content"] == "vgg19" else [f"trained with content = {trained['content']}"]
     return _Model(
         Pix2pixHDConfig(**trained["net"]), checkpoints.unprefixed("generator", tensors),
         checkpoints.unprefixed("discriminator", tensors),
         FineTuning(epochs=trained["fine_tuning_epochs"],
-                   learning_rate=trained["fine_tuning_lr"] or trained["learning_rate"],
+                   learning_rate=trained["learning_rate"] if own is None else own,
                    content=trained["content"], flip=trained["flip"]),
         {"config": {"trained": trained, "step": description["step"], "trained_on": description["dataset"]["name"]},
          "checkpoint": {"path": str(checkpoint), "sha256": sha256}, "notes": notes})

@@ -103,7 +103,7 @@ def test_a_stored_split_comes_back(tmp_path):
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda raw: raw.update(dataset_sha256="bb" * 32), "another dataset"),
-    (lambda raw: raw["videos"][0].update(video="nothing"), "no test video"),
+    (lambda raw: raw["videos"][0].update(video="nothing"), "not tested in listing"),
     (lambda raw: raw["videos"][0]["holdout"].__setitem__(0, raw["videos"][0]["shots"][0]), "overlap"),
     (lambda raw: raw["videos"][0]["holdout"].__setitem__(0, 5000), "leave its 80 frames"),
     (lambda raw: raw["videos"][0]["shots"].pop(), "7 shots"),

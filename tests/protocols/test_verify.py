@@ -111,9 +111,9 @@ def test_compare_reads_both_ways_round(run):
 
 
 def test_a_runs_split_can_be_handed_on(run, tmp_path):
-    nothing = {"dataset": None, "videos": None, "T": None, "holdout": None, "seed": None}
+    nothing = dict.fromkeys(("dataset", "videos", "T", "holdout", "drivers", "sources", "seed"))
     export_split(str(run.path), tmp_path / "split.json", **nothing)
-    export_split("self-reenactment", tmp_path / "drawn.json", "synth:64", 2, 2, 2, 0)
+    export_split("self-reenactment", tmp_path / "drawn.json", "synth:64", 2, 2, 2, None, None, 0)
     assert json.loads((tmp_path / "split.json").read_text()) == json.loads((tmp_path / "drawn.json").read_text())
     assert read_json(tmp_path / "split.json") == run.info()["split"]
     assert read_split(tmp_path / "split.json", synth(64)).shots == 2

@@ -34,8 +34,13 @@ def open_sources(spec: str, size_px: int) -> Dataset:
 
     Raises `ThbenchError` for a photograph without a face, and as `open_dataset` does.
     """
-    if not Path(spec).is_dir() or is_store(Path(spec)):
+    if spec.partition(":")[0] == "synth" or is_store(Path(spec)):
         return open_dataset(spec)
+    if not Path(spec).is_dir():
+        home = os.environ.get("THBENCH_DATA")
+        if home and is_store(Path(home) / spec):
+            return open_dataset(spec)
+        raise ThbenchError(f"no sources at {spec}: name a folder of photographs, one for each person, or a dataset")
     from thbench.data.landmarks import load_detector
     from thbench.data.photo_folder import PhotoFolder
 

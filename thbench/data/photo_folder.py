@@ -46,18 +46,25 @@ class PhotoFolder:
 
 def _files_of_persons(folder: Path) -> dict[str, list[Path]]:
     persons: dict[str, list[Path]] = {}
-    for entry in sorted(folder.iterdir()):
-        if entry.is_dir():
-            if files := _pictures(entry):
-                persons[entry.name] = files
-        elif entry in _pictures(folder):
-            if entry.stem in persons:
-                raise ThbenchError(f"{folder} has two pictures or folders called {entry.stem}; rename one")
-            persons[entry.stem] = [entry]
+    for entry in _visible(folder):
+        files = [_picture(file) for file in (_visible(entry) if entry.is_dir() else [entry])]
+        name = entry.name if entry.is_dir() else entry.stem
+        if name in persons:
+            raise ThbenchError(f"{folder} has two pictures or folders called {name}; rename one")
+        if not files:
+            raise ThbenchError(f"{entry} holds no pictures; remove it or fill it")
+        persons[name] = files
     if not persons:
         raise ThbenchError(f"{folder} holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return persons
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES)
+def _visible(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+def _picture(file: Path) -> Path:
+    """The file itself; nobody is left out in silence."""
+    if file.is_dir() or file.suffix.lower() not in IMAGE_SUFFIXES:
+        raise ThbenchError(f"{file} is no picture ({', '.join(sorted(IMAGE_SUFFIXES))}); remove or convert it")
+    return file

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from thbench.method import Frames
 
-_ARCFACE_SETTINGS = {"alignment": "both frames by the similarity transform of the true frame's landmarks (5 points of "
-                                  "iBUG-68) to 112x112", "detector": "none on generated frames"}
+_ARCFACE_SETTINGS = {"alignment": "similarity transform of landmarks (5 points of iBUG-68) to 112x112: a generated "
+                                  "frame by those that drove it, a real one by its own",
+                     "detector": "none on generated frames"}
 
 
 class CSIM:

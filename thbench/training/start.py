@@ -28,7 +28,9 @@ def start_training(method: str, dataset: str, out: Path, *, preset: str = "paper
     trainer = load_trainer(method)
     variants: dict[str | None, dict[str, str]] = {None: {}, **getattr(trainer, "variants", {})}
     if variant not in variants:
-        raise ThbenchError(f"{method} has no variant {variant!r}; leave --variant out")
+        known = " or ".join(filter(None, variants))
+        raise ThbenchError(f"{method} has no variant {variant!r}; " + (f"choose {known}" if known else
+                                                                       "leave --variant out"))
     config = override(trainer.configure(preset), variants[variant] | dict(_setting(text) for text in settings))
     data = open_dataset(dataset)
     if steps_of is not None:
