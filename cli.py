@@ -276,7 +276,7 @@ def split_export(out: Path, **options: Any) -> None:
     from protocols.stored_split import export_split
 
     split = export_split(out=out, **options)
-    click.echo(f"{out}: {len(split.videos)} videos, {split.shots} shots and {split.holdout} hold-out frames of each")
+    click.echo(f"{out}: {len(split.videos)} videos, {split.shots} shots and {split.holdout} frames to render of each")
 
 
 @split_group.command("check")

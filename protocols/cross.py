@@ -68,6 +68,10 @@ def _draw_cross(definition: Definition, dataset: Dataset, sources: Dataset | Non
     found = [video for video in videos_of(sources or dataset, "test") if video.n_frames >= shots]
     if sources is None:   # photographs that nobody drives are an error, a video of a dataset is passed over
         found = [video for video in found if len(_fitting(definition, video, drivers)) >= definition.drivers]
+    few = [video for video in (sources.videos if sources else ()) if video.n_frames < shots]
+    if isinstance(sources, PhotoFolder) and few:
+        raise ThbenchError(f"T = {shots} needs {shots} photographs of {few[0].person}, {sources.name} has "
+                           f"{few[0].n_frames}; lower --T or leave {few[0].person} out")
     if len(found) < definition.videos:
         raise ThbenchError(f"{definition.videos} sources with {shots} frames and {definition.drivers} drivers with "
                            f"{definition.holdout} asked for; {(sources or dataset).name} has {len(found)}; lower "
@@ -82,7 +86,8 @@ def _draw_source(definition: Definition, sources: Dataset, source: Video, datase
                  drivers: Sequence[Video]) -> TestVideo:
     fitting = _fitting(definition, source, drivers)
     if len(fitting) < definition.drivers:
-        whose = source.person if definition.driven_by == "same-person" else f"others than {source.person}"
+        same = definition.driven_by == "same-person"
+        whose = f"a test person called {source.person}" if same else f"others than {source.person}"
         raise ThbenchError(f"{definition.drivers} driving videos of {whose} with {definition.holdout} frames asked "
                            f"for; {dataset.name} tests {len(fitting)}; leave {source.person} out, or lower "
                            "--drivers or --holdout")

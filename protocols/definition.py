@@ -173,7 +173,8 @@ def _check_type(name: str, value: Any, where: str) -> None:
     kind = typing.get_type_hints(Definition)[name]
     if typing.get_origin(kind) is Literal:
         if value not in typing.get_args(kind):
-            raise ThbenchError(f"{where}: {name} = {value!r}, choose one of {', '.join(typing.get_args(kind))}")
+            choices = ", ".join(filter(None, typing.get_args(kind)))
+            raise ThbenchError(f"{where}: {name} = {value!r}, choose one of {choices}")
         return
     expected = list if typing.get_origin(kind) is tuple else kind
     inner = typing.get_args(kind)[0] if expected is list and name != "methods" else None

@@ -120,10 +120,6 @@ def locked(run: Run) -> Iterator[None]:
         yield
 
 
-# One meta-learned model serves both variants: ours-ff is ours-ft before fine-tuning.
-BUNDLED = {"ours-ff": "ours", "ours-ft": "ours", "x2face": "x2face", "pix2pixhd": "pix2pixhd"}
-
-
 def set_status(run: Run, status: str) -> None:
     """"running", "scoring", "complete" or "failed"."""
     write_json(run.run_json, {**run.info(), "status": status})
@@ -131,9 +127,7 @@ def set_status(run: Run, status: str) -> None:
 
 def bundled_checkpoint(method: str) -> Path | None:
     """The model trained on synthetic heads that comes with thbench, for datasets of synthetic heads."""
-    if method not in BUNDLED:
-        return None
-    path = Path(str(resources.files("thbench") / "assets" / "models" / f"{BUNDLED[method]}.safetensors"))
+    path = Path(str(resources.files("thbench") / "assets" / "models" / f"{method}.safetensors"))
     return path if path.exists() else None
 
 

@@ -32,7 +32,7 @@ def show_text(run: Run) -> str:
     hardware = info["hardware"]
     lines = [_line(run.path, info), f"protocol  {info['protocol']['name']}, sha256 {info['protocol']['sha256']}",
              "dataset   {name}, {size_px} px, sha256 {sha256}".format(**info["dataset"]),
-             f"seeds     {', '.join(f'{name} {seed}' for name, seed in info['seeds'].items())}",
+             *_cross_lines(info), f"seeds     {', '.join(f'{name} {seed}' for name, seed in info['seeds'].items())}",
              f"machine   {', '.join(hardware['gpus']) or hardware['processor']}; thbench "
              f"{info['versions'].get('thbench', '?')}, torch {info['versions'].get('torch', '?')}, commit "
              f"{info['git_commit'] or 'unknown'}; begun {info['created_utc']}"]
@@ -47,6 +47,16 @@ def show_text(run: Run) -> str:
         model = f"{checkpoint['path']}, sha256 {checkpoint['sha256'][:12]}..." if checkpoint else "no model"
         lines.append(f"method    {label}: {method['spec']}, {model}" + "".join(f"; {note}" for note in method["notes"]))
     return "\n".join(lines)
+
+
+def _cross_lines(info: dict[str, Any]) -> list[str]:
+    """What drives what in a cross-reenactment."""
+    definition = info["protocol"]["definition"]
+    if info["protocol"]["kind"] != "cross-reenactment":
+        return []
+    sources = "{name}, sha256 {sha256}".format(**info["sources"]) if info["sources"] else "the dataset's test videos"
+    return [f"sources   {sources}", f"driven by {definition['driven_by']}, {definition['drivers']} videos, "
+            f"{definition['holdout']} frames of each; ranked by {definition['rank_by'] or 'nothing'}"]
 
 
 def compare_text(run: Run, a: str, b: str) -> str:

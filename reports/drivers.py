@@ -38,13 +38,14 @@ def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
                            "like puppeteering")
     wanted = by or results.info["protocol"]["definition"].get("rank_by", "")
     if not wanted:
-        raise ThbenchError("the protocol names no metric that ranks drivers; name one")
+        raise ThbenchError("the protocol names no metric that ranks drivers; name one of "
+                           f"{', '.join(_per_frame(results))} (--by of `report drivers`, --metric of `report figure`)")
     metric = known_metric([results], wanted)
     frames = results.frames[results.frames["method"] != REAL]
     if metric not in frames or frames[metric].isna().all():
         reasons = {row.scores[metric].reason for row in results.rows if row.scores[metric].reason}
         raise ThbenchError(f"{metric} was not computed{''.join(f' ({reason})' for reason in sorted(reasons))}; rank by "
-                           "another metric")
+                           f"{', '.join(_per_frame(results))} (--by of `report drivers`, --metric of `report figure`)")
     table = frames[frames["error"] == ""].assign(source=frames["person"] + "/" + frames["video"])
     if results.metrics[metric].policy == "score-zero":
         table = table.assign(**{metric: table[metric].fillna(0)})
@@ -55,6 +56,11 @@ def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
     means = means.sort_values(["method", "T", "source", "rank"], kind="stable").reset_index(drop=True)
     means.attrs["metric"] = metric
     return means
+
+
+def _per_frame(results: Results) -> list[str]:
+    """The metrics that were scored frame by frame."""
+    return [name for name in results.metrics if name in results.frames and results.frames[name].notna().any()]
 
 
 def _text(ranked: pd.DataFrame, label: str) -> str:

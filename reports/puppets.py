@@ -28,10 +28,11 @@ def puppets(results: Results, by: str, judge: str, methods: Sequence[str], T: in
         raise ThbenchError(f"no method {judge!r} in {results.path}; it holds {', '.join(results.methods)}")
     label = results.metrics[ranked.attrs["metric"]].label
     order = np.random.default_rng(seed).permutation(len(results.videos))[:rows]
-    grid = []
+    grid, ranks = [], list[list[int]]()
     for video in [results.videos[index] for index in sorted(order)]:
         mine = ranked[(ranked["method"] == judge) & (ranked["T"] == T) & (ranked["source"] == video)]
         places = _places(results, video, list(mine["driver"][:COLUMNS]))
+        ranks.append([1 + list(mine["driver"]).index(results.drivers(video)[place]) for place in places])
         grid.append(GridRow("driver", [source(results, video), *(real(results, video, place) for place in places)]))
         for method in methods:
             pictures = [generated(results, Unit(method, T, video), place) for place in places]
@@ -40,9 +41,9 @@ def puppets(results: Results, by: str, judge: str, methods: Sequence[str], T: in
     warning = f" {results.warning().capitalize()}." if results.warning() else ""
     caption = (f"Heads learned from T = {T} photos, driven by other videos ({results.dataset}). Source: the first of "
                f"the T shots. Columns: the best drivers by {label} of "
-               f"{display_name(judge, results.methods[judge]['spec'])}, best first; sources drawn at random "
-               f"(seed {seed}).{warning}")
-    return Grid("", ["Source", *map(str, range(1, COLUMNS + 1))], grid, caption)
+               f"{display_name(judge, results.methods[judge]['spec'])}, by place; sources drawn at random (seed "
+               f"{seed}).{warning}")
+    return Grid("", ["Source", *(f"driver {rank}" for rank in ranks[0])], grid, caption)
 
 
 def _places(results: Results, video: str, drivers: Sequence[str]) -> list[int]:

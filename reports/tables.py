@@ -117,7 +117,8 @@ def _floor_group(section: Section, metrics: Sequence[Metric]) -> list[Group]:
             cells = {m.name: _cell(run, run.floor, m) for m in metrics if m.name != USER.name}
             note = ("The driving frames themselves, scored as if a method had made them." if run.is_cross
                     else "Other real frames of the same videos, scored as if a method had made them.")
-            return [Group((Row("Real vs real", cells, None, (note,), ranked=False),))]
+            label = "Driving frames" if run.is_cross else "Real vs real"
+            return [Group((Row(label, cells, None, (note,), ranked=False),))]
     return []
 
 

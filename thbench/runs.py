@@ -97,6 +97,9 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """summary.json as a dictionary; raises `ThbenchError` when the run was never scored."""
+        if self.timing_json.exists() and not self.summary_json.exists():
+            raise ThbenchError(f"{self.path} measured times and holds no scores; its table is `thbench report latex "
+                               f"{self.path} --table 2`")
         if not self.summary_json.exists():
             raise ThbenchError(f"{self.path} is not scored yet; finish it with `thbench run-protocol --resume "
                                f"{self.path}` or `thbench score {self.path}`")
