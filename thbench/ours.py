@@ -148,9 +148,9 @@ def seed_for(seed: int, shots: Frames) -> int:
 def _fine_tuning(trained: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[FineTuneConfig, Content]:
     """Fine-tuning goes on with the losses and learning rates of meta-learning, unless model or protocol set others."""
     own = trained.get("fine_tuning_lr")
-    inherited = FineTuneConfig(
-        epochs=trained["fine_tuning_epochs"], lr_generator=trained["lr_generator"] if own is None else own,
-        **{name: trained[name] for name in ("lr_discriminator", "discriminator_steps", "weight_feature_matching")})
+    rates = {name: trained[name] if own is None else own for name in ("lr_generator", "lr_discriminator")}
+    inherited = FineTuneConfig(epochs=trained["fine_tuning_epochs"], **rates, **{
+        name: trained[name] for name in ("discriminator_steps", "weight_feature_matching")})
     changed = {name: value for name, value in settings.items() if name != "content"}
     try:
         return replace(inherited, **changed), settings.get("content", trained["content"])

@@ -42,7 +42,7 @@ class OursConfig:
     ema: float | None = None                   # decay of the average of E and G that the model file holds
     epochs: int = 75                           # when no steps are given; 150 with --variant ff
     fine_tuning_epochs: int = 40               # of few-shot learning with this model ...
-    fine_tuning_lr: float | None = None        # ... of psi and psi'; None: lr_generator
+    fine_tuning_lr: float | None = None        # ... of its G and D alike; None: those above
 
     @property
     def size_px(self) -> int:
