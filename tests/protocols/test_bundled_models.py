@@ -8,6 +8,7 @@ from protocols.run import RunOptions, bundled_checkpoint, run_protocol
 from thbench.data.dataset import videos_of
 from thbench.data.synthetic import synth
 from thbench.method import MethodOptions, load_method
+from thbench.metrics.base import load_metric
 from thbench.metrics.heads import CSIMHeads
 from thbench.runs import REAL
 
@@ -66,3 +67,16 @@ def test_shots_of_the_wrong_person_give_a_head_that_is_less_like_the_right_one(m
         right.append(CSIMHeads().score(heads[index].render(true.without_images()), true).mean())
         wrong.append(CSIMHeads().score(heads[index - 1].render(true.without_images()), true).mean())
     assert all(np.array(right) > np.array(wrong) + 0.1)
+
+
+@pytest.mark.slow
+def test_fine_tuning_from_a_random_generator_start_is_clearly_worse():
+    """Appendix A.2."""
+    video = videos_of(HEADS, "test")[10]
+    true, ssim = HEADS.read(video, [15, 35, 55, 75]), []
+    for start in ("embedder", "random"):
+        method = load_method("ours-ft", MethodOptions(checkpoint=bundled_checkpoint("ours-ft"), size_px=64,
+                                                      settings={"generator_start": start}))
+        head = method.adapt(HEADS.read(video, range(0, 96, 12)))
+        ssim.append(load_metric("ssim").score(head.render(true.without_images()), true).mean())
+    assert ssim[0] > ssim[1] + 0.2
