@@ -32,6 +32,9 @@ class TwoPersons:
     def frame_names(self, video):
         return [f"c/{index:04d}" for index in range(video.n_frames)]
 
+    def frame_times_s(self, video):
+        return None
+
 
 def test_a_packed_dataset_reads_the_same(tmp_path):
     pack(TwoPersons(), tmp_path / "store")
