@@ -137,7 +137,7 @@ def train(method: str, dataset: str, out: Path | None, quiet: bool, resume: bool
     click.echo(f"{folder}/model.safetensors")
 
 
-LANDMARKS = click.option("--landmarks", default="auto", show_default=True, 
+LANDMARKS = click.option("--landmarks", default="auto", show_default=True,
                          help="auto, dlib, face-alignment or face-alignment-3d.")
 CROP = click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]), default="per-clip",
                     show_default=True, help="per-clip and per-frame cut around the face; as-is: face crops already.")

@@ -72,7 +72,8 @@ def test_hash_knows_what_is_measured_and_not_by_whom():
     assert definition.sha256 == definition.with_values(T=(8,), methods=(method_entry("x"),)).sha256
     assert definition.sha256 == replace(definition, name="other", source="elsewhere").sha256
     assert definition.sha256 == definition.with_values(cluster="video").sha256
-    for change in ({"holdout_rule": "interleaved"}, {"T": (1, 32)}, {"videos": 3}, {"holdout": 8}, {"seed": 1}, {"version": 2}):
+    for change in ({"holdout_rule": "interleaved"}, {"T": (1, 32)}, {"videos": 3}, {"holdout": 8},
+                   {"seed": 1}, {"version": 2}):
         assert definition.with_values(**change).sha256 != definition.sha256
 
 

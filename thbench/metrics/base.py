@@ -106,7 +106,8 @@ class SetMetric(Protocol):
         """The value over all frames [N, D] and [N, D], with its delete-one-cluster jackknife.
 
         videos [N] names the video of each row, clusters [N] what is left out as one: the video
-        again, or its person. Row i of `real` is the true frame of row i of `generated`. The value is NaN where there are too few rows.
+        again, or its person. Row i of `real` is the true frame of row i of `generated`. The value
+        is NaN where there are too few rows.
         """
         ...
 

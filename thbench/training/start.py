@@ -56,7 +56,8 @@ def parameter_counts(method: str, preset: str) -> dict[str, int]:
 
 def _default_steps(config: Any, preset: str, videos: int) -> int:
     like = config if config.epochs is not None else load_trainer("ours").configure(preset)
-    return math.ceil(like.epochs * videos / like.batch)
+    steps: int = math.ceil(like.epochs * videos / like.batch)
+    return steps
 
 
 def _setting(text: str) -> tuple[str, str]:
