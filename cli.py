@@ -111,8 +111,10 @@ def doctor(as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Training folder.  [default: checkpoints/METHOD]")
 @click.option("--preset", default="paper", show_default=True, help="paper (256 px), paper-224 or small (64 px, CPU).")
 @click.option("--variant", type=click.Choice(["ft", "ff"]), help="ours only; ff: no match loss.  [default: ft]")
-@click.option("--steps", type=click.IntRange(min=1), help="Optimisation steps.  [default: the preset's epochs; of pix2pixhd as many as of ours]")
-@click.option("--steps-of", type=click.Path(path_type=Path), help="Take the number of steps from this training folder: the paper gives Pix2pixHD as many as ours.")
+@click.option("--steps", type=click.IntRange(min=1),
+              help="Optimisation steps.  [default: the preset's epochs; pix2pixhd: as many as ours]")
+@click.option("--steps-of", type=click.Path(path_type=Path),
+              help="Take the number of steps from this training folder: the paper gives Pix2pixHD as many as ours.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Changes a setting, e.g. --set batch=16.")
 @click.option("--resume", is_flag=True, help="Goes on where the last checkpoint in --out stands, bit for bit.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)

@@ -55,7 +55,8 @@ def test_a_packed_dataset_reads_the_same(tmp_path):
 def test_a_store_of_before_times_were_recorded_has_none_and_is_whole(tmp_path):
     pack(TwoPersons(), tmp_path / "store")
     index = tmp_path / "store" / "index.parquet"
-    with table_writer(index, table := pq.read_table(index).drop_columns("time_s")) as writer:
+    table = pq.read_table(index).drop_columns("time_s")
+    with table_writer(index, table.schema) as writer:
         writer.write_table(table, ROWS_PER_GROUP)
     store = PreparedStore(tmp_path / "store")
     assert store.frame_times_s(store.videos[0]) is None
