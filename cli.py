@@ -111,8 +111,10 @@ def doctor(as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Training folder.  [default: checkpoints/METHOD]")
 @click.option("--preset", default="paper", show_default=True, help="paper (256 px), paper-224 or small (64 px, CPU).")
 @click.option("--variant", type=click.Choice(["ft", "ff"]), help="ours only; ff: no match loss.  [default: ft]")
-@click.option("--steps", type=click.IntRange(min=1), help="Optimisation steps.  [default: the preset's epochs]")
-@click.option("--steps-of", type=click.Path(path_type=Path), help="Take the number of steps from this training folder.")
+@click.option("--steps", type=click.IntRange(min=1),
+              help="Optimisation steps.  [default: the preset's epochs; pix2pixhd: as many as ours]")
+@click.option("--steps-of", type=click.Path(path_type=Path),
+              help="Take the number of steps from this training folder: the paper gives Pix2pixHD as many as ours.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Changes a setting, e.g. --set batch=16.")
 @click.option("--resume", is_flag=True, help="Goes on where the last checkpoint in --out stands, bit for bit.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
@@ -137,7 +139,8 @@ def train(method: str, dataset: str, out: Path | None, quiet: bool, resume: bool
     click.echo(f"{folder}/model.safetensors")
 
 
-LANDMARKS = click.option("--landmarks", default="auto", show_default=True, help="auto, dlib or face-alignment.")
+LANDMARKS = click.option("--landmarks", default="auto", show_default=True,
+                         help="auto, dlib, face-alignment or face-alignment-3d.")
 CROP = click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]), default="per-clip",
                     show_default=True, help="per-clip and per-frame cut around the face; as-is: face crops already.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 ...")
@@ -403,7 +406,7 @@ def score(**options: Any) -> None:
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--size", "size_px", default=256, show_default=True, help="Side of the prepared frames in pixels.")
 @click.option("--landmarks", default="auto", show_default=True,
-              help="auto, dlib, face-alignment, or import:DIR for landmarks that you have.")
+              help="auto, dlib, face-alignment, face-alignment-3d, or import:DIR for landmarks that you have.")
 @click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]),
               help="as-is: the frames are face crops; per-frame, per-clip: cut the face out, once for each frame or "
               "for each clip.  [default: as-is for the VoxCeleb layouts, per-clip for videos, per-frame for frames]")

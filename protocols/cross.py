@@ -24,7 +24,8 @@ def split_of(definition: Definition, dataset: Dataset, sources: Dataset | None =
     Raises `ThbenchError` when a dataset has too few videos or frames, or no driver for a source.
     """
     if definition.kind != "cross-reenactment":
-        return draw_split(dataset, definition.videos, max(definition.T), definition.holdout, definition.seed)
+        return draw_split(dataset, definition.videos, max(definition.T), definition.holdout,
+                          definition.seed, definition.holdout_rule)
     return _draw_cross(definition, dataset, sources)
 
 

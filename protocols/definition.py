@@ -15,6 +15,11 @@ from thbench.files import sha256_json
 
 Kind = Literal["self-reenactment", "cross-reenactment", "timing"]
 DrivenBy = Literal["", "same-person", "other-persons"]
+HoldoutRule = Literal["part", "interleaved"]
+Cluster = Literal["person", "video"]
+
+# What a definition meant before it had these fields: runs of then are read with them.
+BEFORE_VERSION_2 = {"holdout_rule": "interleaved", "cluster": "video"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Definition:
     dataset: str = ""                              # used when no --dataset is given
     videos: int = 50
     holdout: int = 32
+    holdout_rule: HoldoutRule = "part"             # self-reenactment: see `split.draw_split`
+    cluster: Cluster = "person"                    # what standard errors leave out as one
     seed: int = 0
     driven_by: DrivenBy = ""                       # cross-reenactment: whose videos drive a head ...
     drivers: int = 1                               # ... how many of them, `holdout` frames of each ...
@@ -61,12 +68,15 @@ class Definition:
     def sha256(self) -> str:
         """The identity of the measurement: runs that share it may share a table.
 
-        Not in it: name and description, dataset, methods, metrics, how drivers are ranked, and the single values of T.
-        The largest T counts, because it decides which frames are shots.
+        Not in it: name and description, dataset, methods, metrics, how drivers are ranked, how
+        errors are clustered, and the single values of T. The largest T counts, because it decides
+        which frames are shots.
         """
-        without = {"name", "source", "dataset", "methods", "metrics", "rank_by", "T"}
+        without = {"name", "source", "dataset", "methods", "metrics", "rank_by", "T", "cluster"}
         if self.kind != "cross-reenactment":
             without |= {"driven_by", "drivers"}
+        if self.kind != "self-reenactment" or self.holdout_rule == "interleaved":
+            without.add("holdout_rule")   # an interleaved protocol keeps the identity it always had
         measured = {key: value for key, value in asdict(self).items() if key not in without}
         return sha256_json({**measured, "shots": max(self.T)})
 
@@ -125,6 +135,7 @@ def parse_stored(described: dict[str, Any]) -> Definition:
     Raises `ThbenchError` for one that this thbench does not write.
     """
     _known_keys(described, Definition, "run.json (of another version of thbench?)")
+    described = BEFORE_VERSION_2 | described
     return Definition(**{**described, "methods": tuple(MethodEntry(**entry) for entry in described["methods"]),
                          "T": tuple(described["T"]), "metrics": tuple(described["metrics"])})
 

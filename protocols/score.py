@@ -6,7 +6,7 @@ import math
 import multiprocessing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
+from protocols.definition import Cluster, parse_stored
 from protocols.frames import read_frames, read_images
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, read_json, sha256_file, sha256_json, write_json
@@ -73,6 +74,7 @@ def derive(run: Run, loaded: Mapping[str, Metric], unavailable: Mapping[str, str
     Only features that are not stored are computed. Raises `ThbenchError` when the scores of a unit are missing.
     """
     units = _finished(run)
+    cluster = parse_stored(run.info()["protocol"]["definition"]).cluster
     per_frame = [name for name, metric in loaded.items() if name not in unavailable and not is_set_metric(metric)]
     table = _frame_table(run, units, per_frame)
     estimates: dict[Cell, dict[str, Estimate]] = {cell: {} for cell in _cells(units)}
@@ -80,17 +82,19 @@ def derive(run: Run, loaded: Mapping[str, Metric], unavailable: Mapping[str, str
         if is_set_metric(metric) and name not in unavailable:
             for cell in progress(estimates, len(estimates), f"score sets, {metric.card.label}"):
                 try:
-                    estimates[cell][name] = _estimate(run, metric, [unit for unit in units if _cell(unit) == cell])
+                    estimates[cell][name] = _estimate(
+                        run, metric, [unit for unit in units if _cell(unit) == cell], cluster)
                 except NothingToScoreError:
                     continue
 
     def estimate_over(name: str, cell: Cell, videos: Collection[str]) -> Estimate:
         metric = loaded[name]
         assert is_set_metric(metric)
-        return _estimate(run, metric, [unit for unit in units if _cell(unit) == cell and unit.video in videos])
+        common = [unit for unit in units if _cell(unit) == cell and unit.video in videos]
+        return _estimate(run, metric, common, cluster)
 
     cards = {name: metric.card for name, metric in loaded.items()}
-    return table, summarise(table, cards, estimates, unavailable, estimate_over)
+    return table, summarise(table, cards, estimates, unavailable, estimate_over, cluster)
 
 
 def check_fits(metric: Metric, kind: str) -> None:
@@ -221,7 +225,7 @@ def _dtype(column: str) -> Any:
     return "string" if column in ("method", "person", "video", "driver", "frame", "error") else np.dtype("float64")
 
 
-def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit]) -> Estimate:
+def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit], cluster: Cluster) -> Estimate:
     """FID or KID of one cell against the matched hold-out frames of the same videos."""
     store, spec = FeatureStore(run.path / "features"), metric.feature_spec()
     generated, real, videos = [], [], []
@@ -237,7 +241,11 @@ def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit]) -> Estimate:
         videos += [unit.video] * len(names)
     if not generated:
         raise NothingToScoreError
-    return metric.estimate(np.concatenate(generated), np.concatenate(real), np.array(videos))
+
+    clusters = [video.partition("/")[0] for video in videos] if cluster == "person" else videos
+    estimate = metric.estimate(np.concatenate(generated), np.concatenate(real), np.array(videos),
+                               np.array(clusters))
+    return replace(estimate, videos=tuple(sorted(set(videos))))
 
 
 def _features(metric: SetMetric, folder: Path, names: Sequence[str]) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -75,9 +76,15 @@ def read_split_for(definition: Definition, path: Path, dataset: Dataset, sources
 
 
 def _unfit(definition: Definition, video: TestVideo) -> str | None:
-    """Why the drivers of a video are not those of a protocol, or None."""
+    """Why the hold-out frames or drivers of a video are not those of a protocol, or None."""
+    if definition.kind != "cross-reenactment" and video.driver_of is not None:
+        return "is driven by other videos"
+    if definition.kind == "self-reenactment" and definition.holdout_rule == "part":
+        apart = max(video.shots) < min(video.holdout) or max(video.holdout) < min(video.shots)
+        return None if apart else ("has hold-out frames between its shots, the protocol has "
+                                   "holdout_rule = \"part\"")
     if definition.kind != "cross-reenactment":
-        return None if video.driver_of is None else "is driven by other videos"
+        return None
     if video.driver_of is None:
         return "is driven by itself"
     counts = Counter(video.driver_of)
@@ -106,6 +113,9 @@ def _check_types(split: Split) -> None:
         for names in (video.shot_names, video.holdout_names, video.driver_of or []):
             if not all(isinstance(name, str) for name in names):
                 raise TypeError(f"{video.key}: names must be text")
+        for time_s in (*(video.shot_times_s or []), *(video.holdout_times_s or [])):
+            if not isinstance(time_s, float) or not math.isfinite(time_s):
+                raise TypeError(f"{video.key}: times must be numbers of seconds")
 
 
 def _check(split: Split, dataset: Dataset, sources: Dataset, where: str) -> None:
@@ -138,6 +148,9 @@ def _check_frames(video: TestVideo, source: Video, tested: Mapping[str, Video], 
         raise ThbenchError(f"{where}: shots, hold-out and real-vs-real frames of {video.key} overlap")
     if len(video.floor) != (0 if video.driver_of else len(video.holdout)):
         raise ThbenchError(f"{where}: {video.key} has {len(video.floor)} real-vs-real frames")
+    for times_s, frames in ((video.shot_times_s, video.shots), (video.holdout_times_s, video.holdout)):
+        if times_s is not None and len(times_s) != len(frames):
+            raise ThbenchError(f"{where}: {video.key} has {len(times_s)} times of {len(frames)} frames")
     if video.driver_of is not None and len(video.driver_of) != len(video.holdout):
         raise ThbenchError(f"{where}: {video.key} has {len(video.driver_of)} drivers of {len(video.holdout)} frames")
     triplets = [(key, frame) for pair in video.others or [] for key, frame in pair]

@@ -16,24 +16,48 @@ Config = TypeVar("Config")
 def override(config: Config, settings: dict[str, str]) -> Config:
     """A copy of the dataclass with `settings` applied; dots reach into nested ones (`net.channels`).
 
-    Raises `ThbenchError` for an unknown name (with the nearest known one) or a value of the wrong type.
+    All are applied at once, so that settings which only fit together may be changed together.
+    Raises `ThbenchError` for an unknown name (with the nearest known one), a value of the wrong
+    type, or values that the dataclass itself refuses.
     """
+    changes: dict[str, Any] = {}
     for name, text in settings.items():
-        config = _set(config, name.split("."), text, name)
-    return config
+        path = name.split(".")
+        value = _parse(text, _kind_of(config, path, name), name)
+        _put(changes, path, value)
+    return _replaced(config, changes)
 
 
-def _set(config: Any, path: list[str], text: str, name: str) -> Any:
+def _kind_of(config: Any, path: list[str], name: str) -> Any:
+    """The declared type of the field that `path` leads to."""
     fields = {field.name for field in dataclasses.fields(config)}
     if path[0] not in fields:
         near = difflib.get_close_matches(path[0], fields, n=1)
-        raise ThbenchError(f"no setting {name!r}: " + (f"did you mean {near[0]!r}?" if near
-                                                       else f"known are {', '.join(sorted(fields))}"))
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
+        raise ThbenchError(f"no setting {name!r}: {hint}")
+
+    value = getattr(config, path[0])
+    if len(path) > 1 and not dataclasses.is_dataclass(value):
+        raise ThbenchError(f"no setting {name!r}: {path[0]} is one value")
+    if len(path) == 1 and dataclasses.is_dataclass(value):
+        inner = ", ".join(f"{path[0]}.{field.name}" for field in dataclasses.fields(value))
+        raise ThbenchError(f"no setting {name!r} by itself: choose among {inner}")
     if len(path) > 1:
-        value = _set(getattr(config, path[0]), path[1:], text, name)
-    else:
-        value = _parse(text, typing.get_type_hints(type(config))[path[0]], name)
-    return dataclasses.replace(config, **{path[0]: value})
+        return _kind_of(value, path[1:], name)
+    return typing.get_type_hints(type(config))[path[0]]
+
+
+def _put(changes: dict[str, Any], path: list[str], value: Any) -> None:
+    for step in path[:-1]:
+        changes = changes.setdefault(step, {})
+    changes[path[-1]] = value
+
+
+def _replaced(config: Any, changes: dict[str, Any]) -> Any:
+    """A copy with nested changes, inner dataclasses first, each checked once with all its changes."""
+    new = {name: _replaced(getattr(config, name), change) if isinstance(change, dict) else change
+           for name, change in changes.items()}
+    return dataclasses.replace(config, **new)
 
 
 def _parse(text: str, kind: Any, name: str) -> Any:

@@ -31,7 +31,7 @@ class Pix2pixHDTraining:
     flip: bool = True                 # mirror half of the pairs; it also swaps the landmark colours of left and right
     constant_epochs: int = 100        # at the full learning rate ...
     decay_epochs: int = 100           # ... then linearly down to zero
-    epochs: int = 200
+    epochs: int | None = None         # when no steps are given; None: as many steps as ours takes
     fine_tuning_epochs: int = 40      # of few-shot learning with this model ...
     fine_tuning_lr: float | None = None   # ... of G and D; None: learning_rate
 

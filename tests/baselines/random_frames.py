@@ -29,3 +29,6 @@ class RandomDataset:
 
     def frame_names(self, video: Video) -> list[str]:
         return [f"clip/{index}" for index in range(video.n_frames)]
+
+    def frame_times_s(self, video: Video) -> None:
+        return None

@@ -71,8 +71,23 @@ def test_hash_knows_what_is_measured_and_not_by_whom():
     definition = parse_definition(MINIMAL.replace("[1]", "[1, 8]"), "x")
     assert definition.sha256 == definition.with_values(T=(8,), methods=(method_entry("x"),)).sha256
     assert definition.sha256 == replace(definition, name="other", source="elsewhere").sha256
-    for change in ({"T": (1, 32)}, {"videos": 3}, {"holdout": 8}, {"seed": 1}, {"version": 2}):
+    assert definition.sha256 == definition.with_values(cluster="video").sha256
+    for change in ({"holdout_rule": "interleaved"}, {"T": (1, 32)}, {"videos": 3}, {"holdout": 8},
+                   {"seed": 1}, {"version": 2}):
         assert definition.with_values(**change).sha256 != definition.sha256
+
+
+def test_a_run_of_before_holdout_rules_keeps_its_meaning_and_its_identity():
+    described = load_definition("demo").described()
+    stored = {key: value for key, value in described.items() if key not in ("holdout_rule", "cluster")}
+    definition = parse_stored({**stored, "version": 1})
+    assert (definition.holdout_rule, definition.cluster) == ("interleaved", "video")
+    assert definition.sha256 == "313e672bdc7752524cc54225daed52698c7f86c00e44cec146a9401b7fc2c0bb"
+
+
+@pytest.mark.parametrize("name", ["table1-vox1", "table1-vox2", "ablation", "self-reenactment"])
+def test_the_papers_protocols_hold_out_a_part_of_the_video(name):
+    assert load_definition(name).holdout_rule == "part"
 
 
 @given(st.text(alphabet="abc-_", min_size=1), st.text(alphabet="/ab =", min_size=1))

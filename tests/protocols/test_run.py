@@ -48,6 +48,9 @@ class ShortVideos:
     def frame_names(self, video):
         return [f"c/{index:03d}" for index in range(video.n_frames)]
 
+    def frame_times_s(self, video):
+        return None
+
 
 DATASET = ShortVideos()
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,11 +33,21 @@ class Listing:
     def frame_names(self, video):
         return [f"c/{index:05d}" for index in range(video.n_frames)]
 
+    def frame_times_s(self, video):
+        return [index / 25 for index in range(video.n_frames)]
 
-@given(st.integers(1, 10), st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
-def test_shots_and_holdout_are_disjoint_and_inside_the_video(shots, holdout, spare, seed):
+
+RULES = ("part", "interleaved")
+
+# What the split of before drew of three videos with 96 frames, with seed 0.
+OLD_DRAW = ("p0/v2", [52, 83, 15, 62], [9, 32, 36, 93], [3, 54, 66, 69])
+
+
+@given(st.integers(1, 10), st.integers(1, 10), st.integers(0, 40), st.integers(0, 99),
+       st.sampled_from(RULES))
+def test_shots_and_holdout_are_disjoint_and_inside_the_video(shots, holdout, spare, seed, rule):
     dataset = Listing([shots + holdout + spare] * 4)
-    for video in draw_split(dataset, 2, shots, holdout, seed).videos:
+    for video in draw_split(dataset, 2, shots, holdout, seed, rule).videos:
         frames = [*video.shots, *video.holdout]
         assert len(set(frames)) == shots + holdout
         assert all(0 <= frame < shots + holdout + spare for frame in frames)
@@ -44,40 +55,74 @@ def test_shots_and_holdout_are_disjoint_and_inside_the_video(shots, holdout, spa
         assert len(video.floor) == holdout
         assert not set(video.floor) & set(video.holdout)
         assert video.holdout_names == [f"c/{frame:05d}" for frame in video.holdout]
+        assert video.holdout_times_s == [frame / 25 for frame in video.holdout]
+        assert video.shot_times_s == [frame / 25 for frame in video.shots]
+
+
+@given(st.integers(1, 10), st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
+def test_by_the_rule_part_no_holdout_frame_lies_between_shots(shots, holdout, spare, seed):
+    dataset = Listing([shots + holdout + spare] * 4)
+    for video in draw_split(dataset, 2, shots, holdout, seed, "part").videos:
+        first = max(video.shots) < min(video.holdout)
+        assert first or max(video.holdout) < min(video.shots)
+        on_their_side = [frame < min(video.holdout) if first else frame > max(video.holdout)
+                         for frame in video.floor]
+        assert all(on_their_side)
+
+
+def test_by_the_rule_part_either_end_of_a_video_may_be_held_out():
+    videos = draw_split(Listing([96] * 40), 40, 8, 8, 0, "part").videos
+    ends = [min(video.holdout) > max(video.shots) for video in videos]
+    assert 5 <= sum(ends) <= 35   # a fair coin leaves these bounds once in 10^7
+
+
+def test_interleaved_holdout_frames_lie_nearer_to_their_shots():
+    def gap(rule):
+        videos = draw_split(Listing([640] * 9), 9, 32, 32, 0, rule).videos
+        return np.mean([min(abs(frame - shot) for shot in video.shots)
+                        for video in videos for frame in video.holdout])
+    # Stretches of 10 frames: a neighbour is about 10 away, the middle of the other half 160.
+    assert gap("interleaved") < 20
+    assert gap("part") > 100
+
+
+def test_an_interleaved_split_is_the_one_that_was_drawn_before_there_were_rules():
+    video = draw_split(Listing([96] * 3), 1, 4, 4, 0, "interleaved").videos[0]
+    assert (video.key, video.shots, video.holdout, video.floor) == OLD_DRAW
 
 
 def test_one_shot_lies_among_eight_and_eight_among_thirty_two():
-    video = draw_split(Listing([96] * 3), 1, 32, 32, 0).videos[0]
+    video = draw_split(Listing([96] * 3), 1, 32, 32, 0, "part").videos[0]
     one, eight, all_shots = (set(nested_shots(video.shots, T)) for T in (1, 8, 32))
     assert one < eight < all_shots == set(video.shots)
 
 
 def test_frames_are_spread_over_the_video():
-    video = draw_split(Listing([640] * 3), 1, 32, 32, 0).videos[0]
+    video = draw_split(Listing([640] * 3), 1, 32, 32, 0, "part").videos[0]
     frames = sorted([*video.shots, *video.holdout])
     assert all(10 * stratum <= frame < 10 * stratum + 10 for stratum, frame in enumerate(frames))
 
 
 def test_the_same_seed_gives_the_same_split_and_another_seed_another():
     dataset = Listing([80] * 9)
-    assert draw_split(dataset, 5, 8, 8, 3) == draw_split(dataset, 5, 8, 8, 3)
-    assert draw_split(dataset, 5, 8, 8, 3) != draw_split(dataset, 5, 8, 8, 4)
+    assert draw_split(dataset, 5, 8, 8, 3, "part") == draw_split(dataset, 5, 8, 8, 3, "part")
+    assert draw_split(dataset, 5, 8, 8, 3, "part") != draw_split(dataset, 5, 8, 8, 4, "part")
 
 
 def test_a_videos_frames_do_not_depend_on_the_other_videos():
-    few = draw_split(Listing([80] * 9), 9, 8, 8, 0)
-    more = draw_split(Listing([80] * 30), 30, 8, 8, 0)
+    few = draw_split(Listing([80] * 9), 9, 8, 8, 0, "part")
+    more = draw_split(Listing([80] * 30), 30, 8, 8, 0, "part")
     frames = {video.key: video.holdout for video in more.videos}
     assert all(frames[video.key] == video.holdout for video in few.videos)
 
 
 def test_training_persons_are_never_tested():
-    split = draw_split(Listing([80] * 6), 6, 8, 8, 0)
+    split = draw_split(Listing([80] * 6), 6, 8, 8, 0, "part")
     assert "trained" not in {video.person for video in split.videos}
 
 
 def test_triplets_come_from_two_other_recordings_of_the_person():
-    for video in draw_split(Listing([80] * 9), 9, 8, 8, 0).videos:
+    for video in draw_split(Listing([80] * 9), 9, 8, 8, 0, "part").videos:
         assert len(video.others) == 8
         for first, second in video.others:
             assert len({video.key, first[0], second[0]}) == 3
@@ -85,17 +130,28 @@ def test_triplets_come_from_two_other_recordings_of_the_person():
 
 
 def test_a_person_with_two_recordings_makes_no_triplets():
-    assert all(video.others is None for video in draw_split(Listing([80] * 4, per_person=2), 4, 8, 8, 0).videos)
+    assert all(video.others is None for video in draw_split(Listing([80] * 4, per_person=2), 4, 8, 8, 0, "part").videos)
 
 
 def test_too_few_eligible_videos_says_how_many_there_are():
     with pytest.raises(ThbenchError, match=r"50 test videos with 32 \+ 32 frames asked .* has 2 such among 3"):
-        draw_split(Listing([64, 100, 63]), 50, 32, 32, 0)
+        draw_split(Listing([64, 100, 63]), 50, 32, 32, 0, "part")
+
+
+@pytest.mark.parametrize(("lengths", "asked", "way"), [
+    ([64, 100, 63], (50, 32, 32), r"--videos 2$"),
+    ([50, 100, 50], (3, 32, 32), r"--videos 1, or --holdout 18, or --T 18 at the most$"),
+    ([20, 30], (3, 32, 32), r"--videos 1 with --T 15 --holdout 15 or less$"),
+    ([], (1, 1, 1), r"prepare more or longer test videos$"),
+])
+def test_too_few_eligible_videos_names_values_that_work(lengths, asked, way):
+    with pytest.raises(ThbenchError, match=way):
+        draw_split(Listing(lengths), *asked, 0, "part")
 
 
 def test_a_stored_split_comes_back(tmp_path):
     dataset = Listing([80] * 9)
-    split = draw_split(dataset, 5, 8, 8, 3)
+    split = draw_split(dataset, 5, 8, 8, 3, "part")
     write_json(tmp_path / "split.json", split.described())
     again = read_split(tmp_path / "split.json", dataset)
     assert json.dumps(again.described()) == json.dumps(split.described())
@@ -113,7 +169,7 @@ def test_a_stored_split_comes_back(tmp_path):
 ])
 def test_an_edited_split_is_refused(tmp_path, change, message):
     dataset = Listing([80] * 9)
-    raw = json.loads(json.dumps(draw_split(dataset, 5, 8, 8, 3).described()))
+    raw = json.loads(json.dumps(draw_split(dataset, 5, 8, 8, 3, "part").described()))
     change(raw)
     (tmp_path / "split.json").write_text(json.dumps(raw))
     with pytest.raises(ThbenchError, match=message):

@@ -52,6 +52,10 @@ class Dataset(Protocol):
         """A stable name for each frame of the video, `clip/frame`, in time order."""
         ...
 
+    def frame_times_s(self, video: Video) -> list[float] | None:
+        """When each frame was recorded, in seconds from the start of its clip; None if unknown."""
+        ...
+
 
 def videos_of(dataset: Dataset, split: Split) -> list[Video]:
     """The videos of one split, in the dataset's order."""

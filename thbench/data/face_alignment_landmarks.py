@@ -1,11 +1,16 @@
-"""face-alignment: the S3FD detector and the 2D FAN network of Bulat and Tzimiropoulos, the paper's choice."""
+"""face-alignment: the S3FD detector and the FAN networks of Bulat and Tzimiropoulos, the paper's choice.
+
+The paper draws "3D face landmarks" (its Figure 6): points of a 3D face, projected into the image.
+They differ from 2D landmarks on the far cheek of a turned head, which 2D landmarks follow along
+the visible contour.
+"""
 
 from __future__ import annotations
 
 import itertools
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,33 +19,38 @@ from thbench.data.landmarks import Face, FrameKey, Image, detection_scale, large
 from thbench.errors import ThbenchError
 from thbench.weights import find, missing, weight_file, weight_path, weight_sha256
 
-WEIGHTS = ("fan-2d", "s3fd")
+Kind = Literal["2D", "3D"]
+WEIGHTS: dict[Kind, tuple[str, str]] = {"2D": ("fan-2d", "s3fd"), "3D": ("fan-3d", "s3fd")}
+SOURCES: dict[Kind, str] = {"2D": "face-alignment", "3D": "face-alignment-3d"}
 BATCH = 16
 
 
-def weights_are_here() -> bool:
-    """Whether both weight files lie where face-alignment looks for them."""
-    return all(find(weight_file(name)) for name in WEIGHTS)
+def weights_are_here(kind: Kind) -> bool:
+    """Whether both weight files of a kind of landmarks lie where face-alignment looks for them."""
+    return all(find(weight_file(name)) for name in WEIGHTS[kind])
 
 
 class FaceAlignmentLandmarks:
-    """Landmarks "2D" of face-alignment, without its mirrored second pass and without torch.compile."""
+    """Landmarks of face-alignment, without its mirrored second pass and without torch.compile.
 
-    source = "face-alignment"
+    kind "3D" is the projection of 3D landmarks into the image; their depth is not computed.
+    """
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, kind: Kind = "2D", device: str = "cpu") -> None:
         """Raises `ThbenchError` naming the weight files that are missing; nothing is downloaded."""
-        faults = [fault for fault in map(missing, WEIGHTS) if fault]
+        faults = [fault for fault in map(missing, WEIGHTS[kind]) if fault]
         if faults:
             raise ThbenchError(f"{'; '.join(faults)}; or choose --landmarks dlib, which needs no download")
         import face_alignment
 
+        self.source = SOURCES[kind]
+        types = face_alignment.LandmarksType
         self._fan = face_alignment.FaceAlignment(
-            face_alignment.LandmarksType.TWO_D, device=device, flip_input=False, compile=False,
+            types.TWO_D if kind == "2D" else types.TWO_HALF_D, device=device, flip_input=False, compile=False,
             face_detector="sfd", face_detector_kwargs={"path_to_detector": str(weight_path("s3fd"))})
         self.provenance = {
-            "source": self.source, "version": getattr(face_alignment, "__version__", ""), "type": "2D", "detector":
-            "sfd", "flip_input": False, "sha256": {name: weight_sha256(name) for name in WEIGHTS}}
+            "source": self.source, "version": getattr(face_alignment, "__version__", ""), "type": kind, "detector":
+            "sfd", "flip_input": False, "sha256": {name: weight_sha256(name) for name in WEIGHTS[kind]}}
 
     def detect(self, images: Sequence[Image], keys: Sequence[FrameKey]) -> list[list[Face]]:
         """See `LandmarkDetector.detect`. Boxes and landmarks are computed in batches."""

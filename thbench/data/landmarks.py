@@ -58,10 +58,10 @@ class LandmarkDetector(Protocol):
 
 
 def load_detector(spec: str = "auto", device: str = "cpu") -> LandmarkDetector:
-    """The detector named "dlib", "face-alignment", "import:DIR" or "auto": face-alignment when its files are here,
-    else dlib.
+    """The detector named "dlib", "face-alignment", "face-alignment-3d" or "import:DIR".
 
-    Raises `ThbenchError` for an unknown name, a missing package or missing weights.
+    "auto" is the first whose files are here of face-alignment-3d (the paper's), face-alignment and
+    dlib. Raises `ThbenchError` for an unknown name, a missing package or missing weights.
     """
     from thbench.data.dlib_landmarks import DlibLandmarks
     from thbench.data.face_alignment_landmarks import FaceAlignmentLandmarks, weights_are_here
@@ -69,14 +69,23 @@ def load_detector(spec: str = "auto", device: str = "cpu") -> LandmarkDetector:
 
     name, _, folder = spec.partition(":")
     if name == "auto":
-        name = "face-alignment" if weights_are_here() else "dlib"
+        name = _best_that_is_here(weights_are_here("3D"), weights_are_here("2D"))
     if name == "dlib":
         return DlibLandmarks()
     if name == "face-alignment":
-        return FaceAlignmentLandmarks(device)
+        return FaceAlignmentLandmarks("2D", device)
+    if name == "face-alignment-3d":
+        return FaceAlignmentLandmarks("3D", device)
     if name == "import" and folder:
         return ImportedLandmarks(Path(folder))
-    raise ThbenchError(f"no landmark source named {spec!r}: choose auto, dlib, face-alignment or import:DIR")
+    raise ThbenchError(f"no landmark source named {spec!r}: choose auto, dlib, face-alignment, "
+                       "face-alignment-3d or import:DIR")
+
+
+def _best_that_is_here(with_3d: bool, with_2d: bool) -> str:
+    if with_3d:
+        return "face-alignment-3d"
+    return "face-alignment" if with_2d else "dlib"
 
 
 def detection_scale(height_px: int, width_px: int) -> float:

@@ -80,6 +80,7 @@ def _pack_shard(dataset: Dataset, out: Path, frames: int | None, shard: int, vid
 def _frames(dataset: Dataset, video: Video, count: int | None) -> Iterator[tuple[bytes, dict[str, Any]]]:
     positions = sampled_positions(video.n_frames, None, None, count)
     names = dataset.frame_names(video)
+    times_s = dataset.frame_times_s(video)
     frames = dataset.read(video, positions)
     images = frames.images.permute(0, 2, 3, 1).numpy()
     for position, image, landmarks in zip(positions, images, frames.landmarks, strict=True):
@@ -88,4 +89,5 @@ def _frames(dataset: Dataset, video: Video, count: int | None) -> Iterator[tuple
         encoded = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
         yield encoded, {"person": video.person, "video": video.video, "clip": clip, "frame": frame,
                         "crop": [0, 0, dataset.size_px], "box": [*low.tolist(), *high.tolist()], "faces": 1,
-                        "landmarks": landmarks.flatten().tolist(), "landmark_source": dataset.name}
+                        "landmarks": landmarks.flatten().tolist(), "landmark_source": dataset.name,
+                        "time_s": None if times_s is None else times_s[position]}

@@ -43,6 +43,10 @@ class PhotoFolder:
     def frame_names(self, video: Video) -> list[str]:
         return [file.name for file in self._files[video.person]]
 
+    def frame_times_s(self, video: Video) -> None:
+        """Photographs have no common clock."""
+        return None
+
 
 def _files_of_persons(folder: Path) -> dict[str, list[Path]]:
     persons: dict[str, list[Path]] = {}

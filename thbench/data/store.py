@@ -73,6 +73,13 @@ class PreparedStore:
         return [f"{clip}/{frame}" for clip, frame in zip(self._gather(rows, "clip"), self._gather(rows, "frame"),
                                                         strict=True)]
 
+    def frame_times_s(self, video: Video) -> list[float] | None:
+        """See `Dataset.frame_times_s`; None also for a store of before times were recorded."""
+        if "time_s" not in self._index.schema_arrow.names:
+            return None
+        times_s = self._gather(self._rows(video, range(video.n_frames)), "time_s").astype(np.float64)
+        return times_s.tolist() if np.isfinite(times_s).all() else None
+
     def _rows(self, video: Video, frames: Sequence[int]) -> NDArray[np.int64]:
         rows = self._rows_of.get(video.key)
         if rows is None:

@@ -33,5 +33,6 @@ SCHEMA = pa.schema([
     ("offset", pa.int64()),                    # of the encoded frame in its shard, in bytes
     ("size", pa.int32()),                      # of the encoded frame, in bytes
     ("crc32", pa.uint32()),
+    ("time_s", pa.float64()),                  # since the start of the clip; null where nobody recorded it
 ])
 DROPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("reason", "person", "video", "clip", "frame")])

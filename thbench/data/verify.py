@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from thbench.data.finish import table_sha256
 from thbench.data.store import PreparedStore
-from thbench.data.store_format import INDEX, SCHEMA
+from thbench.data.store_format import INDEX
 from thbench.errors import ThbenchError
 from thbench.files import inside, sha256_file
 
@@ -39,7 +39,7 @@ def _rows_of_shards(store: PreparedStore) -> Iterator[pa.Table]:
     index = pq.ParquetFile(store.path / INDEX)
     group = 0
     for shard in store.info["shards"]:
-        tables, rows = [SCHEMA.empty_table()], 0
+        tables, rows = [index.schema_arrow.empty_table()], 0
         while rows < shard["frames"] and group < index.metadata.num_row_groups:
             tables.append(index.read_row_group(group))
             rows += len(tables[-1])

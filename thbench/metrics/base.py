@@ -101,10 +101,13 @@ class SetMetric(Protocol):
         """uint8 [N, 3, H, W] -> float32 [N, D]."""
         ...
 
-    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any]) -> Estimate:
-        """The value over all frames with its delete-one-video jackknife: [N, D], [N, D] and the video of each row.
+    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any],
+                 clusters: NDArray[Any]) -> Estimate:
+        """The value over all frames [N, D] and [N, D], with its delete-one-cluster jackknife.
 
-        Row i of `real` is the true frame of row i of `generated`. The value is NaN where there are too few rows.
+        videos [N] names the video of each row, clusters [N] what is left out as one: the video
+        again, or its person. Row i of `real` is the true frame of row i of `generated`. The value
+        is NaN where there are too few rows.
         """
         ...
 

@@ -44,5 +44,6 @@ class FID:
     def features(self, images: Tensor) -> NDArray[np.float32]:
         return inception.inception_features(images, self.device)
 
-    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any]) -> Estimate:
-        return frechet_jackknife(generated, real, videos)
+    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any],
+                 clusters: NDArray[Any]) -> Estimate:
+        return frechet_jackknife(generated, real, clusters)

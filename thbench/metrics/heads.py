@@ -86,5 +86,6 @@ class FDHeads:
 
         return np.asarray(measure(images, self.device).texture.numpy(), np.float32)
 
-    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any]) -> Estimate:
-        return frechet_jackknife(generated, real, videos)
+    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any],
+                 clusters: NDArray[Any]) -> Estimate:
+        return frechet_jackknife(generated, real, clusters)

@@ -47,29 +47,51 @@ class KID:
     def features(self, images: Tensor) -> NDArray[np.float32]:
         return inception.inception_features(images, self.device)
 
-    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any]) -> Estimate:
-        return kid_jackknife(generated, real, videos)
+    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any],
+                 clusters: NDArray[Any]) -> Estimate:
+        return kid_jackknife(generated, real, videos, clusters)
 
 
-def kid_jackknife(generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any]) -> Estimate:
-    """1000 KID of matched sets [N, D] over pairs of different videos, with its delete-one-video jackknife.
+def kid_jackknife(generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any],
+                  clusters: NDArray[Any] | None = None) -> Estimate:
+    """1000 KID of matched sets [N, D] over pairs of different videos, with its jackknife.
 
-    Kernel sums are kept per pair of videos, so a replicate is a subtraction. The value is NaN below two videos, the
-    error below three.
+    clusters [N]: what the jackknife leaves out as one; by default each video. Kernel sums are kept
+    per pair of videos, so a replicate is a subtraction. The value is NaN below two videos, a
+    replicate where fewer than two stay.
     """
     labels, groups = video_groups(videos)
     x, y = np.asarray(generated, np.float64), np.asarray(real, np.float64)
     member = np.eye(len(labels))[groups]
     frames = member.sum(0)
-    # [V, V] sums of h(i, j) = k(xi, xj) + k(yi, yj) - 2 k(xi, yj) over the frames of two videos, and their numbers.
+
+    # [V, V] sums of h(i, j) = k(xi, xj) + k(yi, yj) - 2 k(xi, yj) over the frames of two videos,
+    # and their numbers.
     sums = member.T @ (_kernel(x, x) + _kernel(y, y) - 2 * _kernel(x, y)) @ member
     pairs = np.outer(frames, frames)
     np.fill_diagonal(sums, 0)
     np.fill_diagonal(pairs, 0)
-    left_sums = sums.sum() - sums.sum(0) - sums.sum(1)
-    left_pairs = pairs.sum() - pairs.sum(0) - pairs.sum(1)
+
+    left_out = np.eye(len(labels)) if clusters is None else _videos_of(groups, clusters)
     with np.errstate(invalid="ignore"):  # no pair is left: NaN
-        return Estimate(float(SCALE * sums.sum() / pairs.sum()), SCALE * left_sums / left_pairs, labels, len(groups))
+        replicates = SCALE * _without(sums, left_out) / _without(pairs, left_out)
+        value = float(SCALE * sums.sum() / pairs.sum())
+    return Estimate(value, replicates, labels, len(groups))
+
+
+def _videos_of(groups: NDArray[np.intp], clusters: NDArray[Any]) -> NDArray[np.float64]:
+    """[C, V]: 1 where a video lies in a cluster. groups [N]: the number of each row's video."""
+    labels, of_rows = video_groups(clusters)
+    inside = np.zeros((len(labels), groups.max() + 1))
+    inside[of_rows, groups] = 1
+    return inside
+
+
+def _without(pairs: NDArray[np.float64], left_out: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[C]: the sum of [V, V] without the rows and columns of the videos of each cluster [C, V]."""
+    crossing = left_out @ (pairs.sum(0) + pairs.sum(1))
+    within = np.einsum("cv,vw,cw->c", left_out, pairs, left_out)
+    return np.asarray(pairs.sum() - crossing + within, np.float64)
 
 
 def _kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

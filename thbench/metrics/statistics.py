@@ -1,7 +1,9 @@
-"""Uncertainty by video: frames of one video are near-copies of each other, so the video is the unit that counts.
+"""Uncertainty by cluster: frames of one video are near-copies of each other, and videos of one
+person are alike, so what counts is the number of clusters: videos, or persons.
 
-Delete-one-video jackknife for any statistic (Miller 2024, arXiv 2411.00640, calls the mean's case clustered standard
-errors), Student intervals, paired differences of two methods on the same videos, and Holm's correction.
+Delete-one-cluster jackknife for any statistic (Miller 2024, arXiv 2411.00640, calls the mean's case
+clustered standard errors), Student intervals, paired differences of two methods on the same videos,
+and Holm's correction.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from thbench.errors import ThbenchError
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, the videos behind it, and its values with one video left out.
+    """A number, the videos behind it, and its values with one cluster of videos left out.
 
-    replicates: float64 [V], in the order of `videos` (sorted, unique). n_frames counts the frames that entered.
+    replicates: float64 [C], one for each cluster in the order of its name: the videos themselves
+    (sorted, unique), or the persons in them. n_frames counts the frames that entered.
     """
 
     value: float
@@ -30,12 +33,12 @@ class Estimate:
 
     @property
     def se(self) -> float:
-        """The jackknife standard error; NaN below two videos."""
+        """The jackknife standard error; NaN below two clusters."""
         return jackknife_se(self.replicates)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """The two-sided Student interval with V - 1 degrees of freedom; NaN below two videos."""
-        half = _t_quantile(level, len(self.videos)) * self.se
+        """The two-sided Student interval with C - 1 degrees of freedom; NaN below two clusters."""
+        half = _t_quantile(level, len(self.replicates)) * self.se
         return self.value - half, self.value + half
 
 
@@ -49,14 +52,16 @@ class Difference:
     p: float
 
 
-def jackknife(statistic: Callable[[NDArray[np.intp]], float], videos: ArrayLike) -> Estimate:
-    """The delete-one-video jackknife of any statistic of rows.
+def jackknife(statistic: Callable[[NDArray[np.intp]], float], clusters: ArrayLike) -> Estimate:
+    """The delete-one-cluster jackknife of any statistic of rows.
 
-    `statistic` maps the indices of the rows that stay to a number; `videos` [N] names the video of each row.
+    `statistic` maps the indices of the rows that stay to a number; `clusters` [N] names what each
+    row belongs to, usually its video.
     """
-    labels, groups = video_groups(videos)
+    labels, groups = video_groups(clusters)
     rows = np.arange(len(groups))
-    replicates = [statistic(rows[groups != group]) for group in range(len(labels))] if len(labels) > 1 else [np.nan]
+    several = len(labels) > 1
+    replicates = [statistic(rows[groups != group]) for group in range(len(labels))] if several else [np.nan]
     return Estimate(statistic(rows), np.array(replicates, np.float64), labels, len(rows))
 
 
@@ -66,19 +71,29 @@ def jackknife_se(replicates: NDArray[np.float64]) -> float:
     return float(np.sqrt((v - 1) / v * np.sum((replicates - replicates.mean()) ** 2))) if v > 1 else float("nan")
 
 
-def video_mean(values: ArrayLike, videos: ArrayLike) -> Estimate:
+def video_mean(values: ArrayLike, videos: ArrayLike, clusters: ArrayLike | None = None) -> Estimate:
     """The mean of the videos' means of a per-frame number; frames that are NaN are left out.
 
-    Its jackknife standard error is the textbook one of V video means. The value is NaN when no frame is left.
+    clusters [N]: what the jackknife leaves out as one (the person of each frame); by default the
+    video, and the standard error is then the textbook one of V video means. A video lies in one
+    cluster. The value is NaN when no frame is left.
     """
     numbers = np.asarray(values, np.float64)
     kept = np.isfinite(numbers)
-    labels, groups = video_groups(np.asarray(videos)[kept])
-    if not labels:
+    if not kept.any():
         return Estimate(float("nan"), np.empty(0), (), 0)
+
+    labels, groups = video_groups(np.asarray(videos)[kept])
     means = np.bincount(groups, weights=numbers[kept]) / np.bincount(groups)
-    v = len(means)
-    replicates = (means.sum() - means) / (v - 1) if v > 1 else np.array([np.nan])
+    cluster_of = np.arange(len(labels))
+    if clusters is not None:
+        first_frames = np.unique(groups, return_index=True)[1]
+        cluster_of = video_groups(np.asarray(clusters)[kept][first_frames])[1]
+
+    sums = np.bincount(cluster_of, weights=means)
+    counts = np.bincount(cluster_of)
+    several = len(sums) > 1
+    replicates = (means.sum() - sums) / (len(means) - counts) if several else np.array([np.nan])
     return Estimate(float(means.mean()), replicates, labels, int(kept.sum()))
 
 
@@ -90,17 +105,25 @@ def paired_difference(a: Estimate, b: Estimate) -> Difference:
     if a.videos != b.videos:
         raise ThbenchError(f"a paired difference needs the same videos on both sides, got {len(a.videos)} and "
                            f"{len(b.videos)} with {len(set(a.videos) & set(b.videos))} in common")
+    if len(a.replicates) != len(b.replicates):
+        raise ThbenchError("a paired difference needs the same clusters on both sides, got "
+                           f"{len(a.replicates)} and {len(b.replicates)}")
     return difference_from_zero(Estimate(a.value - b.value, a.replicates - b.replicates, a.videos,
                                          min(a.n_frames, b.n_frames)))
 
 
 def difference_from_zero(estimate: Estimate) -> Difference:
-    """Student's test of an estimated difference against 0, with V - 1 degrees of freedom; NaN below two videos."""
-    v, se = len(estimate.videos), estimate.se
-    if v > 1 and se == 0:
+    """Student's test of an estimated difference against 0, with C - 1 degrees of freedom.
+
+    NaN below two clusters.
+    """
+    clusters, se = len(estimate.replicates), estimate.se
+    if clusters < 2:
+        p = float("nan")
+    elif se == 0:
         p = float(estimate.value == 0)
     else:
-        p = float(2 * stats.t.sf(abs(estimate.value) / se, v - 1)) if v > 1 else float("nan")
+        p = float(2 * stats.t.sf(abs(estimate.value) / se, clusters - 1))
     return Difference(estimate.value, se, estimate.interval(), p)
 
 
@@ -116,10 +139,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def video_groups(videos: ArrayLike) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-    """The sorted unique videos, and for each row the position of its video among them."""
+    """The sorted unique videos (or other labels), and for each row the position of its own."""
     labels, groups = np.unique(np.asarray(videos), return_inverse=True)
     return tuple(str(label) for label in labels), groups
 
 
-def _t_quantile(level: float, videos: int) -> float:
-    return float(stats.t.ppf((1 + level) / 2, videos - 1)) if videos > 1 else float("nan")
+def _t_quantile(level: float, clusters: int) -> float:
+    return float(stats.t.ppf((1 + level) / 2, clusters - 1)) if clusters > 1 else float("nan")

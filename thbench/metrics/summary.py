@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Set
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from thbench.runs import REAL
 
 FORMAT = 1
 Cell = tuple[str, int]  # (method, T)
+Cluster = Literal["person", "video"]
 Estimates = Mapping[Cell, Mapping[str, Estimate]]
 # (metric, cell, videos) -> the estimate of a set metric over those videos of the cell alone
 EstimateOver = Callable[[str, Cell, Set[str]], Estimate]
@@ -32,13 +33,16 @@ FRAME_KEY = ["person", "video", "frame", "position"]
 
 def summarise(frames: pd.DataFrame, cards: Mapping[str, MetricCard],
               set_estimates: Estimates | None = None, unavailable: Mapping[str, str] | None = None,
-              estimate_over: EstimateOver | None = None) -> dict[str, Any]:
+              estimate_over: EstimateOver | None = None,
+              cluster: Cluster = "video") -> dict[str, Any]:
     """The content of summary.json.
 
     frames: columns method, T (0 for "real"), person, video, frame, position, error ("" when the unit succeeded) and a
     float64 column per frame metric, NaN where it failed. set_estimates: cell -> metric -> estimate for FID and KID.
     unavailable: metric -> why it was not computed. estimate_over: asked for set estimates over the videos that two
     methods have in common, where some unit of one failed; without it such a difference is empty, with its reason.
+    cluster: what standard errors of frame metrics leave out as one, all videos of a person or each
+    video; the set estimates come with replicates of their own.
 
     A value is the mean of the videos' means. n counts scored frames and n_failed the other frames that the run
     planned; a metric whose policy is "score-zero" counts the frames it could not score as 0, in values and differences.
@@ -49,13 +53,15 @@ def summarise(frames: pd.DataFrame, cards: Mapping[str, MetricCard],
     cells = _cells(frames)
     tables = {cell: _with_policies(frames[(frames.method == cell[0]) & (frames["T"] == cell[1])], cards)
               for cell in cells}
-    rows = [_row(cell, tables[cell], cards, set_estimates.get(cell, {}), unavailable) for cell in cells]
+    rows = [_row(cell, tables[cell], cards, set_estimates.get(cell, {}), unavailable, cluster)
+            for cell in cells]
     differences = []
     for name in cards:
         if name not in unavailable:
-            differences += _holm([_difference(name, a, b, tables, set_estimates, estimate_over)
+            differences += _holm([_difference(name, a, b, tables, set_estimates, estimate_over, cluster)
                                   for a, b in combinations(cells, 2) if a[1] == b[1] and REAL not in (a[0], b[0])])
-    return {"format": FORMAT, "metrics": {name: _described(card) for name, card in cards.items()}, "rows": rows,
+    return {"format": FORMAT, "cluster": cluster,
+            "metrics": {name: _described(card) for name, card in cards.items()}, "rows": rows,
             "differences": differences}
 
 
@@ -85,19 +91,22 @@ def _with_policies(table: pd.DataFrame, cards: Mapping[str, MetricCard]) -> pd.D
 
 
 def _row(cell: Cell, table: pd.DataFrame, cards: Mapping[str, MetricCard], estimates: Mapping[str, Estimate],
-         unavailable: Mapping[str, str]) -> dict[str, Any]:
+         unavailable: Mapping[str, str], cluster: Cluster) -> dict[str, Any]:
     succeeded = table[table.error == ""]
     failed = table[table.error != ""]
     return {
         "method": cell[0], "T": cell[1],
         "n_videos": len(succeeded[["person", "video"]].drop_duplicates()),
+        "n_persons": succeeded.person.nunique(),
         "n_frames": len(succeeded),
         "n_failed_units": len(failed[["person", "video"]].drop_duplicates()),
-        "metrics": {name: _entry(name, table, estimates.get(name), unavailable.get(name)) for name in cards},
+        "metrics": {name: _entry(name, table, estimates.get(name), unavailable.get(name), cluster)
+                    for name in cards},
     }
 
 
-def _entry(name: str, table: pd.DataFrame, estimate: Estimate | None, reason: str | None) -> dict[str, Any]:
+def _entry(name: str, table: pd.DataFrame, estimate: Estimate | None, reason: str | None,
+           cluster: Cluster) -> dict[str, Any]:
     if reason is not None:
         return _empty(0, reason)
     if estimate is not None and not math.isfinite(estimate.value):
@@ -107,7 +116,7 @@ def _entry(name: str, table: pd.DataFrame, estimate: Estimate | None, reason: st
     if name not in table:
         return _empty(0, "not computed for this row")
     scored = int(np.isfinite(table.loc[table.error == "", name]).sum())
-    estimate = video_mean(table[f"{name}/value"], _videos(table))
+    estimate = video_mean(table[f"{name}/value"], _videos(table), _clusters(table, cluster))
     return _numbers(estimate, scored, len(table)) if estimate.videos else _empty(len(table), "no frame could be scored")
 
 
@@ -122,13 +131,13 @@ def _empty(n_failed: int, reason: str) -> dict[str, Any]:
 
 
 def _difference(name: str, a: Cell, b: Cell, tables: Mapping[Cell, pd.DataFrame], set_estimates: Estimates,
-                estimate_over: EstimateOver | None) -> dict[str, Any]:
+                estimate_over: EstimateOver | None, cluster: Cluster) -> dict[str, Any]:
     entry: dict[str, Any] = {"metric": name, "T": a[1], "a": a[0], "b": b[0], "difference": None, "se": None,
                              "ci95": None, "p": math.nan, "reason": None}
     try:
         ours, theirs = set_estimates.get(a, {}).get(name), set_estimates.get(b, {}).get(name)
         if ours is None or theirs is None:
-            found = _frame_difference(name, tables[a], tables[b])
+            found = _frame_difference(name, tables[a], tables[b], cluster)
         else:
             if estimate_over and ours.videos != theirs.videos:
                 common = set(ours.videos) & set(theirs.videos)
@@ -140,12 +149,13 @@ def _difference(name: str, a: Cell, b: Cell, tables: Mapping[Cell, pd.DataFrame]
             "p": found.p}
 
 
-def _frame_difference(name: str, a: pd.DataFrame, b: pd.DataFrame) -> Difference:
+def _frame_difference(name: str, a: pd.DataFrame, b: pd.DataFrame, cluster: Cluster) -> Difference:
     column = f"{name}/value"
     if column not in a or column not in b:
         raise ThbenchError("not computed for both methods")
     both = a.merge(b, on=FRAME_KEY, suffixes=("/a", "/b"))
-    estimate = video_mean(both[f"{column}/a"] - both[f"{column}/b"], _videos(both))
+    difference = both[f"{column}/a"] - both[f"{column}/b"]
+    estimate = video_mean(difference, _videos(both), _clusters(both, cluster))
     if not estimate.videos:
         raise ThbenchError("no frame was scored for both methods")
     return difference_from_zero(estimate)
@@ -164,6 +174,10 @@ def _described(card: MetricCard) -> dict[str, Any]:
 
 def _videos(table: pd.DataFrame) -> pd.Series[str]:
     return table.person.astype(str) + "/" + table.video.astype(str)
+
+
+def _clusters(table: pd.DataFrame, cluster: Cluster) -> pd.Series[str]:
+    return table.person.astype(str) if cluster == "person" else _videos(table)
 
 
 def _number(value: float) -> float | None:

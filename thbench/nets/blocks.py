@@ -40,7 +40,7 @@ class FirstBlock(nn.Module):
         self.skip = conv(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.avg_pool2d(self.conv2(F.relu(self.conv1(x))) + self.skip(x), 2)
+        return halve(self.conv2(F.relu(self.conv1(x))) + self.skip(x))
 
 
 class DownBlock(nn.Module):
@@ -58,7 +58,7 @@ class DownBlock(nn.Module):
         h = self.conv1(F.relu(self.norm1(x)))
         h = self.conv2(F.relu(self.norm2(h)))
         # Pooling is linear and the skip is a 1x1 convolution, so one pooling of the sum serves both paths.
-        return F.avg_pool2d(h + self.skip(x), 2)
+        return halve(h + self.skip(x))
 
 
 class FlatBlock(nn.Module):
@@ -139,6 +139,15 @@ class SelfAttention(nn.Module):
         attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
         change: Tensor = self.gamma * attended[:, 0].transpose(1, 2).reshape(x.shape)
         return x + change
+
+
+def halve(x: Tensor) -> Tensor:
+    """Average pooling by 2; an odd last row or column is pooled with zeros, never dropped.
+
+    At 224 pixels the last block sees 7 x 7: dropping its seventh row would make the network blind to
+    the lowest and rightmost 32 pixels, and leave 3 x 3 instead of 4 x 4.
+    """
+    return F.avg_pool2d(x, 2, ceil_mode=True, divisor_override=4)
 
 
 def double(x: Tensor) -> Tensor:

@@ -19,6 +19,8 @@ class FineTuneConfig:
     """40 epochs over the T shots in batches of min(T, 8), with the learning rates of meta-learning.
 
     The last three are the ablations of appendix A.2: where psi' and w' start, and whether L'_ADV is in the objective.
+    generator_start: psi' = P e_NEW from the embedder; "random-embedding" puts noise in the place of
+    e_NEW, "random" noise in the place of psi' itself.
     """
 
     epochs: int = 40
@@ -27,7 +29,7 @@ class FineTuneConfig:
     lr_discriminator: float = 2e-4
     discriminator_steps: int = 2
     weight_feature_matching: float = 10.0
-    generator_start: Literal["embedder", "random"] = "embedder"
+    generator_start: Literal["embedder", "random", "random-embedding"] = "embedder"
     discriminator_start: Literal["embedder", "random"] = "embedder"
     adversarial: bool = True
 
@@ -103,13 +105,19 @@ def _discriminator_steps(judge: PersonDiscriminator, optimiser: torch.optim.Opti
 
 def _generator_start(generator: Generator, embedding: Tensor, config: FineTuneConfig,
                      random: torch.Generator) -> Tensor:
-    """psi' = P e_NEW [1, A], or normal noise of the same mean and spread for the ablation."""
+    """psi' [1, A]: P e_NEW, P of a random embedding, or noise, each as FineTuneConfig says."""
+    if config.generator_start == "random-embedding":
+        # Embeddings are sums of ReLUs, so none of their values is negative.
+        embedding = _noise_like(embedding, random).clamp(min=0)
     with torch.no_grad():
         predicted = generator.project(embedding[None])
-    if config.generator_start == "embedder":
-        return predicted
-    noise = torch.randn(predicted.shape, generator=random).to(predicted.device)
-    return predicted.mean() + predicted.std() * noise
+    return _noise_like(predicted, random) if config.generator_start == "random" else predicted
+
+
+def _noise_like(values: Tensor, random: torch.Generator) -> Tensor:
+    """Normal noise of the shape, mean and spread of `values`."""
+    noise = torch.randn(values.shape, generator=random).to(values.device)
+    return values.mean() + values.std() * noise
 
 
 def _discriminator_start(embedding: Tensor, config: FineTuneConfig, random: torch.Generator) -> Tensor:

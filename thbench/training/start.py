@@ -23,7 +23,9 @@ def start_training(method: str, dataset: str, out: Path, *, preset: str = "paper
     """Builds the configuration (preset, then `settings` like "batch=16") and trains; see `loop.train`.
 
     Without `steps`, `steps_of` gives the steps that another training folder has taken, else the configuration's epochs
-    do: passes over the training videos, one episode each.
+    do: passes over the training videos, one episode each. A configuration without epochs takes as
+    many steps as `ours` does with this preset (section 4: Pix2pixHD "for the same amount of
+    iterations as our system").
     """
     trainer = load_trainer(method)
     variants: dict[str | None, dict[str, str]] = {None: {}, **getattr(trainer, "variants", {})}
@@ -36,7 +38,7 @@ def start_training(method: str, dataset: str, out: Path, *, preset: str = "paper
     if steps_of is not None:
         steps = _steps_taken(steps_of)
     if steps is None:
-        steps = math.ceil(config.epochs * len(videos_of(data, "train")) / config.batch)
+        steps = _default_steps(config, preset, len(videos_of(data, "train")))
     train(trainer, config, data, LoopConfig(steps=steps, **loop), out, resume, quiet)
 
 
@@ -50,6 +52,12 @@ def parameter_counts(method: str, preset: str) -> dict[str, int]:
     trainer = load_trainer(method)
     counts: dict[str, int] = trainer.parameter_counts(trainer.configure(preset))
     return counts
+
+
+def _default_steps(config: Any, preset: str, videos: int) -> int:
+    like = config if config.epochs is not None else load_trainer("ours").configure(preset)
+    steps: int = math.ceil(like.epochs * videos / like.batch)
+    return steps
 
 
 def _setting(text: str) -> tuple[str, str]:

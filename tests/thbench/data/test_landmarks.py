@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -168,6 +169,22 @@ def test_missing_face_alignment_weights_are_named_and_auto_takes_dlib(tmp_path: 
     assert load_detector("auto").source == "dlib"
 
 
+@pytest.mark.parametrize(("here", "chosen"), [
+    ({"fan-3d", "fan-2d", "s3fd"}, "face-alignment-3d"), ({"fan-2d", "s3fd"}, "face-alignment"),
+    ({"fan-3d", "fan-2d"}, "dlib"), (set(), "dlib")])
+def test_auto_takes_the_papers_landmarks_where_their_weights_are(
+        here: set[str], chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from thbench.data import dlib_landmarks, face_alignment_landmarks
+
+    monkeypatch.setattr(face_alignment_landmarks, "find", lambda file: file.name in here)
+    made = []
+    monkeypatch.setattr(face_alignment_landmarks, "FaceAlignmentLandmarks",
+                        lambda kind, device: made.append(face_alignment_landmarks.SOURCES[kind]))
+    monkeypatch.setattr(dlib_landmarks, "DlibLandmarks", lambda: made.append("dlib"))
+    load_detector("auto")
+    assert made == [chosen]
+
+
 class BlobNetwork(torch.nn.Module):
     """Stands in for FAN's weights, which are not here: 68 heatmaps that depend on the pixels."""
 
@@ -182,8 +199,10 @@ class BlobNetwork(torch.nn.Module):
 
 @pytest.mark.slow
 @needs_vox1
-def test_batched_face_alignment_gives_what_the_library_gives(tmp_path: Path, photo: NDArray[np.uint8],
-                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kind", "network"), [("2D", "2DFAN-4"), ("3D", "3DFAN-4")])
+def test_batched_face_alignment_gives_what_the_library_gives(
+        tmp_path: Path, photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch,
+        kind: Literal["2D", "3D"], network: str) -> None:
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # compiling takes longer than all else here
     import face_alignment
     from face_alignment.detection.sfd import sfd_detector
@@ -201,13 +220,20 @@ def test_batched_face_alignment_gives_what_the_library_gives(tmp_path: Path, pho
         def detect_from_batch(self, batch: torch.Tensor) -> list[list[NDArray[np.float64]]]:
             return [boxes[:2], boxes[2:], []][:len(batch)]
 
-    monkeypatch.setattr(face_alignment.FaceAlignment, "_load_native", lambda self, *rest: BlobNetwork().eval())
+    loaded = []
+
+    def load(self: object, name: str, *rest: object) -> torch.nn.Module:
+        loaded.append(name)
+        return BlobNetwork().eval()
+
+    monkeypatch.setattr(face_alignment.FaceAlignment, "_load_native", load)
     monkeypatch.setattr(sfd_detector, "SFDDetector", FoundBoxes)
     monkeypatch.setattr("face_alignment.detection.sfd.FaceDetector", FoundBoxes)
     monkeypatch.setattr(ours, "missing", lambda name: None)
     monkeypatch.setattr(ours, "weight_path", lambda name: tmp_path / name)
     monkeypatch.setattr(ours, "weight_sha256", lambda name: "0" * 64)
-    detector = ours.FaceAlignmentLandmarks()
+    detector = ours.FaceAlignmentLandmarks(kind)
+    assert loaded == [network]
     photos = [scaled(photo, 320 / len(photo))] * 3
     found = detector.detect(photos, [KEY] * 3)
     assert [len(faces) for faces in found] == [2, 1, 0]

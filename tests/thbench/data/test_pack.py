@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from thbench.data.dataset import Video
 from thbench.data.pack import pack
+from thbench.data.shards import table_writer
 from thbench.data.store import PreparedStore
+from thbench.data.store_format import ROWS_PER_GROUP
 from thbench.data.synthetic import synth
+from thbench.data.verify import verify
 from thbench.errors import ThbenchError
 
 
@@ -32,6 +36,9 @@ class TwoPersons:
     def frame_names(self, video):
         return [f"c/{index:04d}" for index in range(video.n_frames)]
 
+    def frame_times_s(self, video):
+        return None if video.person == "p400" else [index / 25 for index in range(video.n_frames)]
+
 
 def test_a_packed_dataset_reads_the_same(tmp_path):
     pack(TwoPersons(), tmp_path / "store")
@@ -42,6 +49,18 @@ def test_a_packed_dataset_reads_the_same(tmp_path):
         assert torch.equal(kept.images, own.images)
         torch.testing.assert_close(kept.landmarks, own.landmarks)
         assert store.frame_names(video) == dataset.frame_names(video)
+        assert store.frame_times_s(video) == dataset.frame_times_s(video)
+
+
+def test_a_store_of_before_times_were_recorded_has_none_and_is_whole(tmp_path):
+    pack(TwoPersons(), tmp_path / "store")
+    index = tmp_path / "store" / "index.parquet"
+    table = pq.read_table(index).drop_columns("time_s")
+    with table_writer(index, table.schema) as writer:
+        writer.write_table(table, ROWS_PER_GROUP)
+    store = PreparedStore(tmp_path / "store")
+    assert store.frame_times_s(store.videos[0]) is None
+    assert "is whole" in verify(tmp_path / "store")
 
 
 def test_fewer_videos_and_frames_are_evenly_spaced(tmp_path):

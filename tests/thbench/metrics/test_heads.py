@@ -62,10 +62,10 @@ def test_distance_grows_with_damage_and_is_zero_for_equal_sets(unseen):
     names = np.repeat([f"p{n}" for n in range(PERSONS)], 6)
     features = metric.features(true)
     assert features.shape == (len(true), 160)
-    assert metric.estimate(features, features, names).value == pytest.approx(0, abs=1e-6)
+    assert metric.estimate(features, features, names, names).value == pytest.approx(0, abs=1e-6)
 
     def distance(images: torch.Tensor) -> float:
-        return metric.estimate(metric.features(images), features, names).value
+        return metric.estimate(metric.features(images), features, names, names).value
 
     slight, strong = (F.avg_pool2d(true.float(), size, 1, size // 2, count_include_pad=False).round().to(torch.uint8)
                       for size in (3, 7))

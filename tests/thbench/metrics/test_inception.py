@@ -84,9 +84,9 @@ def test_official_file_goes_through_the_registry_and_is_shared_by_fid_and_kid(
     x, y = FID().features(images(6, 0)), KID().features(images(6, 1))
     videos = np.repeat([0, 1, 2], 2)
     assert x.dtype == np.float32
-    assert abs(FID().estimate(x, x, videos).value) < 1e-6 * np.var(x, axis=0).sum()
-    assert FID().estimate(x, y, videos).value > 0
-    assert np.isfinite(KID().estimate(x, y, videos).se)
+    assert abs(FID().estimate(x, x, videos, videos).value) < 1e-6 * np.var(x, axis=0).sum()
+    assert FID().estimate(x, y, videos, videos).value > 0
+    assert np.isfinite(KID().estimate(x, y, videos, videos).se)
 
 
 def test_without_the_file_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

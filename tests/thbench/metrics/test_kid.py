@@ -61,3 +61,15 @@ def test_one_video_has_no_value_and_two_have_no_error() -> None:
     assert np.isnan(one.value)
     assert two.value == 0
     assert np.isnan(two.se)
+
+
+def test_replicates_by_person_are_those_of_the_frames_that_stay() -> None:
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(24, 4)), rng.normal(size=(24, 4))
+    videos = np.repeat([f"v{i}" for i in range(8)], 3)
+    persons = np.repeat(["p", "q", "p", "r", "q", "r", "s", "p"], 3)
+    estimate = kid_jackknife(x, y, videos, persons)
+    by_hand = [kid_jackknife(x[kept], y[kept], videos[kept]).value
+               for kept in (persons != person for person in "pqrs")]
+    np.testing.assert_allclose(estimate.replicates, by_hand)
+    assert estimate.value == pytest.approx(kid_jackknife(x, y, videos).value)

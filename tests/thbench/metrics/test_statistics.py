@@ -53,6 +53,50 @@ def test_one_video_has_a_value_and_no_interval() -> None:
     assert np.isnan([estimate.se, *estimate.interval()]).all()
 
 
+def test_a_cluster_of_videos_is_left_out_as_one() -> None:
+    videos = np.repeat(["a1", "a2", "b1", "c1", "c2", "c3"], 2)
+    values = RNG.normal(size=12)
+    estimate = video_mean(values, videos, [video[0] for video in videos])
+    means = values.reshape(6, 2).mean(1)
+    by_hand = [means[2:].mean(), np.delete(means, 2).mean(), means[:3].mean()]
+    assert estimate.value == pytest.approx(means.mean())
+    np.testing.assert_allclose(estimate.replicates, by_hand)
+    assert estimate.videos == ("a1", "a2", "b1", "c1", "c2", "c3")
+
+
+def test_clusters_of_one_video_each_change_nothing() -> None:
+    videos = np.repeat([f"v{i}" for i in range(7)], 5)
+    values = RNG.normal(size=35)
+    alone = video_mean(values, videos)
+    clustered = video_mean(values, videos, [f"person of {video}" for video in videos])
+    np.testing.assert_array_equal(alone.replicates, clustered.replicates)
+    assert alone.interval() == clustered.interval()
+
+
+def test_paired_difference_refuses_other_clusters() -> None:
+    by_video = video_mean([1.0, 2.0, 3.0], ["a", "b", "c"])
+    by_person = video_mean([1.0, 2.0, 3.0], ["a", "b", "c"], ["p", "p", "q"])
+    with pytest.raises(ThbenchError, match="same clusters"):
+        paired_difference(by_video, by_person)
+
+
+def test_intervals_by_person_cover_where_those_by_video_are_too_narrow() -> None:
+    """1000 draws of 50 videos of 30 persons, as the paper's, whose videos of one person are alike."""
+    generator = np.random.default_rng(2)
+    persons = np.concatenate([np.arange(30), generator.integers(0, 30, 20)])
+    videos = np.arange(50)
+    covered = {"person": 0, "video": 0}
+    for _ in range(1000):
+        values = 0.3 + generator.normal(size=30)[persons] + 0.3 * generator.normal(size=50)
+        for cluster, labels in (("person", persons), ("video", videos)):
+            low, high = video_mean(values, videos, labels).interval()
+            covered[cluster] += low <= 0.3 <= high
+    # 1000 binomial draws at .95 leave 930 to 970 about once in 500; the jackknife of uneven
+    # clusters is a little wide.
+    assert 925 <= covered["person"] <= 980
+    assert covered["video"] < 920
+
+
 def test_paired_difference_is_the_paired_t_test() -> None:
     videos = [f"v{i:02}" for i in range(12)]
     a, b = RNG.normal(size=12), RNG.normal(size=12)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from thbench.errors import ThbenchError
-from thbench.nets.blocks import AdaIN, SelfAttention
+from thbench.nets.blocks import AdaIN, SelfAttention, halve
 from thbench.nets.config import PRESETS, NetConfig, preset
 from thbench.nets.discriminator import Discriminator, PersonDiscriminator, VideoEmbeddings
 from thbench.nets.embedder import Embedder
@@ -90,6 +90,27 @@ def test_generator_keeps_the_size_and_range(upsample):
     frames = Generator(config)(torch.rand(2, 3, 32, 32) * 2 - 1, torch.randn(2, 16))
     assert frames.shape == (2, 3, 32, 32)
     assert frames.abs().max() <= 1
+
+
+def test_224_pixels_are_seen_up_to_every_edge_and_end_at_4x4():
+    """Dropping the seventh row of 7 x 7 left the lowest and rightmost 32 pixels .4 of the average."""
+    config = NetConfig(size_px=224, channels=8, max_channels=32, embedding=32)
+    torch.manual_seed(0)
+    frame = (torch.rand(1, 3, 224, 224) * 2 - 1).requires_grad_()
+    landmark_image = torch.rand(1, 3, 224, 224) * 2 - 1
+    vector = Embedder(config).eval()(frame, landmark_image)
+    gradient, = torch.autograd.grad((vector * torch.randn(vector.shape)).sum(), frame)
+
+    sensitivity = gradient.abs().sum(dim=(0, 1))
+    edges = sensitivity[-32:], sensitivity[:32], sensitivity[:, -32:], sensitivity[:, :32]
+    assert all(edge.mean() > 0.7 * sensitivity.mean() for edge in edges)
+    features = Discriminator(config).eval().describe(frame.detach(), landmark_image)[1]
+    assert features[-1].shape[-2:] == (4, 4)
+
+
+def test_pooling_an_even_size_is_plain_average_pooling():
+    x = torch.randn(2, 3, 16, 8)
+    assert torch.equal(halve(x), nn.functional.avg_pool2d(x, 2))
 
 
 def test_score_is_the_projection_of_equation_5():

@@ -88,6 +88,23 @@ def test_random_starts_differ_from_the_embedders(meta, person):
     assert (random.discriminator.w - w0).abs().max() <= 0.1 + 1e-6
 
 
+def test_a_random_embedding_start_is_the_projection_of_noise_like_the_embedding(meta, person):
+    config = replace(CONFIG, epochs=0, generator_start="random-embedding")
+    embedding, still = tune(meta, person, replace(CONFIG, epochs=0))
+    _, random = tune(meta, person, config)
+    assert (random.adaptive - still.adaptive).abs().max() > 0
+    assert torch.equal(random.discriminator.w, still.discriminator.w)
+
+    # P is affine, so what it makes of an embedding gives the embedding back.
+    generator = meta.generator.module.eval()
+    with torch.no_grad():
+        origin = generator.project(torch.zeros(1, len(embedding)))
+        matrix = generator.project(torch.eye(len(embedding))) - origin
+    noise = torch.linalg.lstsq(matrix.T, (random.adaptive - origin).T).solution[:, 0]
+    assert noise.min() >= -1e-4
+    assert 0.3 * embedding.mean() < noise.mean() < 3 * embedding.mean()
+
+
 @pytest.mark.slow
 def test_fine_tuning_reproduces_the_shots_better_than_feed_forward(meta, person):
     x, y = person

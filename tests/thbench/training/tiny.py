@@ -37,6 +37,9 @@ class FewHeads:
     def frame_names(self, video):
         return [f"0/{index:04d}" for index in range(video.n_frames)]
 
+    def frame_times_s(self, video):
+        return None
+
 
 def trainer(config: OursConfig = TINY, seed: int = 0) -> tuple[OursTrainer, EpisodeBatches]:
     fabric = Fabric(accelerator="cpu", devices=1)

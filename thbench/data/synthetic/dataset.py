@@ -74,6 +74,11 @@ class Synth:
         self._numbers(video)
         return [f"00001/{frame:07d}" for frame in range(FRAMES)]
 
+    def frame_times_s(self, video: Video) -> list[float]:
+        """See `Dataset.frame_times_s`."""
+        self._numbers(video)
+        return [frame / FRAMES_PER_SECOND for frame in range(FRAMES)]
+
     def _numbers(self, video: Video) -> tuple[int, int]:
         """Person and video number. The videos lie in a regular order, so a name says where."""
         try:
