@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from thbench.errors import ThbenchError
@@ -23,7 +24,8 @@ HEADER_TIME_S = 10.0
 KEEP_ALIVE_S = 30            # between two requests, and for taking a response
 MOST_CONNECTIONS = 1000
 FEWEST_CONNECTIONS = 16
-OTHER_DESCRIPTORS = 72       # database, pictures, and what one round of accepting may overshoot
+THREADS = 8                  # each holds up to three files of SQLite; more of them only wait
+OTHER_DESCRIPTORS = 72       # of threads, and what rounds of accepting may overshoot
 ACCEPTED_AT_ONCE = 8         # three such rounds pass before a connection too many is closed
 QUEUE = 1024                 # connections that wait in the kernel
 LOG_PERIOD_S = 60.0
@@ -146,6 +148,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """asyncio takes its backlog both for a round of accepting and for the kernel's queue."""
+        current_default_thread_limiter().total_tokens = THREADS
         await super().startup(sockets)
         self.listener.listen(QUEUE)
 

@@ -165,7 +165,7 @@ class Site:
                   "unknown": HTTPStatus.NOT_FOUND, "gone": HTTPStatus.GONE}[answered.outcome]
         if status == HTTPStatus.NOT_FOUND:
             raise HTTPException(status)
-        state = _state(await run_in_threadpool(self.store.standing, participant))
+        state = _state(answered.standing)
         if answered.practice_solution is not None and status == HTTPStatus.OK:
             state["right"] = answered.practice_solution + 1
         return JSONResponse(state, status)
