@@ -70,6 +70,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--videos", type=int, default=50)
     parser.add_argument("--rows", type=int, default=15)
     parser.add_argument("--triplets-per-row", type=int, default=320)
+    parser.add_argument("--trials-per-form", type=int, default=50)
     parser.add_argument("--size", type=int, default=256, help="pixels of a panel")
     parser.add_argument("--concurrent", type=int, default=60, help="raters at the same time, without pauses")
     parser.add_argument("--dropout", type=float, default=0.1)
@@ -80,7 +81,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def make_study(scratch: Path, options: argparse.Namespace) -> Study:
     build_study(write_run(scratch / "run", options.videos, options.rows, options.size), scratch / "study",
-                triplets_per_row=options.triplets_per_row)
+                triplets_per_row=options.triplets_per_row,
+                trials_per_form=options.trials_per_form)
     study = Study.open(scratch / "study")
     rates = dict.fromkeys(("session_per_s", "address_per_s", "entries_per_s"), 1000000.0)
     write_json(study.settings_json, {**read_json(study.settings_json), "lease_minutes": options.lease_s / 60,
@@ -127,6 +129,7 @@ def measure(study: Study, db: str, options: argparse.Namespace) -> dict[str, obj
         began = time.perf_counter()
         asyncio.run(run_raters(load, study, db, options, server, port))
         elapsed_s = time.perf_counter() - began
+        server_cpu_s = cpu_s(server[-1].pid)
     finally:
         server[-1].kill()
         server[-1].wait()
@@ -136,10 +139,19 @@ def measure(study: Study, db: str, options: argparse.Namespace) -> dict[str, obj
             "kills": len(server) - 1, "answers": len(load.accepted), "elapsed_s": round(elapsed_s, 1),
             "answers_per_s": round(len(load.accepted) / elapsed_s, 1),
             "pictures_per_s": round(len(load.times_s["picture"]) / elapsed_s, 1),
+            "server_cpu_ms_per_answer": (round(1000 * server_cpu_s / len(load.accepted), 2)
+                                         if not options.kills else None),
             "answer_ms_p50_p95_p99": percentiles_ms(every),
             "picture_ms_p50_p95_p99": percentiles_ms(load.times_s["picture"]),
             "mean_picture_kB": round(load.bytes / 1000 / max(1, len(load.times_s["picture"])), 1),
             "concurrent": options.concurrent, "retries": dict(load.failures)}
+
+
+def cpu_s(pid: int) -> float:
+    """The CPU time of a process so far, of all its threads, in user and kernel mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user_ticks, system_ticks = int(fields[11]), int(fields[12])
+    return (user_ticks + system_ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

@@ -10,9 +10,9 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, Literal
 from reports.study.forms import Trial
 from reports.study.settings import Settings, load_settings
 from thbench.errors import ThbenchError
-from thbench.files import read_json, sha256_json, write_json, write_text
+from thbench.files import read_json, sha256_json, write_json
 
 FORMAT = 1
 Kind = Literal["main", "practice", "gold", "attention"]
@@ -117,6 +117,12 @@ class Study:
     def settings(self) -> Settings:
         return load_settings(self.settings_json)
 
+    def require_responsible(self) -> None:
+        """Raises `ThbenchError` when participants would not be told who asks and for how long."""
+        if missing := self.settings.missing_for_the_public:
+            raise ThbenchError(f"participants must be told who asks and for how long: "
+                               f"fill in {', '.join(missing)} in {self.settings_json}")
+
     @cached_property
     def keys(self) -> Keys:
         return Keys(**read_json(self.secrets_json))
@@ -145,9 +151,12 @@ def save_design(path: Path, design: Design) -> None:
 
 
 def save_new_keys(path: Path) -> None:
-    """Random keys, readable by their owner only."""
-    write_text(path, "")
-    os.chmod(path, 0o600)
-    names: Sequence[str] = ("cookie", "identity", "owner")
-    write_json(path, {name: secrets.token_urlsafe(32) for name in names})
-    os.chmod(path, 0o600)
+    """Random keys in a new file that nobody but its owner could read at any time."""
+    keys = {name: secrets.token_urlsafe(32) for name in ("cookie", "identity", "owner")}
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(keys, file, indent=1)
+        file.write("\n")
+        file.flush()
+        os.fsync(descriptor)

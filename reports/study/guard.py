@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ipaddress
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reports.study.sessions import Sessions
 from reports.study.settings import Rates
 
 BODY_LIMIT = 4096
@@ -47,7 +50,11 @@ class Buckets:
 
 
 class Addresses:
-    """Names network addresses by a hash whose salt lives in memory and changes every day; no address is kept."""
+    """Names network addresses by a hash whose salt lives in memory and changes every day.
+
+    No address is kept. A household or a rented machine has a whole /64 of IPv6, so that counts as
+    one address.
+    """
 
     def __init__(self) -> None:
         self.day, self.salt = -1, b""
@@ -56,14 +63,28 @@ class Addresses:
         today = int(time.time() // 86400)
         if today != self.day:
             self.day, self.salt = today, secrets.token_bytes(16)
-        return hashlib.blake2b(address.encode(), key=self.salt, digest_size=12).hexdigest()
+        return hashlib.blake2b(_network(address).encode(), key=self.salt, digest_size=12).hexdigest()
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 class Guard:
     """Wraps the application. public_url is its address as browsers see it, "" for the one they asked for."""
 
-    def __init__(self, app: ASGIApp, rates: Rates, public_url: str, cookie: str) -> None:
-        self.app, self.rates, self.public_url, self.cookie = app, rates, public_url.rstrip("/"), cookie
+    def __init__(self, app: ASGIApp, rates: Rates, public_url: str, sessions: Sessions) -> None:
+        self.app, self.rates, self.public_url = app, rates, public_url.rstrip("/")
+        self.sessions = sessions
         self.buckets, self.addresses = Buckets(), Addresses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,20 +112,20 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)
-        if not self._within_rates(scope, headers):
+        if not self._within_rates(scope):
             return PlainTextResponse("too many requests", 429, {"retry-after": "2"})
         if scope["method"] not in ("GET", "HEAD") and not self._from_here(scope, headers):
             return PlainTextResponse("from another site", 403)
         return None
 
-    def _within_rates(self, scope: Scope, headers: Headers) -> bool:
+    def _within_rates(self, scope: Scope) -> bool:
         address = self.addresses.name(scope["client"][0] if scope.get("client") else "")
         rates = self.rates
         wanted = [(f"address {address}", rates.address_per_s, rates.address_burst)]
         if scope["method"] == "POST" and scope["path"] in ENTRIES:
             wanted.append((f"entry {address}", rates.entries_per_s, rates.entries_burst))
-        if session := _cookie(headers.getlist("cookie"), self.cookie):
-            wanted.append((f"session {self.addresses.name(session)}", rates.session_per_s, rates.session_burst))
+        if participant := self.sessions.participant(HTTPConnection(scope)):
+            wanted.append((f"session {participant}", rates.session_per_s, rates.session_burst))
         return all(self.buckets.take(key, per_s, burst) for key, per_s, burst in wanted)
 
     def _from_here(self, scope: Scope, headers: Headers) -> bool:
@@ -119,15 +140,6 @@ class Guard:
             parts = urlsplit(self.public_url)
             return f"{parts.scheme}://{parts.netloc}"
         return f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}"
-
-
-def _cookie(lines: Iterable[str], name: str) -> str:
-    for line in lines:
-        for part in line.split(";"):
-            key, _, value = part.strip().partition("=")
-            if key == name:
-                return value
-    return ""
 
 
 async def _whole_body(receive: Receive) -> bytes | None:

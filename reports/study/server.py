@@ -5,12 +5,10 @@ Nothing of the design is ever sent: a browser gets random tokens, one picture pe
 
 from __future__ import annotations
 
-import hmac
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -25,11 +23,10 @@ from reports.study.guard import Guard
 from reports.study.owner import progress
 from reports.study.pages import client_settings, templates
 from reports.study.requests import TOKEN, BadRequestError, parse_answer, parse_device, parse_object
+from reports.study.sessions import OWNER, OWNER_AGE_S, SESSION, SESSION_AGE_S, Sessions
 from reports.study.stimuli import compose, read_image
 from reports.study.store import Agreement, AlreadyTakingPartError, Standing, Store, StudyFullError
 
-SESSION, OWNER = "thbench_study", "thbench_owner"
-SESSION_AGE_S, TICKET_AGE_S, OWNER_AGE_S = 14 * 86400, 6 * 3600, 12 * 3600
 ID_LENGTH = 100
 STATIC = {"study.css": "text/css", "study.js": "text/javascript", "server.js": "text/javascript"}
 PICTURE = "image/jpeg"
@@ -37,7 +34,8 @@ PICTURE = "image/jpeg"
 
 def make_app(study: Study, store: Store, public_url: str = "") -> Starlette:
     """The ASGI application of a study."""
-    site = Site(study, store, public_url)
+    sessions = Sessions(study)
+    site = Site(study, store, sessions, public_url)
     routes = [
         Route("/", site.welcome), Route("/", site.agree, methods=["POST"]), Route("/declined", site.declined),
         Route("/study", site.trials), Route("/end", site.end), Route("/full", site.full),
@@ -46,17 +44,20 @@ def make_app(study: Study, store: Store, public_url: str = "") -> Starlette:
         Route("/api/answer", site.answer, methods=["POST"]), Route("/picture/{token}", site.picture),
         Route("/static/{name}", site.static), Route("/owner", site.owner),
         Route("/owner", site.owner_login, methods=["POST"]), Route("/healthz", site.health)]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _error, BadRequestError: _bad_request,
-                                                        Exception: _failure},
-                     middleware=[Middleware(Guard, rates=study.settings.rates, public_url=public_url,
-                                            cookie=SESSION)])
+    guard = Middleware(Guard, rates=study.settings.rates, public_url=public_url, sessions=sessions)
+    app = Starlette(routes=routes, middleware=[guard], exception_handlers={
+        HTTPException: _error, BadRequestError: _bad_request, Exception: _failure})
+
+    app.router.redirect_slashes = False   # it would send browsers to whatever host they name
+    return app
 
 
 class Site:
     """The handlers. Every database call runs in a thread of its own."""
 
-    def __init__(self, study: Study, store: Store, public_url: str) -> None:
+    def __init__(self, study: Study, store: Store, sessions: Sessions, public_url: str) -> None:
         self.study, self.store, self.settings = study, store, study.settings
+        self.sessions = sessions
         self.secure = public_url.startswith("https:")
         self.pages = templates()
         self.files = {name: (Path(__file__).parent / "static" / name).read_bytes() for name in STATIC}
@@ -64,11 +65,10 @@ class Site:
     async def welcome(self, request: Request) -> Response:
         """Consent, or on to where the participant stands."""
         agreement = self._agreement(request)
-        participant = self._participant(request)
+        participant = self.sessions.participant(request)
         if participant is not None and await run_in_threadpool(self.store.is_same, participant, agreement):
             return RedirectResponse("/study", HTTPStatus.SEE_OTHER)
-        ticket = self._signer("ticket").dumps([agreement.participant, agreement.session])
-        return self._page("consent.html", ticket=ticket)
+        return self._page("consent.html", ticket=self.sessions.ticket(agreement))
 
     async def agree(self, request: Request) -> Response:
         """Takes the consent form."""
@@ -76,17 +76,17 @@ class Site:
         if form.get("consent") != "yes":
             return self._page("consent.html", HTTPStatus.BAD_REQUEST, ticket=str(form.get("ticket", "")),
                               notice="Please tick the box if you agree, or decline.")
-        named = self._read("ticket", str(form.get("ticket", "")), TICKET_AGE_S)
-        if not isinstance(named, list):
+        agreement = self.sessions.agreement(str(form.get("ticket", "")))
+        if agreement is None:
             return self._message("This page was open for too long. Please open the link to the study again.",
                                  HTTPStatus.BAD_REQUEST)
         try:
-            participant = await run_in_threadpool(self.store.agree, Agreement(*named))
+            participant = await run_in_threadpool(self.store.agree, agreement)
         except AlreadyTakingPartError:
             return self._message("This id has already taken part, from another window or session. Please go back to "
                                  "where you began.", HTTPStatus.CONFLICT)
         answer = RedirectResponse("/study", HTTPStatus.SEE_OTHER)
-        self._set_cookie(answer, SESSION, self._signer("session").dumps(participant), SESSION_AGE_S)
+        self._set_cookie(answer, SESSION, self.sessions.of_participant(participant), SESSION_AGE_S)
         return answer
 
     async def declined(self, _: Request) -> Response:
@@ -96,15 +96,15 @@ class Site:
 
     async def trials(self, request: Request) -> Response:
         """The page on which the whole study happens."""
-        participant = self._participant(request)
+        participant = self.sessions.participant(request)
         if participant is None:
             return RedirectResponse("/", HTTPStatus.SEE_OTHER)
-        return self._page("study.html", csrf=self._csrf(participant), script="server.js", client=client_settings(
-            self.study))
+        return self._page("study.html", csrf=self.sessions.csrf(participant), script="server.js",
+                          client=client_settings(self.study))
 
     async def end(self, request: Request) -> Response:
         """How it ended, with the code for the platform."""
-        participant = self._participant(request)
+        participant = self.sessions.participant(request)
         standing = await run_in_threadpool(self.store.standing, participant) if participant else None
         if participant is None or standing is None or standing.phase in ("start", "trial"):
             return RedirectResponse("/study" if standing else "/", HTTPStatus.SEE_OTHER)
@@ -123,17 +123,17 @@ class Site:
                              "again later.")
 
     async def ask_withdraw(self, request: Request) -> Response:
-        participant = self._participant(request)
+        participant = self.sessions.participant(request)
         if participant is None:
             return RedirectResponse("/", HTTPStatus.SEE_OTHER)
-        return self._page("withdraw.html", csrf=self._csrf(participant))
+        return self._page("withdraw.html", csrf=self.sessions.csrf(participant))
 
     async def withdraw(self, request: Request) -> Response:
         """Deletes the participant and all of their answers."""
-        participant = self._participant(request)
+        participant = self.sessions.participant(request)
         form = await request.form()
-        if participant is None or not hmac.compare_digest(str(form.get("csrf", "")).encode(),
-                                                          self._csrf(participant).encode()):
+        token = str(form.get("csrf", ""))
+        if participant is None or not self.sessions.has_csrf(participant, token):
             raise HTTPException(HTTPStatus.FORBIDDEN)
         await run_in_threadpool(self.store.withdraw, participant)
         answer = self._message("Your answers have been deleted.")
@@ -165,14 +165,14 @@ class Site:
                   "unknown": HTTPStatus.NOT_FOUND, "gone": HTTPStatus.GONE}[answered.outcome]
         if status == HTTPStatus.NOT_FOUND:
             raise HTTPException(status)
-        state = _state(await run_in_threadpool(self.store.standing, participant))
+        state = _state(answered.standing)
         if answered.practice_solution is not None and status == HTTPStatus.OK:
             state["right"] = answered.practice_solution + 1
         return JSONResponse(state, status)
 
     async def picture(self, request: Request) -> Response:
         """The three panels as one JPEG; unknown, other people's and later trials all look the same: not there."""
-        participant, token = self._participant(request), request.path_params["token"]
+        participant, token = self.sessions.participant(request), request.path_params["token"]
         data = await run_in_threadpool(self._picture, participant, token) if participant else None
         if data is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
@@ -186,17 +186,16 @@ class Site:
 
     async def owner(self, request: Request) -> Response:
         """Progress, in counts only: nobody should look at success rates before the study is over."""
-        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not self._is_owner(bearer) and self._read("owner", request.cookies.get(OWNER, ""), OWNER_AGE_S) != "owner":
+        if not self.sessions.is_owner(request):
             return self._page("login.html", HTTPStatus.UNAUTHORIZED)
         return self._page("owner.html", progress=await run_in_threadpool(progress, self.store))
 
     async def owner_login(self, request: Request) -> Response:
         form = await request.form()
-        if not self._is_owner(str(form.get("token", ""))):
+        if not self.sessions.is_owners_token(str(form.get("token", ""))):
             return self._page("login.html", HTTPStatus.UNAUTHORIZED, notice="This is not the owner's token.")
         answer = RedirectResponse("/owner", HTTPStatus.SEE_OTHER)
-        self._set_cookie(answer, OWNER, self._signer("owner").dumps("owner"), OWNER_AGE_S)
+        self._set_cookie(answer, OWNER, self.sessions.of_owner(), OWNER_AGE_S)
         return answer
 
     async def health(self, _: Request) -> Response:
@@ -219,33 +218,14 @@ class Site:
             raise BadRequestError("id too long")
         return Agreement(*named)
 
-    def _participant(self, request: Request) -> str | None:
-        found = self._read("session", request.cookies.get(SESSION, ""), SESSION_AGE_S)
-        return found if isinstance(found, str) else None
-
     def _session(self, request: Request, with_csrf: bool = False) -> str:
-        participant = self._participant(request)
+        participant = self.sessions.participant(request)
         if participant is None:
             raise HTTPException(HTTPStatus.UNAUTHORIZED)
         token = request.headers.get("x-csrf-token", "")
-        if with_csrf and not hmac.compare_digest(token.encode(), self._csrf(participant).encode()):
+        if with_csrf and not self.sessions.has_csrf(participant, token):
             raise HTTPException(HTTPStatus.FORBIDDEN)
         return participant
-
-    def _csrf(self, participant: str) -> str:
-        return hmac.new(self.study.keys.cookie.encode(), f"csrf {participant}".encode(), "sha256").hexdigest()
-
-    def _is_owner(self, token: str) -> bool:
-        return hmac.compare_digest(token.encode(), self.study.keys.owner.encode())
-
-    def _signer(self, purpose: str) -> URLSafeTimedSerializer:
-        return URLSafeTimedSerializer(self.study.keys.cookie, salt=f"{purpose} {self.study.design.study_id}")
-
-    def _read(self, purpose: str, signed: str, age_s: int) -> Any:
-        try:
-            return self._signer(purpose).loads(signed, max_age=age_s)
-        except BadSignature:
-            return None
 
     def _set_cookie(self, answer: Response, name: str, value: str, age_s: int) -> None:
         answer.set_cookie(name, value, max_age=age_s, httponly=True, secure=self.secure, samesite="lax")

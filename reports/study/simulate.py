@@ -79,7 +79,9 @@ def simulate_study(study: Study, engine: Engine, population: Population, seed: i
         rater = rng.normal(0, population.rater_sd)
         found = _found(path, skills + rater, rng)
         for trial in path[:length]:
-            store.answer(participant, trial.token, _response(trial.arrangement, trial.item in found, rng))
+            response = _response(trial.arrangement, trial.item in found, rng)
+            clock.now_s += response.response_ms / 1000
+            store.answer(participant, trial.token, response)
         answers += length
         dropped += leaves
         finished += not leaves
@@ -98,7 +100,7 @@ def simulate_folder(folder: Path, db: str | None, rates: Sequence[str], spread: 
 
 
 class _Clock:
-    """Leases run out when it is told so, not when time passes."""
+    """Goes on by what raters take for their answers, and when it is told to."""
 
     now_s = 1.0
 

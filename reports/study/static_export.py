@@ -28,8 +28,10 @@ SAME_TIME_S = 1_000_000_000  # every file gets this date, so none tells when it 
 def export_static(study: Study, out: Path, key_file: Path, count: int | None = None) -> int:
     """Writes the folder `out` for the first `count` forms (all by default) and `key_file` beside it; returns how many.
 
-    Raises `ThbenchError` when one of them exists or the key would lie inside the folder.
+    Raises `ThbenchError` when one of them exists, the key would lie inside the folder, or the
+    settings do not say who is responsible.
     """
+    study.require_responsible()
     if key_file.resolve().is_relative_to(out.resolve()):
         raise ThbenchError(f"the key {key_file} would lie in {out}, which is given away; put it elsewhere with --key")
     for path in (out, key_file):

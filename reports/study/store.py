@@ -72,9 +72,10 @@ class Response:
 
 @dataclass(frozen=True)
 class Answered:
-    """What became of an answer, and for practice where the fake stood."""
+    """What became of an answer, where the participant stands now, and for practice where the fake stood."""
 
     outcome: Outcome
+    standing: Standing | None
     practice_solution: int | None = None
 
 
@@ -155,34 +156,44 @@ class Store:
         "gone": the participant was away so long that the form went to someone else, or the study is over for them.
         """
         with self._writing() as connection:
-            trial = connection.execute(
-                select(trials, assignments.c.form_id).join(assignments).where(
-                    trials.c.token == token, assignments.c.participant_id == participant)).one_or_none()
-            if trial is None:
-                return Answered("unknown")
-            lease = connection.execute(update(forms).where(
-                forms.c.id == trial.form_id, forms.c.assignment_id == trial.assignment_id,
-                forms.c.state == "leased").values(lease_until=self.clock() + self._lease_s))
-            numbers = _counts(connection, trial.assignment_id)
-            solution = trial.arrangement.index("0") if trial.kind == "practice" else None
-            if trial.number < numbers.answered:  # read again: the row may have changed while waiting for the lock
-                choice = connection.scalar(select(trials.c.choice).where(trials.c.token == token))
-                return Answered("repeated" if choice == response.choice else "conflict", solution)
-            if lease.rowcount == 0:
-                return Answered("gone")
-            if trial.number > numbers.answered:
-                return Answered("conflict")
-            connection.execute(update(trials).where(trials.c.token == token).values(
-                choice=response.choice, response_ms=response.response_ms, input=response.input, blurs=response.blurs,
-                answered_at=self.clock()))
-            if self._fails_checks(connection, trial.assignment_id):
-                _end(connection, participant, "screened", self.clock())
-                connection.execute(update(forms).where(forms.c.id == trial.form_id).values(
-                    state="free", assignment_id=None))
-            elif trial.number + 1 == numbers.total:
-                _end(connection, participant, "completed", self.clock())
-                connection.execute(update(forms).where(forms.c.id == trial.form_id).values(state="done"))
-            return Answered("accepted", solution)
+            outcome, solution = self._answer(connection, participant, token, response)
+            return Answered(outcome, self._standing(connection, participant), solution)
+
+    def _answer(self, connection: Connection, participant: str, token: str,
+                response: Response) -> tuple[Outcome, int | None]:
+        trial = connection.execute(
+            select(trials, assignments.c.form_id).join(assignments).where(
+                trials.c.token == token, assignments.c.participant_id == participant)).one_or_none()
+        if trial is None:
+            return "unknown", None
+
+        lease = connection.execute(update(forms).where(
+            forms.c.id == trial.form_id, forms.c.assignment_id == trial.assignment_id,
+            forms.c.state == "leased").values(lease_until=self.clock() + self._lease_s))
+        numbers = _counts(connection, trial.assignment_id)
+        solution = trial.arrangement.index("0") if trial.kind == "practice" else None
+
+        if trial.number < numbers.answered:  # the row may have changed while waiting for the lock
+            choice = connection.scalar(select(trials.c.choice).where(trials.c.token == token))
+            return "repeated" if choice == response.choice else "conflict", solution
+        if lease.rowcount == 0:
+            return "gone", None
+        if trial.number > numbers.answered:
+            return "conflict", None
+
+        connection.execute(update(trials).where(trials.c.token == token).values(
+            choice=response.choice, response_ms=response.response_ms, input=response.input,
+            blurs=response.blurs, answered_at=self.clock()))
+
+        if trial.kind == "attention" and self._fails_checks(connection, trial.assignment_id):
+            _end(connection, participant, "screened", self.clock())
+            connection.execute(update(forms).where(forms.c.id == trial.form_id).values(
+                state="free", assignment_id=None))
+        elif trial.number + 1 == numbers.total:
+            _end(connection, participant, "completed", self.clock())
+            connection.execute(update(forms).where(forms.c.id == trial.form_id).values(
+                state="done"))
+        return "accepted", solution
 
     def picture(self, participant: str, token: str) -> tuple[int, int, int] | None:
         """The panels of a trial in the order of this participant; None unless it is their current or next trial."""
@@ -227,21 +238,26 @@ class Store:
             yield connection
 
     def _standing(self, connection: Connection, participant: str) -> Standing | None:
-        state = connection.scalar(select(participants.c.state).where(participants.c.id == participant))
-        if state is None:
+        found = connection.execute(
+            select(participants.c.state, assignments.c.id.label("assignment"))
+            .outerjoin(assignments).where(participants.c.id == participant)).one_or_none()
+        if found is None:
             return None
-        if state in ENDED:
-            return Standing(state)
-        assignment = connection.scalar(select(assignments.c.id).where(assignments.c.participant_id == participant))
-        if assignment is None:
+        if found.state in ENDED:
+            return Standing(found.state)
+        if found.assignment is None:
             return Standing("start")
-        ahead = connection.execute(select(trials.c.token, trials.c.kind, trials.c.number, trials.c.arrangement).where(
-            trials.c.assignment_id == assignment, trials.c.choice.is_(None)).order_by(trials.c.number).limit(2)).all()
+
+        every = select(func.count()).where(trials.c.assignment_id == found.assignment)
+        ahead = connection.execute(
+            select(trials.c.token, trials.c.kind, trials.c.number, trials.c.arrangement,
+                   every.scalar_subquery().label("total"))
+            .where(trials.c.assignment_id == found.assignment, trials.c.choice.is_(None))
+            .order_by(trials.c.number).limit(2)).all()
         now = ahead[0]
         practice = len(self.study.design.practice)
-        total = _counts(connection, assignment).total - practice
         return Standing("trial", CurrentTrial(
-            now.token, now.kind == "practice", now.number - practice, total,
+            now.token, now.kind == "practice", now.number - practice, now.total - practice,
             now.arrangement.index("0") if now.kind == "attention" else None,
             ahead[1].token if len(ahead) > 1 else None))
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from itsdangerous import URLSafeTimedSerializer
 from live import served
 from rater import DEVICE, Rater
 from sqlalchemy import func, select
+from starlette.requests import HTTPConnection
 
 from reports.study.folder import Study
-from reports.study.guard import Buckets
+from reports.study.guard import Addresses, Buckets
 from reports.study.schema import assignments, participants, trials
-from reports.study.server import SESSION
+from reports.study.sessions import SESSION, SESSION_AGE_S, Sessions
 from reports.study.store import Store
 from thbench.files import read_json, write_json
 
@@ -391,3 +393,56 @@ def test_buckets_fill_up_again() -> None:
 def test_unknown_methods_are_refused(site: Site) -> None:
     for method in ("PUT", "DELETE", "PATCH", "TRACE"):
         assert httpx.request(method, f"{site[0]}/api/answer").status_code in (403, 405)
+
+
+def test_no_cookie_beside_the_real_one_evades_the_limit_of_a_session(study: Study) -> None:
+    settings = read_json(study.settings_json)
+    rates = {**settings["rates"], "session_per_s": 0.001, "session_burst": 8}
+    write_json(study.settings_json, {**settings, "rates": rates})
+
+    with served(Study.open(study.path)) as (url, _):
+        rater = Rater(url)
+        rater.begin()
+        real = rater.client.cookies[SESSION]
+        disguises = [f"{SESSION}=junk{k}; {SESSION}={real}" for k in range(9)]
+        disguises += [f"{SESSION}={real}{'=' * k}" for k in range(1, 4)]
+        statuses = [httpx.get(f"{url}/api/state", headers={"cookie": disguise}).status_code
+                    for disguise in disguises]
+
+        assert statuses[0] == 200
+        assert statuses[-4:] == [429] * 4
+
+
+def test_addresses_of_one_ipv6_network_are_one_for_the_limits() -> None:
+    names = Addresses()
+
+    assert len({names.name(f"2001:db8:1:2::{k:x}") for k in range(80)}) == 1
+    assert names.name("2001:db8:1:2::1") != names.name("2001:db8:1:3::1")
+    assert names.name("192.0.2.1") != names.name("192.0.2.2")
+    assert names.name("::ffff:192.0.2.1") == names.name("192.0.2.1")
+    assert names.name("::ffff:192.0.2.1") != names.name("::ffff:192.0.2.2")
+    assert names.name("fe80::1%eth0") == names.name("fe80::2%eth0")
+
+
+@pytest.mark.parametrize("path", ["/study/", "/owner/", "/healthz/", "/", "/study", "/nothing"])
+def test_no_response_repeats_the_host_that_was_asked_for(shared_site: Site, path: str) -> None:
+    reply = httpx.get(f"{shared_site[0]}{path}", headers={"host": "evil.example"})
+
+    assert "evil.example" not in str(reply.headers) + reply.text
+
+
+def test_a_clock_that_is_set_back_voids_no_session(study: Study) -> None:
+    now_s = [1_800_000_000.0]
+    sessions = Sessions(study, lambda: now_s[0])
+    signed_at_s = time.time()
+    cookie = sessions.of_participant("somebody").encode()
+
+    def participant_after(age_s: float) -> str | None:
+        now_s[0] = signed_at_s + age_s
+        headers = [(b"cookie", SESSION.encode() + b"=" + cookie)]
+        return sessions.participant(HTTPConnection({"type": "http", "headers": headers}))
+
+    for age_s in (-3600, -1.5, 0, SESSION_AGE_S - 60):
+        assert participant_after(age_s) == "somebody"
+    for age_s in (SESSION_AGE_S + 60, -SESSION_AGE_S - 60):
+        assert participant_after(age_s) is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from study_run import write_run
 
 from reports.study.build import build_study
-from reports.study.folder import Study
+from reports.study.folder import Study, save_new_keys
 from reports.study.triplets import recording, triplets_of_run
 from thbench.errors import ThbenchError
 from thbench.files import read_json, write_json
@@ -153,3 +154,23 @@ def test_nothing_of_the_study_imports_torch() -> None:
             "for m in pkgutil.walk_packages(s.__path__, 'reports.study.'): importlib.import_module(m.name)\n"
             "sys.exit('torch' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_keys_are_never_readable_by_others_not_even_while_they_are_written(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush, modes = os.fsync, []
+
+    def look_then_flush(descriptor: int) -> None:
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look_then_flush)
+    before = os.umask(0)
+    try:
+        save_new_keys(tmp_path / "secrets.json")
+    finally:
+        os.umask(before)
+
+    assert set(modes) == {0o600}
+    assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
+    assert set(read_json(tmp_path / "secrets.json")) == {"cookie", "identity", "owner"}

@@ -18,6 +18,16 @@ from thbench.files import read_json, write_json
 from thbench.runs import Run
 
 
+class Ticking:
+    """A clock that is a second later each time it is asked."""
+
+    now_s = 1_000_000.0
+
+    def __call__(self) -> float:
+        self.now_s += 1
+        return self.now_s
+
+
 def answer_all(store: Store, skill: str = "finds") -> str:
     """One participant goes through a form. skill: "finds" every fake, or takes the "first" picture, fast."""
     participant = store.agree(Agreement())
@@ -35,7 +45,7 @@ def answer_all(store: Store, skill: str = "finds") -> str:
 
 def test_perfect_raters_score_one_and_the_column_lands_in_the_run(study: Study, run: Run) -> None:
     engine = open_database(study.default_database, study)
-    store = Store(engine, study)
+    store = Store(engine, study, Ticking())
     for _ in study.design.forms:
         answer_all(store)
     scores = score_study(study, engine)
@@ -56,7 +66,7 @@ def test_a_rater_who_presses_one_key_is_left_out_of_the_second_table_only(study:
     write_json(study.settings_json, {**read_json(study.settings_json), "attention_failures_to_screen_out": 0})
     study = Study.open(study.path)
     engine = open_database(study.default_database, study)
-    store = Store(engine, study)
+    store = Store(engine, study, Ticking())
     for turn in range(6):
         answer_all(store, "first" if turn == 0 else "finds")
     scores = score_study(study, engine)
@@ -69,7 +79,7 @@ def test_a_rater_who_presses_one_key_is_left_out_of_the_second_table_only(study:
 
 def test_a_rule_changed_after_the_build_shows(study: Study) -> None:
     engine = open_database(study.default_database, study)
-    answer_all(Store(engine, study))
+    answer_all(Store(engine, study, Ticking()))
     assert score_study(study, engine)["exclusion"]["as_registered"]
     settings = read_json(study.settings_json)
     settings["exclusion"]["min_gold_correct"] = 2
@@ -99,7 +109,7 @@ def test_simulated_skill_is_recovered_and_never_reaches_a_run(study: Study, run:
 
 def test_answers_of_unfinished_forms_do_not_count(study: Study) -> None:
     engine = open_database(study.default_database, study)
-    store = Store(engine, study)
+    store = Store(engine, study, Ticking())
     answer_all(store)
     participant = store.agree(Agreement())
     store.start(participant, {})
@@ -122,7 +132,7 @@ def test_scores_go_only_into_the_run_they_came_from(study: Study, run: Run, tmp_
     other.mkdir()
     write_json(other / "run.json", {**run.info(), "T": [1]})
     engine = open_database(study.default_database, study)
-    answer_all(Store(engine, study))
+    answer_all(Store(engine, study, Ticking()))
     with pytest.raises(ThbenchError, match="not the run"):
         save_scores(study, engine, score_study(study, engine), Run.open(other))
 
@@ -136,6 +146,35 @@ def test_text_that_a_spreadsheet_would_run_is_quoted(study: Study) -> None:
 
 def test_scores_are_strict_json(study: Study) -> None:
     engine = open_database(study.default_database, study)
-    answer_all(Store(engine, study))
+    answer_all(Store(engine, study, Ticking()))
     scores = score_study(study, engine)
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+
+
+def test_the_server_times_answers_beside_the_page(study: Study) -> None:
+    engine = open_database(study.default_database, study)
+    honest, clock = Ticking(), Ticking()
+    answer_all(Store(engine, study, honest))
+
+    hurried = Store(engine, study, lambda: clock.now_s)   # claims 900 ms, takes none
+    answer_all(hurried)
+
+    ratings = read_ratings(engine, study)
+    slow, fast = (own for _, own in ratings.groupby("rater"))
+    assert (slow["server_ms"] >= slow["response_ms"]).all()
+    assert (slow["server_ms"] <= 3000).all()
+    assert (fast["response_ms"] == 900).all()
+    assert (fast["server_ms"] == 0).all()
+    assert not slow["excluded"].any()
+    assert fast["excluded"].all()
+
+
+def test_a_clock_set_back_leaves_a_gap_in_the_servers_times_and_excludes_nobody(study: Study) -> None:
+    engine = open_database(study.default_database, study)
+    now_s = iter(range(10_000_000, 0, -1))
+    answer_all(Store(engine, study, lambda: float(next(now_s))))
+
+    ratings = read_ratings(engine, study)
+    assert len(ratings) > 0
+    assert ratings["server_ms"].isna().all()
+    assert not ratings["excluded"].any()

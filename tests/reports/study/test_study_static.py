@@ -14,10 +14,19 @@ from reports.study.results import import_results
 from reports.study.schema import open_database
 from reports.study.static_export import export_static
 from thbench.errors import ThbenchError
-from thbench.files import read_json
+from thbench.files import read_json, write_json
 
 CHROMIUM = Path("/usr/bin/chromium-headless-shell")
 Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture
+def study(study: Study) -> Study:
+    """A study that says who is responsible for it."""
+    named = {"controller": "A laboratory", "contact": "study@example.org",
+             "retention_date": "2030-01-01"}
+    write_json(study.settings_json, {**read_json(study.settings_json), **named})
+    return Study.open(study.path)
 
 
 @pytest.fixture
@@ -77,6 +86,18 @@ def test_the_key_never_lies_in_the_folder(study: Study, exported: tuple[Path, Pa
     for out, key in ((exported[0], tmp_path / "k.json"), (tmp_path / "new", exported[1])):
         with pytest.raises(ThbenchError, match="already there"):
             export_static(study, out, key)
+
+
+@pytest.mark.parametrize("missing", ["controller", "contact", "retention_date"])
+def test_a_folder_for_participants_says_who_is_responsible(
+        study: Study, tmp_path: Path, missing: str) -> None:
+    write_json(study.settings_json, {**read_json(study.settings_json), missing: ""})
+
+    with pytest.raises(ThbenchError, match=f"fill in {missing} in "):
+        export_static(Study.open(study.path), tmp_path / "class", tmp_path / "key.json", 1)
+
+    assert not (tmp_path / "class").exists()
+    assert not (tmp_path / "key.json").exists()
 
 
 def test_answers_come_home_once(study: Study, exported: tuple[Path, Path], tmp_path: Path) -> None:
