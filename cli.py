@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -825,7 +828,11 @@ def study_simulate(folder: Path, **options: Any) -> None:
 
 
 def main() -> None:
-    """Entry point: errors that users can mend end in one line, exit code 2 for usage and 1 for failed work."""
+    """Entry point: errors that users can mend end in one line, exit code 2 for usage and 1 for failed work.
+
+    SIGTERM is handled like Ctrl-C: what runs is ended and cleaned up, exit code 143 (130 for Ctrl-C).
+    """
+    terminated = _interrupt_on_sigterm()
     try:
         thbench.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -833,12 +840,26 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
-        click.echo("stopped: nothing half-written was kept; run the same command again to continue", err=True)
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped: nothing half-written was kept; run the same command again to continue (train: add "
+                   "--resume)", err=True)
+        sys.exit(128 + signal.SIGTERM if terminated.is_set() else 128 + signal.SIGINT)
     except ThbenchError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+
+
+def _interrupt_on_sigterm() -> threading.Event:
+    """Makes SIGTERM raise what Ctrl-C raises; the event tells which of them it was."""
+    terminated = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)   # the clean-up is not interrupted
+        terminated.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    return terminated
 
 
 if __name__ == "__main__":
