@@ -49,8 +49,10 @@ def pack(dataset: Dataset, out: Path, videos: int | None = None, frames: int | N
         missing = [shard for shard in range(len(shards)) if not is_committed(out, shard)]
         jobs = [(shard, shards[shard]) for shard in missing]
 
+        before = len(shards) - len(jobs)
+        progress(before, len(shards))
         with closing(each(partial(_shard_packer, dataset, out, frames), jobs, workers)) as packed:
-            for done, _ in enumerate(packed, len(shards) - len(jobs) + 1):
+            for done, _ in enumerate(packed, before + 1):
                 progress(done, len(shards))
 
         recipe = {"layout": dataset.name, "size_px": dataset.size_px, "lossless": True,

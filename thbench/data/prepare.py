@@ -76,9 +76,11 @@ def prepare(source: Path, out: Path, recipe: Recipe, split: SplitRule, workers: 
         for job in jobs:
             remove_leftovers(out, job.shard)
 
+        before = len(ours) - len(jobs)
+        progress(before, len(ours), 0)
         set_up = partial(_shard_maker, listing.root, out, recipe, device)
         with closing(each(set_up, jobs, workers)) as made:
-            for done, (_, frames) in enumerate(made, len(ours) - len(jobs) + 1):
+            for done, (_, frames) in enumerate(made, before + 1):
                 progress(done, len(ours), frames)
 
         return _finish(out, len(shards), recipe, detector, split, listing)
