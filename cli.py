@@ -118,14 +118,11 @@ def doctor(as_json: bool) -> None:
 @click.option("--preset", default="paper", show_default=True, help="paper (256 px), paper-224 or small (64 px, CPU).")
 @click.option("--variant", type=click.Choice(["ft", "ff"]), help="ours only; ff: no match loss.  [default: ft]")
 @click.option("--steps", type=click.IntRange(min=1),
-<<<<<<< HEAD
-              help="Optimisation steps.  [default: the preset's epochs; pix2pixhd: as many as ours]")
+              help="Optimisation steps.  [default: the preset's epochs, of pix2pixhd as many as ours; "
+              "with --resume as before]")
 @click.option("--steps-of", type=click.Path(path_type=Path),
-              help="Take the number of steps from this training folder: the paper gives Pix2pixHD as many as ours.")
-=======
-              help="Optimisation steps.  [default: the preset's epochs; with --resume as before]")
-@click.option("--steps-of", type=click.Path(path_type=Path), help="Take the number of steps from this training folder.")
->>>>>>> pool
+              help="Take the number of steps from this training folder: the paper gives Pix2pixHD as "
+              "many as ours.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Changes a setting, e.g. --set batch=16.")
 @click.option("--resume", is_flag=True, help="Goes on where the last checkpoint in --out stands, bit for bit.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
@@ -414,7 +411,8 @@ def score(**options: Any) -> None:
 
 
 @thbench.command("prepare", cls=SeveralValues)
-@click.argument("layout", type=click.Choice(["vox1-frames", "vox-mp4", "videos", "frames"]))
+@click.argument("layout", type=click.Choice(["vox1-frames", "vox-mp4", "videos", "frames", "videos-flat",
+                                             "photos-flat"]))
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--size", "size_px", default=256, show_default=True, help="Side of the prepared frames in pixels.")
@@ -428,6 +426,9 @@ def score(**options: Any) -> None:
 @click.option("--frames-per-clip", type=click.IntRange(1), help="Frames to take of each clip, evenly.  [default: all]")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of the JPEGs.")
 @click.option("--lossless", is_flag=True, help="PNG instead of JPEG.")
+@click.option("--follow-links", is_flag=True, help="Take what links point to, also outside of SRC.")
+@click.option("--dry-run", is_flag=True, help="Say what would be taken, and what not and why; write nothing.")
+@click.option("--overwrite", is_flag=True, help="Make OUT anew when it was prepared with other options.")
 @click.option("--test-persons", multiple=True, help="Persons for testing.  [default: VoxCeleb's, else a fraction]")
 @click.option("--test-fraction", type=click.FloatRange(0, 1), default=0.2, show_default=True)
 @click.option("--seed", default=0, show_default=True, help="Of the choice of test persons.")
@@ -444,6 +445,8 @@ def prepare(**options: Any) -> None:
     vox-mp4       mp4/<id>/<video>/<clip>.mp4
     videos        <person>/<video>.mp4 or <person>/<video>/<clip>.mp4
     frames        <person>/<video>/<frame>.jpg
+    videos-flat   <person>.mp4, each file another person
+    photos-flat   <person>.jpg, each file another person
 
     Run it again after a kill: it goes on where it stopped.
     """

@@ -51,7 +51,7 @@ def finish(out: Path, shards: int, recipe: Mapping[str, Any], landmarks: Mapping
     persons = sorted({person for shard in range(shards)
                       for person in read_rows(out, shard, ["person"])["person"].unique().to_pylist()})
     if not persons:
-        _remove_empty_store(out)
+        remove_store(out)
         raise ThbenchError(f"no frame was kept ({told(reasons) or 'the source holds none'}): {out} was not made; check "
                            "the source, its layout and --landmarks")
     test, how = choose_test_persons(rule, str(recipe["layout"]), persons)
@@ -66,6 +66,17 @@ def finish(out: Path, shards: int, recipe: Mapping[str, Any], landmarks: Mapping
         "dropped": reasons, "frames_with_several_faces": tally.several_faces, "shards": tally.shards,
         "files": {name: sha256_file(out / name) for name in (INDEX, DROPPED)}})
     remove_parts(out)
+
+
+def remove_store(out: Path) -> None:
+    """Deletes the files of a store and nothing else; dataset.json first, so that no half looks whole."""
+    (out / DATASET_JSON).unlink(missing_ok=True)
+    remove_parts(out)
+    for file in (out / INDEX, out / DROPPED, *(out / SHARDS).glob("*.tar"), out / PLAN_JSON):
+        file.unlink(missing_ok=True)
+    with suppress(OSError):  # something else lies in it
+        (out / SHARDS).rmdir()
+        out.rmdir()
 
 
 def told(reasons: Mapping[str, int]) -> str:
@@ -117,15 +128,6 @@ def _split_rows(out: Path, shards: int, test: frozenset[str], tally: _Tally) -> 
         table = rows.add_column(SCHEMA.get_field_index("split"), "split", split).cast(SCHEMA)
         tally.add(shard_path(out, shard), tar_sha256(out, shard), table)
         yield table
-
-
-def _remove_empty_store(out: Path) -> None:
-    remove_parts(out)
-    for file in (*(out / SHARDS).glob("*.tar"), out / PLAN_JSON):
-        file.unlink(missing_ok=True)
-    with suppress(OSError):  # something else lies in it
-        (out / SHARDS).rmdir()
-        out.rmdir()
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from thbench.data.crop import POLICIES
 from thbench.data.extract import Recipe, prepare_shard
-from thbench.data.finish import finish
+from thbench.data.finish import finish, remove_store
 from thbench.data.landmarks import LandmarkDetector, load_detector
 from thbench.data.layouts import Listing, SourceVideo, list_source
 from thbench.data.shards import is_committed, remove_leftovers
@@ -51,23 +51,29 @@ class Part:
 
 
 def prepare(source: Path, out: Path, recipe: Recipe, split: SplitRule, workers: int = 1, part: Part = Part(),
-            device: str = "cpu", progress: Progress = lambda done, total, frames: None) -> bool:
+            device: str = "cpu", progress: Progress = lambda done, total, frames: None,
+            overwrite: bool = False) -> bool:
     """Prepares `source` into the store `out` and returns whether the store is finished.
+
+    overwrite: a store in `out` that was begun in another way is removed first.
 
     It is not when other machines still have shards to make. Run again after a kill, it goes on with the shards that are
     missing and ends with the same bytes. Raises `ThbenchError` for a recipe that makes no sense, a source that holds
     nothing, an `out` that holds something else or cannot be written, and when no frame has a face.
     """
     _check(recipe)
-    listing = list_source(recipe.layout, source)
+    listing = list_source(recipe.layout, source, recipe.follow_links)
     detector = _detector(recipe.landmarks, device)
     shards = list(_grouped(listing.videos))
     _check_folder(out)
 
     with locked(out, part.lock):
-        _write_plan(out, {"recipe": asdict(recipe), "split": asdict(split), "landmarks": dict(detector.provenance),
-                          "videos_sha256": sha256_json([asdict(video) for video in listing.videos]),
-                          "videos": len(listing.videos), "shards": len(shards)})
+        plan = {"recipe": asdict(recipe), "split": asdict(split), "landmarks": dict(detector.provenance),
+                "videos_sha256": sha256_json([asdict(video) for video in listing.videos]),
+                "videos": len(listing.videos), "shards": len(shards)}
+        if overwrite and _begun_otherwise(out, plan):
+            remove_store(out)
+        _write_plan(out, plan)
         if (out / DATASET_JSON).exists():
             return True
 
@@ -99,7 +105,7 @@ def _check(recipe: Recipe) -> None:
         raise ThbenchError(f"no crop policy named {recipe.crop!r}: choose {', '.join(POLICIES)}")
     if recipe.fps is not None and not recipe.fps > 0:
         raise ThbenchError(f"--fps must be more than 0, not {recipe.fps}")
-    if recipe.fps is not None and recipe.layout in ("vox1-frames", "frames"):
+    if recipe.fps is not None and recipe.layout in ("vox1-frames", "frames", "photos-flat"):
         raise ThbenchError("--fps needs videos: image files carry no rate; use --frames-per-clip")
 
 
@@ -116,12 +122,19 @@ def _check_folder(out: Path) -> None:
 
 def _write_plan(out: Path, plan: dict[str, Any]) -> None:
     """Writes plan.json into a new store; checks that one begun earlier was begun in the same way."""
-    if (out / PLAN_JSON).exists():
-        difference = _difference(read_json(out / PLAN_JSON), json.loads(json.dumps(plan)))
-        if difference:
-            raise ThbenchError(f"{out} was begun with {difference}: use a new folder or the options of the first time")
-    else:
+    difference = _begun_otherwise(out, plan)
+    if difference:
+        raise ThbenchError(f"{out} was begun with {difference}: use a new folder, the options of the "
+                           "first time, or --overwrite to make it anew")
+    if not (out / PLAN_JSON).exists():
         write_json(out / PLAN_JSON, plan)
+
+
+def _begun_otherwise(out: Path, plan: dict[str, Any]) -> str:
+    """How the plan of the store in `out` differs, "" when it does not or there is none."""
+    if not (out / PLAN_JSON).exists():
+        return ""
+    return _difference(read_json(out / PLAN_JSON), json.loads(json.dumps(plan)))
 
 
 def _difference(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:

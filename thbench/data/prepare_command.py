@@ -10,16 +10,21 @@ from typing import Any
 from thbench.data.crop import CropPolicy
 from thbench.data.extract import Recipe
 from thbench.data.prepare import Part, prepare
+from thbench.data.preview import preview
 from thbench.data.splits import SplitRule
 from thbench.progress import counter
 
-CROPS: dict[str, CropPolicy] = {"vox1-frames": "as-is", "vox-mp4": "as-is", "videos": "per-clip", "frames": "per-frame"}
+CROPS: dict[str, CropPolicy] = {
+    "vox1-frames": "as-is", "vox-mp4": "as-is", "videos": "per-clip", "frames": "per-frame",
+    "videos-flat": "per-clip", "photos-flat": "per-frame"}
 
 
 def run(layout: str, source: Path, out: Path, test_persons: tuple[str, ...], test_fraction: float, seed: int,
         workers: int | None, device: str, shard_index: int, num_shards: int, crop: CropPolicy | None,
-        quiet: bool = False, **recipe: Any) -> str:
+        quiet: bool = False, dry_run: bool = False, overwrite: bool = False, **recipe: Any) -> str:
     """Prepares and returns the report. See `thbench.data.prepare.prepare` for the errors."""
+    if dry_run:
+        return preview(layout, source, recipe["follow_links"])
     frames = 0
     started = time.monotonic()
     with counter(f"prepare {layout}", quiet) as count:
@@ -30,7 +35,7 @@ def run(layout: str, source: Path, out: Path, test_persons: tuple[str, ...], tes
 
         finished = prepare(source, out, Recipe(layout, crop=crop or CROPS[layout], **recipe),
                            SplitRule(test_persons, test_fraction, seed), workers or os.cpu_count() or 1,
-                           Part(shard_index, num_shards), device, advance)
+                           Part(shard_index, num_shards), device, advance, overwrite)
     took = f"{frames} frames in {time.monotonic() - started:.1f} s"
     if not finished:
         return f"{took}; this machine's part is done, other machines still have shards to make"
