@@ -489,18 +489,27 @@ def data_sheet(dataset: str, output: Path, per_video: int, videos: int) -> None:
 @data.command("pack")
 @click.argument("dataset")
 @click.argument("out", type=click.Path(path_type=Path))
+@click.option("--size", "size_px", type=int,
+              help="Side of the frames in pixels, to make them smaller.  [default: as it is]")
 @click.option("--videos", type=click.IntRange(min=1), help="The first so many of each person.  [default: all]")
 @click.option("--frames", type=click.IntRange(min=2), help="So many of each video, evenly spaced.  [default: all]")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True)
 @QUIET
-def data_pack(dataset: str, out: Path, quiet: bool, **options: Any) -> None:
-    """Writes DATASET (synth, say) into a prepared store, so that training does not render it again."""
+def data_pack(dataset: str, out: Path, size_px: int | None, quiet: bool, **options: Any) -> None:
+    """Writes DATASET into a prepared store: synth rendered once, or any dataset at a smaller size.
+
+    Frames are lossless PNG; landmarks are the dataset's own, nothing is detected again.
+    """
     from thbench.data.open import open_dataset
     from thbench.data.pack import pack
+    from thbench.data.resized import Resized
     from thbench.progress import counter
 
+    opened = open_dataset(dataset)
+    if size_px is not None:
+        opened = Resized(opened, size_px)
     with counter("pack", quiet) as count:
-        pack(open_dataset(dataset), out, progress=lambda done, total: count(done, total, "shards"), **options)
+        pack(opened, out, progress=lambda done, total: count(done, total, "shards"), **options)
     click.echo(out)
 
 

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-<<<<<<< HEAD
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
-=======
 from contextlib import closing
-from dataclasses import asdict
->>>>>>> pool
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from thbench.data.layouts import Dropped
 from thbench.data.store_format import DROPPED_SCHEMA, ROWS_PER_GROUP, SCHEMA, SHARDS
 from thbench.errors import ThbenchError
-from thbench.files import atomic_path, read_json, sha256_file, write_json
+from thbench.files import atomic_path, read_json, sha256_file, sha256_json, write_json
 
 PARTS = "parts"
 _PART_TABLES = ("rows", "dropped")
@@ -75,12 +75,18 @@ class ShardMark:
         path = _part_path(out, shard, "json")
         if not path.exists():
             return None
-        with suppress(ThbenchError, TypeError):
-            return ShardMark(**read_json(path))
+        with suppress(ThbenchError, TypeError, KeyError):
+            stored = read_json(path)
+            mark = ShardMark(**stored["sha256"])
+            return mark if stored["check"] == mark._check() else None
         return None
 
     def write(self, out: Path, shard: int) -> None:
-        write_json(_part_path(out, shard, "json"), asdict(self))
+        """Writes the mark with a check of its own: a flipped bit in it must not pass either."""
+        write_json(_part_path(out, shard, "json"), {"sha256": asdict(self), "check": self._check()})
+
+    def _check(self) -> str:
+        return sha256_json(asdict(self))
 
 
 def is_committed(out: Path, shard: int) -> bool:
