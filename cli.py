@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -62,6 +65,9 @@ def thbench() -> None:
     """
 
 
+QUIET = click.option("--quiet", is_flag=True, help="Does not show how far it is.")
+
+
 @thbench.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors]")
@@ -112,9 +118,11 @@ def doctor(as_json: bool) -> None:
 @click.option("--preset", default="paper", show_default=True, help="paper (256 px), paper-224 or small (64 px, CPU).")
 @click.option("--variant", type=click.Choice(["ft", "ff"]), help="ours only; ff: no match loss.  [default: ft]")
 @click.option("--steps", type=click.IntRange(min=1),
-              help="Optimisation steps.  [default: the preset's epochs; pix2pixhd: as many as ours]")
+              help="Optimisation steps.  [default: the preset's epochs, of pix2pixhd as many as ours; "
+              "with --resume as before]")
 @click.option("--steps-of", type=click.Path(path_type=Path),
-              help="Take the number of steps from this training folder: the paper gives Pix2pixHD as many as ours.")
+              help="Take the number of steps from this training folder: the paper gives Pix2pixHD as "
+              "many as ours.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Changes a setting, e.g. --set batch=16.")
 @click.option("--resume", is_flag=True, help="Goes on where the last checkpoint in --out stands, bit for bit.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
@@ -125,7 +133,7 @@ def doctor(as_json: bool) -> None:
 @click.option("--workers", type=click.IntRange(min=0), default=2, show_default=True, help="Processes that read frames.")
 @click.option("--checkpoint-every", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--sample-every", type=click.IntRange(min=1), default=500, show_default=True)
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@QUIET
 def train(method: str, dataset: str, out: Path | None, quiet: bool, resume: bool, **options: Any) -> None:
     """Trains METHOD (ours, x2face, pix2pixhd) on the training persons of a dataset.
 
@@ -224,6 +232,7 @@ def model_info(method: str, preset: str, as_json: bool) -> None:
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors, 1 on a GPU]")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROTOCOL]")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Goes on with this run as planned.")
+@QUIET
 def run_protocol(**options: Any) -> None:
     """Measures methods by PROTOCOL (a bundled name or my.toml); self-reenactment of the paper is the default.
 
@@ -393,6 +402,7 @@ def export_protocol(out: Path, **options: Any) -> None:
 @click.option("--metrics", multiple=True, help="Metrics to compute.  [default: the run's own]")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors]")
+@QUIET
 def score(**options: Any) -> None:
     """Computes the metrics of RUN again from its stored frames; no method's code is needed."""
     from protocols.command import score_from_command_line
@@ -401,7 +411,8 @@ def score(**options: Any) -> None:
 
 
 @thbench.command("prepare", cls=SeveralValues)
-@click.argument("layout", type=click.Choice(["vox1-frames", "vox-mp4", "videos", "frames"]))
+@click.argument("layout", type=click.Choice(["vox1-frames", "vox-mp4", "videos", "frames", "videos-flat",
+                                             "photos-flat"]))
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--size", "size_px", default=256, show_default=True, help="Side of the prepared frames in pixels.")
@@ -415,6 +426,9 @@ def score(**options: Any) -> None:
 @click.option("--frames-per-clip", type=click.IntRange(1), help="Frames to take of each clip, evenly.  [default: all]")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of the JPEGs.")
 @click.option("--lossless", is_flag=True, help="PNG instead of JPEG.")
+@click.option("--follow-links", is_flag=True, help="Take what links point to, also outside of SRC.")
+@click.option("--dry-run", is_flag=True, help="Say what would be taken, and what not and why; write nothing.")
+@click.option("--overwrite", is_flag=True, help="Make OUT anew when it was prepared with other options.")
 @click.option("--test-persons", multiple=True, help="Persons for testing.  [default: VoxCeleb's, else a fraction]")
 @click.option("--test-fraction", type=click.FloatRange(0, 1), default=0.2, show_default=True)
 @click.option("--seed", default=0, show_default=True, help="Of the choice of test persons.")
@@ -422,6 +436,7 @@ def score(**options: Any) -> None:
 @click.option("--device", default="cpu", show_default=True, help="Where face-alignment runs, e.g. cuda.")
 @click.option("--shard-index", default=0, show_default=True, help="This machine, of --num-shards that share the work.")
 @click.option("--num-shards", type=click.IntRange(1), default=1, show_default=True)
+@QUIET
 def prepare(**options: Any) -> None:
     """Turns real frames or videos into a dataset: finds faces and landmarks, crops, resizes, packs.
 
@@ -430,6 +445,8 @@ def prepare(**options: Any) -> None:
     vox-mp4       mp4/<id>/<video>/<clip>.mp4
     videos        <person>/<video>.mp4 or <person>/<video>/<clip>.mp4
     frames        <person>/<video>/<frame>.jpg
+    videos-flat   <person>.mp4, each file another person
+    photos-flat   <person>.jpg, each file another person
 
     Run it again after a kill: it goes on where it stopped.
     """
@@ -472,16 +489,27 @@ def data_sheet(dataset: str, output: Path, per_video: int, videos: int) -> None:
 @data.command("pack")
 @click.argument("dataset")
 @click.argument("out", type=click.Path(path_type=Path))
+@click.option("--size", "size_px", type=int,
+              help="Side of the frames in pixels, to make them smaller.  [default: as it is]")
 @click.option("--videos", type=click.IntRange(min=1), help="The first so many of each person.  [default: all]")
 @click.option("--frames", type=click.IntRange(min=2), help="So many of each video, evenly spaced.  [default: all]")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True)
-def data_pack(dataset: str, out: Path, **options: Any) -> None:
-    """Writes DATASET (synth, say) into a prepared store, so that training does not render it again."""
+@QUIET
+def data_pack(dataset: str, out: Path, size_px: int | None, quiet: bool, **options: Any) -> None:
+    """Writes DATASET into a prepared store: synth rendered once, or any dataset at a smaller size.
+
+    Frames are lossless PNG; landmarks are the dataset's own, nothing is detected again.
+    """
     from thbench.data.open import open_dataset
     from thbench.data.pack import pack
+    from thbench.data.resized import Resized
+    from thbench.progress import counter
 
-    pack(open_dataset(dataset), out, progress=lambda done, total: click.echo(f"{done}/{total} shards", err=True),
-         **options)
+    opened = open_dataset(dataset)
+    if size_px is not None:
+        opened = Resized(opened, size_px)
+    with counter("pack", quiet) as count:
+        pack(opened, out, progress=lambda done, total: count(done, total, "shards"), **options)
     click.echo(out)
 
 
@@ -828,7 +856,11 @@ def study_simulate(folder: Path, **options: Any) -> None:
 
 
 def main() -> None:
-    """Entry point: errors that users can mend end in one line, exit code 2 for usage and 1 for failed work."""
+    """Entry point: errors that users can mend end in one line, exit code 2 for usage and 1 for failed work.
+
+    SIGTERM is handled like Ctrl-C: what runs is ended and cleaned up, exit code 143 (130 for Ctrl-C).
+    """
+    terminated = _interrupt_on_sigterm()
     try:
         thbench.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -836,12 +868,26 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
-        click.echo("stopped: nothing half-written was kept; run the same command again to continue", err=True)
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped: nothing half-written was kept; run the same command again to continue (train: add "
+                   "--resume)", err=True)
+        sys.exit(128 + signal.SIGTERM if terminated.is_set() else 128 + signal.SIGINT)
     except ThbenchError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+
+
+def _interrupt_on_sigterm() -> threading.Event:
+    """Makes SIGTERM raise what Ctrl-C raises; the event tells which of them it was."""
+    terminated = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)   # the clean-up is not interrupted
+        terminated.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    return terminated
 
 
 if __name__ == "__main__":

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from protocols.cross import open_data
 from protocols.definition import load_definition, parse_stored
@@ -18,6 +16,7 @@ from protocols.run import Outcome, RunOptions, locked, methods_from, run_protoco
 from protocols.score import score_run
 from protocols.timing import time_protocol
 from thbench.errors import ThbenchError
+from thbench.progress import track
 from thbench.runs import Run
 
 
@@ -26,7 +25,8 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                           videos: int | None = None, holdout: int | None = None, seed: int | None = None,
                           split: Path | None = None, device: str = "auto", workers: int | None = None,
                           iterations: int | None = None, sources: str | None = None, drivers: int | None = None,
-                          rank_by: str | None = None, out: Path | None = None, resume: Path | None = None) -> bool:
+                          rank_by: str | None = None, out: Path | None = None, resume: Path | None = None,
+                          quiet: bool = False) -> bool:
     """Runs a protocol and prints where the results are; False when a unit failed."""
     if resume is not None:
         info = Run.open(resume).info()
@@ -34,7 +34,7 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
         definition = replace(definition, T=tuple(info["T"]))
         dataset = dataset or info["dataset"]["spec"]
         sources = sources or (info.get("sources") or {}).get("spec")
-        partial = bool(info["partial"])
+        is_partial = bool(info["partial"])
     else:
         definition = load_definition(protocol)
     definition = definition.with_values(T=tuple(T) or None, metrics=tuple(metrics) or None, holdout=holdout, seed=seed,
@@ -46,24 +46,24 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
     full, opened, learned = open_data(definition, dataset, sources, planned)
     definition = full.with_values(videos=videos)
     if resume is None:
-        partial = definition.videos < full.videos
+        is_partial = definition.videos < full.videos
     options = RunOptions(_checkpoints(checkpoints), chosen_device(device), _workers(workers, device),
-                         dataset or definition.dataset, learned, sources or "", split, partial)
+                         dataset or definition.dataset, learned, sources or "", split, is_partial)
     folder = out or Path("runs") / definition.name
-    with _Bars() as bars:
-        run = time_protocol if definition.kind == "timing" else run_protocol
-        outcome = run(definition, opened, folder, options, bars.progress)
+    run = time_protocol if definition.kind == "timing" else run_protocol
+    outcome = run(definition, opened, folder, options, partial(track, quiet=quiet))
     (_print_times if definition.kind == "timing" else _print_scores)(outcome.summary, folder)
     _print_failures(outcome, folder)
     return not outcome.failed
 
 
-def score_from_command_line(run: Path, metrics: Sequence[str], device: str, workers: int | None) -> None:
+def score_from_command_line(run: Path, metrics: Sequence[str], device: str, workers: int | None,
+                            quiet: bool = False) -> None:
     """Scores a run again and prints its table."""
     opened = Run.open(run)
-    with locked(opened), _Bars() as bars:
+    with locked(opened):
         summary = score_run(opened, metrics or opened.info()["metrics"], chosen_device(device),
-                            _workers(workers, device), bars.progress)
+                            _workers(workers, device), partial(track, quiet=quiet))
     _print_scores(summary, run)
 
 
@@ -75,24 +75,6 @@ def chosen_device(device: str) -> str:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ThbenchError("no CUDA GPU is usable here; say --device cpu")
     return device
-
-
-class _Bars:
-    """Progress bars on stderr, one per stage."""
-
-    def __init__(self) -> None:
-        self.bars = Progress(TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(),
-                             TimeRemainingColumn(), console=Console(stderr=True))
-
-    def __enter__(self) -> _Bars:
-        self.bars.start()
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self.bars.stop()
-
-    def progress(self, items: Iterable[Any], total: int, title: str) -> Iterable[Any]:
-        return self.bars.track(items, total=total, description=title)
 
 
 def _checkpoints(texts: Sequence[str]) -> dict[str, Path]:

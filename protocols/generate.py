@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +20,7 @@ from thbench.errors import ThbenchError
 from thbench.files import sha256_file, write_json
 from thbench.method import Frames, Method, MethodOptions, load_method
 from thbench.runs import REAL, Run, Unit, UnitResult, nested_shots
+from thbench.workers import each
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,10 @@ class Workshop:
     videos: Mapping[str, TestVideo]                            # by key
     sources: Dataset | None = None                             # where shots come from, if not from the dataset
     loaded: dict[str, Method] = field(default_factory=dict)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes: each loads its methods itself."""
+        return {**self.__dict__, "loaded": {}}
 
     def method(self, label: str) -> Method:
         if label not in self.loaded:
@@ -83,34 +85,14 @@ def unfinished(run: Run) -> list[Unit]:
     return [unit for unit, result in results if result is None or result.status == "failed"]
 
 
-def generate(shop: Workshop, units: Sequence[Unit], workers: int) -> Iterator[tuple[Unit, UnitResult]]:
-    """Does the units and yields each as it is committed.
+def generate(shop: Workshop, units: Sequence[Unit],
+             workers: int) -> Generator[tuple[Unit, UnitResult], None, None]:
+    """Does the units and yields each as it is committed; see `thbench.workers.each`.
 
-    Each uses one processor thread, so the frames do not depend on `workers`. A unit whose method raises is committed
-    as failed and the others go on; what cannot be written stops the run.
+    A unit whose method raises is committed as failed and the others go on; what cannot be written
+    stops the run.
     """
-    if workers <= 1:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            for unit in units:
-                yield unit, do_unit(shop, unit)
-        finally:
-            torch.set_num_threads(threads)
-        return
-    fresh = Workshop(shop.run, shop.dataset, shop.methods, shop.videos, shop.sources)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (fresh,)) as pool:
-        waiting: dict[Future[UnitResult], Unit] = {pool.submit(_do_unit_here, unit): unit for unit in units}
-        try:
-            while waiting:
-                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield waiting.pop(future), future.result()
-        except BrokenProcessPool:
-            raise ThbenchError("a worker process was killed (out of memory?); resume the run, with fewer --workers if "
-                               "it happens again") from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    return each(partial(_unit_maker, shop), units, workers)
 
 
 def do_unit(shop: Workshop, unit: Unit) -> UnitResult:
@@ -168,15 +150,5 @@ def _video(dataset: Dataset, key: str) -> Video:
     return next(video for video in dataset.videos if video.key == key)
 
 
-_shop: Workshop | None = None
-
-
-def _start_worker(shop: Workshop) -> None:
-    global _shop
-    torch.set_num_threads(1)
-    _shop = shop
-
-
-def _do_unit_here(unit: Unit) -> UnitResult:
-    assert _shop is not None
-    return do_unit(_shop, unit)
+def _unit_maker(shop: Workshop) -> Callable[[Unit], UnitResult]:
+    return partial(do_unit, shop)

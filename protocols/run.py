@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ from thbench.data.dataset import Dataset
 from thbench.environment import git_commit, hardware, versions
 from thbench.errors import ThbenchError
 from thbench.files import write_json
+from thbench.locks import holds_nothing
+from thbench.locks import locked as locked_folder
 from thbench.method import MethodOptions, provenance
 from thbench.metrics.base import load_metric
-from thbench.runs import FORMAT, Run, Unit, UnitResult
+from thbench.runs import FORMAT, Run, Unit
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
@@ -59,34 +61,35 @@ def run_protocol(definition: Definition, dataset: Dataset, out: Path, options: R
     Raises `ThbenchError` before any work when a method cannot be loaded, the dataset has too few videos, or `out`
     holds a run of another protocol, dataset or checkpoint.
     """
-    with ExitStack() as stack:
-        if Run(out).run_json.exists():   # a run that another process works on must not change under it
-            stack.enter_context(locked(Run(out)))
-            shop, run = prepare_run(definition, dataset, out, options)
-        else:
-            shop, run = prepare_run(definition, dataset, out, options)
-            stack.enter_context(locked(run))
+    run = Run(out)
+    with locked(run):
+        shop = prepare_run(definition, dataset, run, options)
         write_references(shop)
         units = unfinished(run)
-        results: Iterable[tuple[Unit, UnitResult]] = progress(generate(shop, units, options.workers), len(units),
-                                                              "generate")
-        failed = [(unit, result.error) for unit, result in results if result.status == "failed"]
+
+        with closing(generate(shop, units, options.workers)) as made:
+            results = dict(progress(made, len(units), "generate"))
+        failed = [(unit, results[unit].error) for unit in units if results[unit].status == "failed"]
+
         set_status(run, "scoring")
         summary = score_run(run, run.info()["metrics"], options.device, options.workers, progress)
         set_status(run, "failed" if failed else "complete")
     return Outcome(failed, summary)
 
 
-def prepare_run(definition: Definition, dataset: Dataset, out: Path, options: RunOptions) -> tuple[Workshop, Run]:
-    """Checks everything that can be checked before the first unit, and writes or extends run.json."""
+def prepare_run(definition: Definition, dataset: Dataset, run: Run, options: RunOptions) -> Workshop:
+    """Checks everything that can be checked before the first unit, and writes or extends run.json.
+
+    The caller has the run's lock.
+    """
     for metric in definition.metrics:   # an unknown or unfit name must not wait until all frames are made
         check_fits(load_metric(metric, options.device), definition.kind)
     if definition.rank_by and definition.rank_by not in definition.metrics:
         raise ThbenchError(f"drivers are ranked by {definition.rank_by}, which is not among the metrics "
                            f"{', '.join(definition.metrics)}; add it with --metrics or choose another --rank-by")
-    run = Run(out)
+    out = run.path
     earlier = Run.open(out).info() if run.run_json.exists() else None
-    if earlier is None and out.exists() and any(out.iterdir()):
+    if earlier is None and not holds_nothing(out):
         raise ThbenchError(f"{out} exists and is no run folder; choose another --out")
     split = _split(definition, dataset, options, earlier)
     stored = earlier["methods"] if earlier else {}
@@ -100,23 +103,16 @@ def prepare_run(definition: Definition, dataset: Dataset, out: Path, options: Ru
     info = _info(definition, dataset, split, {label: _describe(shop, label) for label in entries}, options)
     if earlier is not None:
         info = _extended(earlier, info, out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ThbenchError(f"cannot write {out}: {error.strerror}; choose another --out") from error
     write_json(run.run_json, info)
-    return shop, run
+    return shop
 
 
 @contextmanager
 def locked(run: Run) -> Iterator[None]:
-    """Keeps a second process from working on the same run."""
-    with open(run.path / ".lock", "w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ThbenchError(f"another process is working on {run.path}; wait for it or stop it") from None
-        _sweep(run)
+    """Keeps a second process from working on the same run; see `thbench.locks.locked`."""
+    with locked_folder(run.path):
+        if run.run_json.exists():
+            _sweep(run)
         yield
 
 
@@ -133,12 +129,13 @@ def bundled_checkpoint(method: str) -> Path | None:
 
 def _sweep(run: Run) -> None:
     """Removes what a killed process left half-written; only the holder of the lock may."""
-    for part in ("images", "references", "units", "scores", "features"):
-        for left in list((run.path / part).rglob(".*.tmp")):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+    parts = ("images", "references", "units", "scores", "features")
+    within = chain.from_iterable((run.path / part).rglob(".*.tmp") for part in parts)
+    for left in [*run.path.glob(".*.tmp"), *within]:
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _split(definition: Definition, dataset: Dataset, options: RunOptions, earlier: dict[str, Any] | None) -> Split:

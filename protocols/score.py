@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from numpy.typing import NDArray
 
 from protocols.definition import Cluster, parse_stored
@@ -37,6 +34,7 @@ from thbench.metrics.features import FeatureStore
 from thbench.metrics.statistics import Estimate
 from thbench.metrics.summary import Cell, summarise
 from thbench.runs import REAL, Run, Unit, slug
+from thbench.workers import each
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
@@ -58,8 +56,9 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
             raise ThbenchError(f"{run.path / name} is not the file that was written; remove its folder and "
                                f"`thbench run-protocol --resume {run.path}`")
     per_frame = [name for name, metric in loaded.items() if name not in unavailable and not is_set_metric(metric)]
-    for _ in progress(_score_units(run, units, per_frame, device, workers), len(units), "score frames"):
-        pass
+    with closing(each(partial(_unit_scorer, run, per_frame, device), units, workers)) as scored:
+        for _ in progress(scored, len(units), "score frames"):
+            pass
     table, summary = derive(run, loaded, unavailable, progress)
     with atomic_path(run.frames_parquet) as temporary:
         pq.write_table(pa.Table.from_pandas(table, preserve_index=False), temporary)
@@ -124,27 +123,8 @@ def _cells(units: Sequence[Unit]) -> list[Cell]:
     return list(dict.fromkeys(_cell(unit) for unit in units))
 
 
-def _score_units(run: Run, units: Sequence[Unit], metrics: Sequence[str], device: str, workers: int) -> Iterable[None]:
-    score = partial(_score_unit, run, metrics, device)
-    if workers <= 1:
-        threads = torch.get_num_threads(), cv2.getNumThreads()
-        _one_thread()
-        try:
-            yield from map(score, units)
-        finally:
-            torch.set_num_threads(threads[0])
-            cv2.setNumThreads(threads[1])
-        return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
-        try:
-            yield from pool.map(score, units)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+def _unit_scorer(run: Run, metrics: Sequence[str], device: str) -> Callable[[Unit], None]:
+    return partial(_score_unit, run, metrics, device)
 
 
 _metrics: dict[tuple[str, str], FrameMetric] = {}

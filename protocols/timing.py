@@ -37,9 +37,10 @@ def time_protocol(definition: Definition, dataset: Dataset, out: Path, options: 
     """
     with tempfile.TemporaryDirectory(prefix="thbench-random-weights-") as folder:
         untrained = _random_models(definition, dataset, out, options, Path(folder))
-        shop, run = prepare_run(definition, dataset, out,
-                                replace(options, checkpoints={**options.checkpoints, **untrained}))
+        run = Run(out)
         with locked(run):
+            shop = prepare_run(definition, dataset, run,
+                               replace(options, checkpoints={**options.checkpoints, **untrained}))
             _note_random(run, untrained)
             timing, failed = _begun(run, options.device), []
             done = {(row["method"], row["phase"], row["T"]) for row in timing["rows"]}

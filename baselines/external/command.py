@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import shlex
-import signal
+import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from torch import Tensor
 
 from baselines.external.export import DrivesWith, write_episode
 from baselines.external.frames import check_frames, read_frame
+from baselines.external.program import Workplace, workplace
 from thbench.errors import ThbenchError
 from thbench.method import Frames, MethodOptions
 
@@ -36,12 +34,12 @@ class CommandHead:
 
         Raises `ThbenchError` when it fails, runs too long, or leaves frames that are missing or unusable.
         """
-        with tempfile.TemporaryDirectory(prefix="thbench-") as temporary:
-            folder = Path(temporary).resolve()
+        with workplace() as place:
+            folder = place.folder
             names = write_episode(folder, self.shots, drive, self.method.drives_with)
             out = folder / "out"
             out.mkdir()
-            self.method.run(folder)
+            self.method.run(place)
             check_frames(self.method.name, out, {out / name: drive.size_px for name in names}, "{out}")
             return torch.stack([read_frame(out / name, drive.size_px) for name in names])
 
@@ -68,25 +66,21 @@ class Command:
     def adapt(self, shots: Frames) -> CommandHead:
         return CommandHead(self, shots)
 
-    def run(self, folder: Path) -> None:
-        """Runs the program on the episode in `folder`; raises `ThbenchError` with the end of its stderr."""
+    def run(self, place: Workplace) -> None:
+        """Runs the program on the episode in `place`; raises `ThbenchError` with the end of its stderr."""
+        folder, log = place.folder, place.folder / "log.txt"
         arguments = [_PLACEHOLDER.sub(lambda found: str(_path(folder, found[1])), part) for part in self.arguments]
-        with open(folder / "log.txt", "w+b") as log:
-            try:
-                # A session of its own, so that a timeout also stops what the program started.
-                process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
-                                           start_new_session=True)
-            except OSError as error:
-                raise ThbenchError(f"{self.name}: cannot run {arguments[0]}: {error.strerror}") from error
-            try:
-                code = process.wait(self.timeout_s)
-            except subprocess.TimeoutExpired:
-                raise ThbenchError(f"{self.name}: {arguments[0]} ran longer than {self.timeout_s:g} s and was stopped; "
-                                   f"its last words: {_tail(folder / 'log.txt')}") from None
-            finally:
-                _stop(process)
+        if shutil.which(arguments[0]) is None:
+            raise ThbenchError(f"{self.name}: cannot run {arguments[0]}: it is missing or not executable")
+
+        try:
+            with open(log, "w+b") as stderr:
+                code = place.run(arguments, stderr, self.timeout_s)
+        except subprocess.TimeoutExpired:
+            raise ThbenchError(f"{self.name}: {arguments[0]} ran longer than {self.timeout_s:g} s and was stopped; "
+                               f"its last words: {_tail(log)}") from None
         if code:
-            raise ThbenchError(f"{self.name}: {arguments[0]} ended with exit code {code}: {_tail(folder / 'log.txt')}")
+            raise ThbenchError(f"{self.name}: {arguments[0]} ended with exit code {code}: {_tail(log)}")
 
 
 def command(options: MethodOptions) -> Command:
@@ -122,13 +116,6 @@ def _timeout_s(options: MethodOptions) -> float:
     if not isinstance(timeout_s, int | float) or not timeout_s > 0:
         raise ThbenchError(f"timeout_s = {timeout_s!r} must be a number of seconds above 0")
     return float(timeout_s)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Stops whatever is left of the program's session."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _tail(log: Path) -> str:

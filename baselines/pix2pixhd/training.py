@@ -17,6 +17,7 @@ from thbench.data.episodes import Episodes
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
 from thbench.training.checkpoints import prefixed
+from thbench.training.plan import Phase
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,14 @@ class Pix2pixHDTrainer:
             apply_gradients(optimiser, network, self._averaged(gradients))
         self.steps += 1
         return logged
+
+    def phases(self) -> list[Phase]:
+        """The authors' schedule of the learning rate; see `decayed`."""
+        falls = (self.config.constant_epochs + 1) * self.steps_per_epoch
+        is_zero = (self.config.constant_epochs + self.config.decay_epochs) * self.steps_per_epoch
+        return [Phase(1, f"learning rate {self.config.learning_rate:g}"),
+                Phase(falls + 1, f"it falls, to zero after step {is_zero}"),
+                Phase(max(falls, is_zero) + 1, "it is zero, nothing more is learned")]
 
     def preview(self, episodes: Episodes) -> Tensor:
         with torch.no_grad():

@@ -14,6 +14,7 @@ from torch import Tensor
 from baselines.x2face.network import PRESETS, X2FaceConfig, build, parameter_counts
 from thbench.data.episodes import Episodes
 from thbench.errors import ThbenchError
+from thbench.training.plan import Phase
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ class X2FaceTrainer:
         self.optimiser.step()
         self.optimiser.zero_grad()
         return {"l1": total}
+
+    def phases(self) -> list[Phase]:
+        return [Phase(1, "L1 to the driving frame")]
 
     def preview(self, episodes: Episodes) -> Tensor:
         self.net.eval()

@@ -26,25 +26,29 @@ class SourceFrame:
 
 
 class ClipReader:
-    """A clip below `root`: its `n_frames`, and its `fps` (None for images, whose rate nobody recorded)."""
+    """A clip below `root`: its `n_frames`, and its `fps` (None for images, whose rate nobody recorded).
 
-    def __init__(self, root: Path, clip: Clip) -> None:
+    pictures: the paths of its images below `root`; empty for a video.
+    """
+
+    def __init__(self, root: Path, clip: Clip, follow_links: bool = False) -> None:
         """Raises `VideoError` when a video cannot be opened or is truncated."""
         self.root, self.clip = root, clip
         self.fps: float | None = None
-        if clip.kind == "images":
-            self._files = Folder(root, root / clip.path, []).files(IMAGE_SUFFIXES)
-            self.n_frames = len(self._files)
+        self.pictures: list[str] = []
+        if clip.kind != "video":
+            self.pictures = _pictures(root, clip, follow_links)
+            self.n_frames = len(self.pictures)
         else:
             self.n_frames = count_frames(root / clip.path)
             self.fps = read_video(root / clip.path)[1]
 
     def read(self, positions: Sequence[int]) -> Iterator[SourceFrame]:
         """The frames at these rising positions. Raises `VideoError` when a video cannot be decoded."""
-        if self.clip.kind == "images":
+        if self.clip.kind != "video":
             for position in positions:
-                key = FrameKey(f"{self.clip.path}/{self._files[position]}")
-                yield SourceFrame(Path(self._files[position]).stem, key, read_image(self.root / key.path))
+                path = self.pictures[position]
+                yield SourceFrame(Path(path).stem, FrameKey(path), read_image(self.root / path))
         else:
             images = read_video(self.root / self.clip.path, frozenset(positions))[0]
             for position in positions:
@@ -70,11 +74,27 @@ def sampled_positions(n_frames: int, clip_fps: float | None, fps: float | None,
     return [positions[int((part + 0.5) * len(positions) / frames_per_clip)] for part in range(frames_per_clip)]
 
 
+def _pictures(root: Path, clip: Clip, follow_links: bool) -> list[str]:
+    """The paths of a clip's pictures below `root`, in natural order."""
+    if clip.kind == "photo":
+        return [clip.path]
+    names = Folder(root, root / clip.path, [], follow_links).files(IMAGE_SUFFIXES)
+    return [f"{clip.path}/{name}" for name in names]
+
+
 def read_image(path: Path) -> NDArray[np.uint8] | None:
     """uint8 [H, W, 3] RGB, upright; None when the file is no image, or a damaged or truncated one."""
     # Pillow and not OpenCV, which returns a truncated JPEG half grey without a word.
     try:
         with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            return np.asarray(ImageOps.exif_transpose(_in_8_bits(image)).convert("RGB"))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
         return None
+
+
+def _in_8_bits(image: Image.Image) -> Image.Image:
+    """The picture, 16-bit grey scaled to 8 bits: Pillow itself would cut everything above 255."""
+    if not image.mode.startswith("I"):
+        return image
+    grey = np.asarray(image).astype(np.float64)
+    return Image.fromarray(np.rint(grey / 257).clip(0, 255).astype(np.uint8))

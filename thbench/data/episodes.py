@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from torch.utils.data import Dataset as TorchDataset
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.data.landmark_image import landmark_images
 from thbench.errors import ThbenchError
+from thbench.workers import end_with_parent
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,22 @@ class EpisodeBatches(TorchDataset[Episodes]):
 
 
 def episode_loader(batches: EpisodeBatches, first_step: int, last_step: int, workers: int) -> Iterator[Episodes]:
-    """The batches of steps first_step .. last_step - 1, in order, the same whatever the number of workers."""
+    """The batches of steps first_step .. last_step - 1, in order, the same whatever the number of workers.
+
+    The workers end with this process. Raises `ThbenchError` when one of them is killed.
+    """
     # A generator of its own: the loader must not draw from the stream that a resumed training goes on with.
     loader = DataLoader(batches, batch_size=None, sampler=range(first_step, last_step), num_workers=workers,
-                        prefetch_factor=4 if workers else None, generator=torch.Generator())
-    return iter(loader)
+                        prefetch_factor=4 if workers else None, generator=torch.Generator(),
+                        worker_init_fn=partial(_begin_worker, os.getpid()))
+    try:
+        yield from loader
+    except RuntimeError as error:   # all that torch has for it
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise ThbenchError("a process that reads frames was killed, for lack of memory perhaps: go on with --resume, "
+                           "and fewer --workers if it happens again") from None
+
+
+def _begin_worker(parent: int, number: int) -> None:
+    end_with_parent(parent)

@@ -40,6 +40,7 @@ class Recipe:
     frames_per_clip: int | None = None
     quality: int = 95
     lossless: bool = False
+    follow_links: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _clip_frames(root: Path, video: SourceVideo, clip: Clip, recipe: Recipe, det
     here = Dropped("", video.person, video.video, clip.name)
     lost: list[Dropped] = []
     try:
-        reader = ClipReader(root, clip)
+        reader = ClipReader(root, clip, recipe.follow_links)
         positions = sampled_positions(reader.n_frames, reader.fps, recipe.fps, recipe.frames_per_clip)
         found = list(_faces(reader, positions, detector, here, lost))
     except VideoError as error:

@@ -20,6 +20,7 @@ from thbench.data.shards import (
     remove_parts,
     shard_path,
     table_writer,
+    tar_sha256,
     write_table,
 )
 from thbench.data.splits import SplitRule, choose_test_persons
@@ -35,7 +36,7 @@ from thbench.data.store_format import (
     SHARDS,
 )
 from thbench.errors import ThbenchError
-from thbench.files import atomic_path, write_json
+from thbench.files import atomic_path, sha256_file, write_json
 
 
 def finish(out: Path, shards: int, recipe: Mapping[str, Any], landmarks: Mapping[str, Any], rule: SplitRule,
@@ -50,7 +51,7 @@ def finish(out: Path, shards: int, recipe: Mapping[str, Any], landmarks: Mapping
     persons = sorted({person for shard in range(shards)
                       for person in read_rows(out, shard, ["person"])["person"].unique().to_pylist()})
     if not persons:
-        _remove_empty_store(out)
+        remove_store(out)
         raise ThbenchError(f"no frame was kept ({told(reasons) or 'the source holds none'}): {out} was not made; check "
                            "the source, its layout and --landmarks")
     test, how = choose_test_persons(rule, str(recipe["layout"]), persons)
@@ -62,8 +63,20 @@ def finish(out: Path, shards: int, recipe: Mapping[str, Any], landmarks: Mapping
     write_json(out / DATASET_JSON, {
         "format": FORMAT, "size_px": recipe["size_px"], "sha256": tally.sha256(), "recipe": dict(recipe),
         "landmarks": dict(landmarks), "split": {**how, "test_persons": sorted(test)}, "counts": tally.counts(),
-        "dropped": reasons, "frames_with_several_faces": tally.several_faces, "shards": tally.shards})
+        "dropped": reasons, "frames_with_several_faces": tally.several_faces, "shards": tally.shards,
+        "files": {name: sha256_file(out / name) for name in (INDEX, DROPPED)}})
     remove_parts(out)
+
+
+def remove_store(out: Path) -> None:
+    """Deletes the files of a store and nothing else; dataset.json first, so that no half looks whole."""
+    (out / DATASET_JSON).unlink(missing_ok=True)
+    remove_parts(out)
+    for file in (out / INDEX, out / DROPPED, *(out / SHARDS).glob("*.tar"), out / PLAN_JSON):
+        file.unlink(missing_ok=True)
+    with suppress(OSError):  # something else lies in it
+        (out / SHARDS).rmdir()
+        out.rmdir()
 
 
 def told(reasons: Mapping[str, int]) -> str:
@@ -113,17 +126,8 @@ def _split_rows(out: Path, shards: int, test: frozenset[str], tally: _Tally) -> 
         rows = read_rows(out, shard)
         split = pa.array(["test" if person in test else "train" for person in rows["person"].to_pylist()], pa.string())
         table = rows.add_column(SCHEMA.get_field_index("split"), "split", split).cast(SCHEMA)
-        tally.add(shard_path(out, shard), rows.schema.metadata[b"sha256"].decode(), table)
-        yield table.replace_schema_metadata(None)
-
-
-def _remove_empty_store(out: Path) -> None:
-    remove_parts(out)
-    for file in (*(out / SHARDS).glob("*.tar"), out / PLAN_JSON):
-        file.unlink(missing_ok=True)
-    with suppress(OSError):  # something else lies in it
-        (out / SHARDS).rmdir()
-        out.rmdir()
+        tally.add(shard_path(out, shard), tar_sha256(out, shard), table)
+        yield table
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

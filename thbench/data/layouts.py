@@ -4,6 +4,8 @@
     vox-mp4       mp4/<id>/<video>/<clip>.mp4                      VoxCeleb1 and 2, face tracks at 25 frames per second
     videos        <person>/<video>.mp4, <person>/<video>/<clip>.mp4
     frames        <person>/<video>/<frame>.jpg, <person>/<video>/<clip>/<frame>.jpg
+    videos-flat   <person>.mp4                                     each file another person
+    photos-flat   <person>.jpg                                     each file another person
 
 A video is one recording; a clip is an uninterrupted piece of it.
 """
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,15 +25,16 @@ from thbench.errors import ThbenchError
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
 LONGEST_NAME_BYTES = 200
+LINK_LEAVES = "link leaves the source folder"
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One video file, or one folder of frames. `path` is relative to the listing's root."""
+    """One video file, one folder of frames, or one photo. `path` is relative to the listing's root."""
 
     name: str
     path: str
-    kind: Literal["images", "video"]
+    kind: Literal["images", "video", "photo"]
 
 
 @dataclass(frozen=True)
@@ -66,27 +69,33 @@ class Listing:
     dropped: list[Dropped] = field(default_factory=list)
 
 
-def list_source(layout: str, source: Path) -> Listing:
+def list_source(layout: str, source: Path, follow_links: bool = False) -> Listing:
     """Lists `source` in one of `LAYOUTS`; no frame is opened.
 
-    Names with control characters and links that leave the folder are listed as dropped, hidden files are passed over.
-    Raises `ThbenchError` for an unknown layout, a missing folder, and a folder without a single video of that layout.
+    Whatever is not taken is listed as dropped, with its reason: names with control characters, files
+    of other kinds or in other places, and, unless `follow_links`, links that leave the folder. Hidden
+    files are passed over. Raises `ThbenchError` for an unknown layout, a missing folder, and a folder
+    without a single video of that layout, saying what might be meant.
     """
     if layout not in LAYOUTS:
         raise ThbenchError(f"no layout named {layout!r}: choose {', '.join(LAYOUTS)}")
     if not source.is_dir():
         raise ThbenchError(f"{source} is not a folder: name the folder that holds the {layout} dataset")
-    expected, inner, videos_of_person = LAYOUTS[layout]
-    root = (source / inner if inner and (source / inner).is_dir() else source).resolve()
+
+    chosen = LAYOUTS[layout]
+    inner = source / chosen.inner
+    root = (inner if chosen.inner and inner.is_dir() else source).resolve()
     listing = Listing(root)
     found: dict[tuple[str, str], SourceVideo] = {}
-    for person in Folder(root, root, listing.dropped).folders:
-        for video, clips in videos_of_person(person):
-            _add(found, SourceVideo(person.path.name, video, tuple(clips)), listing.dropped)
+    clips: list[Clip] = []
+    for video in chosen.videos(Folder(root, root, listing.dropped, follow_links)):
+        clips += video.clips
+        _add(found, video, listing.dropped)
     if not found:
-        raise ThbenchError(f"{source} holds nothing laid out as {expected} (layout {layout}): check the folder and "
-                           "the layout")
+        raise ThbenchError(_nothing_found(source, layout, listing))
+
     listing.videos = [found[key] for key in sorted(found)]
+    listing.dropped += _not_taken(root, clips, follow_links)
     return listing
 
 
@@ -97,6 +106,7 @@ class Folder:
     root: Path
     path: Path
     dropped: list[Dropped]
+    follow_links: bool = False
 
     @property
     def relative(self) -> str:
@@ -105,12 +115,18 @@ class Folder:
     @property
     def folders(self) -> list[Folder]:
         """The folders in it, in natural order."""
-        return [Folder(self.root, Path(entry), self.dropped) for entry in self._entries if entry.is_dir()]
+        return [Folder(self.root, Path(entry), self.dropped, self.follow_links)
+                for entry in self._entries if entry.is_dir()]
 
     def files(self, suffixes: Collection[str]) -> list[str]:
         """The names of the files with these suffixes, in natural order."""
         return [entry.name for entry in self._entries
                 if Path(entry.name).suffix.lower() in suffixes and entry.is_file()]
+
+    @property
+    def all_files(self) -> list[str]:
+        """The names of all its files, in natural order."""
+        return [entry.name for entry in self._entries if entry.is_file()]
 
     @cached_property
     def _entries(self) -> list[os.DirEntry[str]]:
@@ -123,8 +139,11 @@ class Folder:
             reason = "name holds control or undecodable characters"
         elif len(entry.name.encode()) > LONGEST_NAME_BYTES:
             reason = f"name is longer than {LONGEST_NAME_BYTES} bytes"
-        elif entry.is_symlink() and not Path(entry).resolve().is_relative_to(self.root):
-            reason = "link leaves the source folder"
+        elif entry.is_symlink() and not Path(entry).exists():
+            reason = "link leads nowhere"
+        elif entry.is_symlink() and not self.follow_links and not (
+                Path(entry).resolve().is_relative_to(self.root)):
+            reason = LINK_LEAVES
         else:
             return True
         self.dropped.append(Dropped(reason, frame=ascii(os.path.relpath(entry.path, self.root))))
@@ -150,7 +169,58 @@ def _add(found: dict[tuple[str, str], SourceVideo], video: SourceVideo, dropped:
         found[key] = SourceVideo(*key, tuple({clip.name: clip for clip in reversed(video.clips)}.values())[::-1])
 
 
+def _nothing_found(source: Path, layout: str, listing: Listing) -> str:
+    """Why a source is empty, with the option or layout that was perhaps meant."""
+    problem = f"{source} holds nothing laid out as {LAYOUTS[layout].looks} (layout {layout})"
+    links = [drop.frame for drop in listing.dropped if drop.reason == LINK_LEAVES]
+    top = Folder(listing.root, listing.root, [], follow_links=True)
+    if links:
+        more = f" and {len(links) - 3} more" if len(links) > 3 else ""
+        return (f"{problem}, but links that leave it: {', '.join(links[:3])}{more}; add "
+                "--follow-links to follow them")
+    if layout != "videos-flat" and top.files(VIDEO_SUFFIXES):
+        return f"{problem}, but videos that lie directly in it: take the layout videos-flat"
+    if layout != "photos-flat" and top.files(IMAGE_SUFFIXES):
+        return f"{problem}, but pictures that lie directly in it: take the layout photos-flat"
+    return f"{problem}: check the folder and the layout"
+
+
+def _not_taken(root: Path, clips: Sequence[Clip], follow_links: bool) -> Iterator[Dropped]:
+    """Every visible file that is in no clip: of another kind, or at another place than the layout's."""
+    files = {clip.path for clip in clips if clip.kind != "images"}
+    folders = {clip.path for clip in clips if clip.kind == "images"}
+    for folder, name in _visible_files(Folder(root, root, [], follow_links)):
+        path = f"{folder}/{name}" if folder != "." else name
+        suffix = Path(name).suffix.lower()
+        if path not in files and not (folder in folders and suffix in IMAGE_SUFFIXES):
+            yield Dropped(_reason_of(suffix), frame=path)
+
+
+def _reason_of(suffix: str) -> str:
+    if suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+        return "a file at another place than the layout's"
+    return f"a file of another kind ({suffix or 'no suffix'})"
+
+
+def _visible_files(folder: Folder, depth: int = 8) -> Iterator[tuple[str, str]]:
+    """(folder, name) of every file, down to a depth at which loops of followed links end too."""
+    for name in folder.all_files:
+        yield folder.relative, name
+    if depth:
+        for inner in folder.folders:
+            yield from _visible_files(inner, depth - 1)
+
+
 Videos = Iterator[tuple[str, list[Clip]]]  # (video, clips) of one person
+
+
+def _of_persons(videos_of_person: Callable[[Folder], Videos]) -> Callable[[Folder], Iterator[SourceVideo]]:
+    """The videos below a folder of persons."""
+    def videos(root: Folder) -> Iterator[SourceVideo]:
+        for person in root.folders:
+            for video, clips in videos_of_person(person):
+                yield SourceVideo(person.path.name, video, tuple(clips))
+    return videos
 
 
 def _vox1_videos(person: Folder) -> Videos:
@@ -179,10 +249,31 @@ def _any_videos(person: Folder) -> Videos:
         yield Path(name).stem, [Clip("video", f"{person.relative}/{name}", "video")]
 
 
-# layout: (how it looks, the folder that may stand above the persons, the videos of one person)
-LAYOUTS: dict[str, tuple[str, str, Callable[[Folder], Videos]]] = {
-    "vox1-frames": ("<Name>/1.6/<video>/<frame>.jpg", "unzippedFaces", _vox1_videos),
-    "vox-mp4": ("<id>/<video>/<clip>.mp4", "mp4", _folder_videos),
-    "videos": ("<person>/<video>.mp4 or <person>/<video>/<clip>.mp4", "", _any_videos),
-    "frames": ("<person>/<video>/<frame>.jpg or <person>/<video>/<clip>/<frame>.jpg", "", _frame_videos),
+def _flat_videos(root: Folder) -> Iterator[SourceVideo]:
+    for name in root.files(VIDEO_SUFFIXES):
+        yield SourceVideo(Path(name).stem, "video", (Clip("video", name, "video"),))
+
+
+def _flat_photos(root: Folder) -> Iterator[SourceVideo]:
+    for name in root.files(IMAGE_SUFFIXES):
+        yield SourceVideo(Path(name).stem, "photo", (Clip("photo", name, "photo"),))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a dataset lies on disk: what to tell of it, the folder that may stand above, its videos."""
+
+    looks: str
+    inner: str
+    videos: Callable[[Folder], Iterator[SourceVideo]]
+
+
+LAYOUTS: dict[str, Layout] = {
+    "vox1-frames": Layout("<Name>/1.6/<video>/<frame>.jpg", "unzippedFaces", _of_persons(_vox1_videos)),
+    "vox-mp4": Layout("<id>/<video>/<clip>.mp4", "mp4", _of_persons(_folder_videos)),
+    "videos": Layout("<person>/<video>.mp4 or <person>/<video>/<clip>.mp4", "", _of_persons(_any_videos)),
+    "frames": Layout("<person>/<video>/<frame>.jpg or <person>/<video>/<clip>/<frame>.jpg", "",
+                     _of_persons(_frame_videos)),
+    "videos-flat": Layout("<person>.mp4", "", _flat_videos),
+    "photos-flat": Layout("<person>.jpg", "", _flat_photos),
 }

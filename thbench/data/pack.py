@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 import cv2
-import torch
 
 from thbench.data.clips import sampled_positions
 from thbench.data.dataset import Dataset, Video
@@ -21,6 +19,8 @@ from thbench.data.splits import SplitRule
 from thbench.data.store_format import DATASET_JSON
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, read_json, write_json
+from thbench.locks import holds_nothing, locked
+from thbench.workers import each
 
 PACK_JSON = "plan.json"   # as `thbench prepare` names it: a folder with it and without dataset.json is unfinished
 _VIDEOS_PER_SHARD = 64
@@ -35,38 +35,45 @@ def pack(dataset: Dataset, out: Path, videos: int | None = None, frames: int | N
     else or cannot be written.
     """
     plan = {"packed": {"name": dataset.name, "sha256": dataset.sha256, "videos": videos, "frames": frames}}
-    if (out / PACK_JSON).exists():
-        if read_json(out / PACK_JSON) != plan:
-            raise ThbenchError(f"{out} was begun with another dataset: choose a new folder")
-    elif out.exists() and any(out.iterdir()):
+    if not (out / PACK_JSON).exists() and not holds_nothing(out):
         raise ThbenchError(f"{out} exists and is no prepared dataset: choose a new folder")
-    write_json(out / PACK_JSON, plan)
-    if (out / DATASET_JSON).exists():
-        return
+
+    with locked(out):
+        if (out / PACK_JSON).exists() and read_json(out / PACK_JSON) != plan:
+            raise ThbenchError(f"{out} was begun with another dataset: choose a new folder")
+        write_json(out / PACK_JSON, plan)
+        if (out / DATASET_JSON).exists():
+            return
+
+        shards = _shards(dataset, videos)
+        missing = [shard for shard in range(len(shards)) if not is_committed(out, shard)]
+        jobs = [(shard, shards[shard]) for shard in missing]
+
+        before = len(shards) - len(jobs)
+        progress(before, len(shards))
+        with closing(each(partial(_shard_packer, dataset, out, frames), jobs, workers)) as packed:
+            for done, _ in enumerate(packed, before + 1):
+                progress(done, len(shards))
+
+        recipe = {"layout": dataset.name, "size_px": dataset.size_px, "lossless": True,
+                  "packed_sha256": dataset.sha256}
+        test = tuple(sorted({video.person for video in dataset.videos if video.split == "test"}))
+        finish(out, len(shards), recipe, {"source": dataset.name}, SplitRule(test_persons=test, test_fraction=0), [])
+
+
+def _shards(dataset: Dataset, videos: int | None) -> list[list[Video]]:
+    """The first so many videos of each person, in groups."""
     chosen = [video for _, own in groupby(dataset.videos, key=lambda video: video.person)
               for video in islice(own, videos)]
-    shards = [chosen[start:start + _VIDEOS_PER_SHARD] for start in range(0, len(chosen), _VIDEOS_PER_SHARD)]
-    missing = [shard for shard in range(len(shards)) if not is_committed(out, shard)]
-    packed = _packed(partial(_pack_shard, dataset, out, frames), shards, missing, workers)
-    for done, _ in enumerate(packed, len(shards) - len(missing) + 1):
-        progress(done, len(shards))
-    recipe = {"layout": dataset.name, "size_px": dataset.size_px, "lossless": True, "packed_sha256": dataset.sha256}
-    test = tuple(sorted({video.person for video in dataset.videos if video.split == "test"}))
-    finish(out, len(shards), recipe, {"source": dataset.name}, SplitRule(test_persons=test, test_fraction=0), [])
+    return [chosen[start:start + _VIDEOS_PER_SHARD] for start in range(0, len(chosen), _VIDEOS_PER_SHARD)]
 
 
-def _packed(one: Callable[[int, Sequence[Video]], None], shards: Sequence[Sequence[Video]], missing: Sequence[int],
-            workers: int) -> Iterator[None]:
-    if workers <= 1:
-        yield from map(one, missing, (shards[shard] for shard in missing))
-        return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(one, missing, [shards[shard] for shard in missing])
+def _shard_packer(dataset: Dataset, out: Path,
+                  frames: int | None) -> Callable[[tuple[int, Sequence[Video]]], None]:
+    return lambda job: _pack_shard(dataset, out, frames, *job)
 
 
 def _pack_shard(dataset: Dataset, out: Path, frames: int | None, shard: int, videos: Sequence[Video]) -> None:
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
     remove_leftovers(out, shard)
     with atomic_path(shard_path(out, shard)) as temporary, open(temporary, "wb") as file:
         writer = ShardWriter(file, shard)

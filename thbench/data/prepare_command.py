@@ -1,4 +1,4 @@
-"""`thbench prepare` as a person sees it: a progress bar while it works, a report of what came out."""
+"""`thbench prepare` as a person sees it: how far it is while it works, a report of what came out."""
 
 from __future__ import annotations
 
@@ -7,36 +7,35 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from thbench.data.crop import CropPolicy
 from thbench.data.extract import Recipe
 from thbench.data.prepare import Part, prepare
+from thbench.data.preview import preview
 from thbench.data.splits import SplitRule
+from thbench.progress import counter
 
-CROPS: dict[str, CropPolicy] = {"vox1-frames": "as-is", "vox-mp4": "as-is", "videos": "per-clip", "frames": "per-frame"}
+CROPS: dict[str, CropPolicy] = {
+    "vox1-frames": "as-is", "vox-mp4": "as-is", "videos": "per-clip", "frames": "per-frame",
+    "videos-flat": "per-clip", "photos-flat": "per-frame"}
 
 
 def run(layout: str, source: Path, out: Path, test_persons: tuple[str, ...], test_fraction: float, seed: int,
         workers: int | None, device: str, shard_index: int, num_shards: int, crop: CropPolicy | None,
-        **recipe: Any) -> str:
+        quiet: bool = False, dry_run: bool = False, overwrite: bool = False, **recipe: Any) -> str:
     """Prepares and returns the report. See `thbench.data.prepare.prepare` for the errors."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-               TimeRemainingColumn(), TextColumn("{task.fields[frames]} frames"))
+    if dry_run:
+        return preview(layout, source, recipe["follow_links"])
     frames = 0
     started = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"prepare {layout}", total=None, frames=0)
-
+    with counter(f"prepare {layout}", quiet) as count:
         def advance(done: int, total: int, new_frames: int) -> None:
             nonlocal frames
             frames += new_frames
-            bar.update(task, completed=done, total=total, frames=frames)
+            count(done, total, f"{frames} frames")
 
         finished = prepare(source, out, Recipe(layout, crop=crop or CROPS[layout], **recipe),
                            SplitRule(test_persons, test_fraction, seed), workers or os.cpu_count() or 1,
-                           Part(shard_index, num_shards), device, advance)
+                           Part(shard_index, num_shards), device, advance, overwrite)
     took = f"{frames} frames in {time.monotonic() - started:.1f} s"
     if not finished:
         return f"{took}; this machine's part is done, other machines still have shards to make"

@@ -1,6 +1,7 @@
 """One shard of a prepared store: frames in an uncompressed tar, and the rows of the index that point into it.
 
-The rows are written last, so a shard with rows is whole: they are its commit mark.
+The commit mark is written last and holds the sha256 of the rows, so a shard with a mark that fits
+is whole; a damaged one counts as not made.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,9 +21,10 @@ import pyarrow.parquet as pq
 from thbench.data.layouts import Dropped
 from thbench.data.store_format import DROPPED_SCHEMA, ROWS_PER_GROUP, SCHEMA, SHARDS
 from thbench.errors import ThbenchError
-from thbench.files import atomic_path
+from thbench.files import atomic_path, read_json, sha256_file, sha256_json, write_json
 
 PARTS = "parts"
+_PART_TABLES = ("rows", "dropped")
 _TEXT = ["person", "video", "clip", "split", "landmark_source", "reason"]
 
 
@@ -59,27 +61,72 @@ def shard_path(out: Path, shard: int) -> Path:
     return out / SHARDS / f"{shard:05d}.tar"
 
 
+@dataclass(frozen=True)
+class ShardMark:
+    """The commit mark of a shard: the sha256 of its tar, of its rows and of what was left out."""
+
+    tar: str
+    rows: str
+    dropped: str
+
+    @staticmethod
+    def read(out: Path, shard: int) -> ShardMark | None:
+        """The mark, or None where there is none or a damaged one."""
+        path = _part_path(out, shard, "json")
+        if not path.exists():
+            return None
+        with suppress(ThbenchError, TypeError, KeyError):
+            stored = read_json(path)
+            mark = ShardMark(**stored["sha256"])
+            return mark if stored["check"] == mark._check() else None
+        return None
+
+    def write(self, out: Path, shard: int) -> None:
+        """Writes the mark with a check of its own: a flipped bit in it must not pass either."""
+        write_json(_part_path(out, shard, "json"), {"sha256": asdict(self), "check": self._check()})
+
+    def _check(self) -> str:
+        return sha256_json(asdict(self))
+
+
 def is_committed(out: Path, shard: int) -> bool:
-    """Whether this shard is whole on disk."""
-    return _part_path(out, shard, "rows").exists()
+    """Whether this shard was made and its rows are those that were written."""
+    mark = ShardMark.read(out, shard)
+    return mark is not None and not _damaged_parts(out, shard, mark)
 
 
 def commit_shard(out: Path, shard: int, rows: Sequence[Mapping[str, Any]], dropped: Sequence[Dropped],
                  sha256: str) -> None:
-    """Writes what was left out of a shard, then its rows. The tar must already be in place."""
+    """Writes what was left out of a shard, its rows, then its mark. The tar must be in place."""
     lost = pa.Table.from_pylist([asdict(drop) for drop in dropped], DROPPED_SCHEMA)
-    write_table(_part_path(out, shard, "dropped"), lost)
-    unsplit = SCHEMA.remove(SCHEMA.get_field_index("split")).with_metadata({"sha256": sha256})
-    write_table(_part_path(out, shard, "rows"), pa.Table.from_pylist(list(rows), unsplit))
+    write_table(_part_path(out, shard, "dropped.parquet"), lost)
+
+    unsplit = SCHEMA.remove(SCHEMA.get_field_index("split"))
+    write_table(_part_path(out, shard, "rows.parquet"), pa.Table.from_pylist(list(rows), unsplit))
+
+    digests = {what: sha256_file(_part_path(out, shard, f"{what}.parquet")) for what in _PART_TABLES}
+    ShardMark(tar=sha256, **digests).write(out, shard)
 
 
 def read_rows(out: Path, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
-    """The rows of a committed shard, without their split; the tar's sha256 is in the schema's metadata."""
-    return _read(_part_path(out, shard, "rows"), columns)
+    """The rows of a committed shard, without their split.
+
+    Raises `ThbenchError` when they are not the ones that were written.
+    """
+    return _read(out, shard, "rows", columns)
 
 
 def read_dropped(out: Path, shard: int) -> pa.Table:
-    return _read(_part_path(out, shard, "dropped"), None)
+    """What was left out of a committed shard; raises `ThbenchError` as `read_rows` does."""
+    return _read(out, shard, "dropped", None)
+
+
+def tar_sha256(out: Path, shard: int) -> str:
+    """The sha256 of the tar of a committed shard, as it was written."""
+    mark = ShardMark.read(out, shard)
+    if mark is None:
+        raise _damage(out, _part_path(out, shard, "json"))
+    return mark.tar
 
 
 def remove_leftovers(out: Path, shard: int) -> None:
@@ -110,11 +157,27 @@ def table_writer(path: Path, schema: pa.Schema) -> Any:
 
 
 def _part_path(out: Path, shard: int, what: str) -> Path:
-    return out / PARTS / f"{shard:05d}.{what}.parquet"
+    return out / PARTS / f"{shard:05d}.{what}"
 
 
-def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
+def _damaged_parts(out: Path, shard: int, mark: ShardMark) -> list[Path]:
+    written = {"rows": mark.rows, "dropped": mark.dropped}
+    paths = {what: _part_path(out, shard, f"{what}.parquet") for what in _PART_TABLES}
+    return [path for what, path in paths.items()
+            if not path.is_file() or sha256_file(path) != written[what]]
+
+
+def _read(out: Path, shard: int, what: str, columns: Sequence[str] | None) -> pa.Table:
+    path = _part_path(out, shard, f"{what}.parquet")
+    mark = ShardMark.read(out, shard)
+    if mark is None or path in _damaged_parts(out, shard, mark):
+        raise _damage(out, path)
     try:
         return pq.read_table(path, columns=columns)
-    except pa.ArrowException as error:
-        raise ThbenchError(f"{path} is damaged: delete it and run the same `thbench prepare` again") from error
+    except (OSError, pa.ArrowException):
+        raise _damage(out, path) from None
+
+
+def _damage(out: Path, path: Path) -> ThbenchError:
+    return ThbenchError(f"{path} is damaged: run the same command again, it makes that shard of {out} "
+                        "anew")

@@ -20,6 +20,9 @@ from thbench.files import inside, sha256_file
 def verify(path: Path) -> str:
     """One line on a store that is whole. Raises `ThbenchError` naming the first damaged frame or file."""
     store = PreparedStore(path)
+    for name, sha256 in store.info.get("files", {}).items():   # absent in stores of before
+        if sha256_file(inside(path, name)) != sha256:
+            raise ThbenchError(f"{path / name} is not what was prepared: prepare the dataset again")
     digest = hashlib.sha256()
     for shard, rows in zip(store.info["shards"], _rows_of_shards(store), strict=True):
         file = inside(path, shard["file"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -21,8 +23,12 @@ from thbench.data.episodes import EpisodeBatches, Episodes, EpisodeSampler, epis
 from thbench.errors import ThbenchError
 from thbench.files import read_json, write_json
 from thbench.images import to_uint8
+from thbench.locks import locked
 from thbench.training import checkpoints
+from thbench.training.plan import Phase, begins, phases_text, resumed_text
 from thbench.training.progress import TrainingProgress, write_png
+from thbench.training.samples import sample_grid
+from thbench.workers import end_with_parent
 
 
 class Trainer(Protocol):
@@ -60,6 +66,10 @@ class Trainer(Protocol):
         """One reconstruction per episode, [B, 3, S, S] in [-1, 1], without training."""
         ...
 
+    def phases(self) -> Sequence[Phase]:
+        """What the training does, in order; the first phase begins with step 1."""
+        ...
+
 
 @dataclass(frozen=True)
 class LoopConfig:
@@ -94,7 +104,10 @@ def train(trainer_class: Callable[[Any, int, Fabric], Trainer], config: Any, dat
     strategy: Any = DDPStrategy(broadcast_buffers=False) if loop.devices > 1 else "auto"
     fabric = Fabric(accelerator=loop.accelerator, devices=loop.devices, strategy=strategy, precision=loop.precision)  # type: ignore[arg-type]
     fabric.launch()
-    _Loop(trainer_class, config, dataset, loop, out, resume, quiet, fabric).run()
+    if fabric.local_rank > 0:
+        end_with_parent(os.getppid())
+    with locked(out) if fabric.global_rank == 0 else nullcontext():
+        _Loop(trainer_class, config, dataset, loop, out, resume, quiet, fabric).run()
 
 
 class _Loop:
@@ -106,6 +119,7 @@ class _Loop:
                             "dataset": {"name": dataset.name, "sha256": dataset.sha256}, "seed": loop.seed,
                             "batch": config.batch, "devices": loop.devices, "precision": loop.precision,
                             "accumulate": loop.accumulate}
+        self.steps_before: int | None = None   # that a resumed training was begun with
         self._claim_folder(resume)
         sampler = EpisodeSampler(dataset, config.shots, loop.seed, fabric.global_rank, fabric.world_size)
         if sampler.left_out and fabric.global_rank == 0 and not quiet:
@@ -121,7 +135,9 @@ class _Loop:
                                     enabled=self.fabric.global_rank == 0 and not self.quiet)
         losses_file = self.out / f"losses.rank{self.fabric.global_rank}.jsonl"
         with progress, open(losses_file, "a", encoding="utf-8", buffering=1) as lines:
+            self._announce(progress)
             for episodes in self._episodes():
+                self._announce_next_phase(progress)
                 started = time.perf_counter()
                 losses = self.trainer.step(episodes.split(self.loop.accumulate))
                 self.step += 1
@@ -138,6 +154,18 @@ class _Loop:
         if log is not None:
             log.close()
 
+    def _announce(self, progress: TrainingProgress) -> None:
+        if self.fabric.global_rank == 0 and not self.quiet:
+            if self.step:
+                progress.say(resumed_text(self.step, self.loop.steps, self.steps_before))
+            if plan := phases_text(self.trainer.phases(), self.step, self.loop.steps):
+                progress.say(plan)
+
+    def _announce_next_phase(self, progress: TrainingProgress) -> None:
+        phase = begins(self.trainer.phases(), self.step + 1)
+        if phase and self.fabric.global_rank == 0 and not self.quiet:
+            progress.say(f"from step {phase.first} on: {phase.what}")
+
     def _episodes(self) -> Iterator[Episodes]:
         for episodes in episode_loader(self.batches, self.step, self.loop.steps, self.loop.workers):
             yield episodes.to(self.fabric.device)
@@ -148,7 +176,9 @@ class _Loop:
         if file.exists():
             if not resume:
                 raise ThbenchError(f"{self.out} already holds a training run; add --resume or choose another --out")
-            if (found := read_json(file)) != json.loads(json.dumps(self.description)):
+            found = read_json(file)
+            self.steps_before = found.pop("steps", None)
+            if found != json.loads(json.dumps(self.description)):
                 changed = sorted(key for key in self.description if found.get(key) != self.description[key])
                 raise ThbenchError(f"{self.out} was started with another {', '.join(changed)}; resume with the same "
                                    "options or choose another --out")
@@ -156,7 +186,7 @@ class _Loop:
             raise ThbenchError(f"{self.out} holds no training run to resume; leave --resume out to start one")
         self.fabric.barrier()
         if self.fabric.global_rank == 0:
-            write_json(file, self.description)
+            write_json(file, {**self.description, "steps": self.loop.steps})
         self.fabric.barrier()
 
     def _save(self) -> None:
@@ -200,8 +230,8 @@ class _Loop:
         """A picture with a column per episode: first shot, landmark image, reconstruction, target."""
         fake = to_uint8(self.trainer.preview(episodes))
         shots = episodes.shots[:, 0] if episodes.shots.shape[1] else episodes.target
-        rows = [shots, episodes.target_landmarks, fake, episodes.target]
-        grid = torch.cat([torch.cat([*row[:8].cpu()], dim=2) for row in rows], dim=1)
+        rows = {"shot": shots, "landmarks": episodes.target_landmarks, "made": fake, "target": episodes.target}
+        grid = sample_grid(rows, f"{self.trainer.kind}, step {self.step}")
         write_png(self.out / "samples" / f"step-{self.step:08d}.png", grid)
 
     def _check_finite(self, losses: Mapping[str, float]) -> None:

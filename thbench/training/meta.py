@@ -20,6 +20,7 @@ from thbench.nets.embedder import Embedder
 from thbench.nets.generator import Generator
 from thbench.training.checkpoints import prefixed
 from thbench.training.content import Content, content_networks
+from thbench.training.plan import Phase
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,13 @@ class OursTrainer:
         if self.average:
             self.average.update([self.embedder.module, self.generator.module])
         return losses
+
+    def phases(self) -> list[Phase]:
+        whole = "all losses, D trains too"
+        if not self.config.warmup_steps:
+            return [Phase(1, whole)]
+        warm_up = f"warm-up, E and G on the content loss alone at learning rate {self.config.warmup_lr:g}"
+        return [Phase(1, warm_up), Phase(self.config.warmup_steps + 1, whole)]
 
     def preview(self, episodes: Episodes) -> Tensor:
         # In evaluation mode: looking must not take a power iteration of spectral normalisation.

@@ -1,4 +1,4 @@
-"""What a person sees while training: a progress bar with losses and speed, and sample pictures."""
+"""What a person sees while training: losses and speed, and pictures."""
 
 from __future__ import annotations
 
@@ -7,32 +7,35 @@ from pathlib import Path
 from types import TracebackType
 
 import cv2
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from thbench.files import atomic_path
+from thbench.progress import Stage, stage
 
 
 class TrainingProgress:
-    """A bar on stderr: step, time left, images per second and the losses of the last step."""
+    """On stderr: step, time left, images per second and the losses of the last step."""
 
     def __init__(self, kind: str, step: int, steps: int, enabled: bool) -> None:
-        self.progress = Progress(TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(),
-                                 TimeRemainingColumn(), TextColumn("{task.fields[losses]}"), disable=not enabled,
-                                 refresh_per_second=2)
-        self.task = self.progress.add_task(f"train {kind}", total=steps, completed=step, losses="")
+        self._stage = stage(f"train {kind}", steps, step, quiet=not enabled)
+        self._shown: Stage
 
     def __enter__(self) -> TrainingProgress:
-        self.progress.start()
+        self._shown = self._stage.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        self.progress.stop()
+        self._stage.__exit__(kind, error, trace)
 
     def advance(self, losses: Mapping[str, float], images_per_s: float) -> None:
-        text = " ".join(f"{name} {value:.3g}" for name, value in losses.items())
-        self.progress.update(self.task, advance=1, losses=f"{images_per_s:.1f} images/s  {text}")
+        """One more step. Values whose names have a slash are diagnostics and are not shown."""
+        text = " ".join(f"{name} {value:.3g}" for name, value in losses.items() if "/" not in name)
+        self._shown.advance(f"{text}, {images_per_s:.1f} images/s")
+
+    def say(self, line: str) -> None:
+        """A line of its own, above the bar; said also when no bar is shown."""
+        self._shown.say(line)
 
 
 def write_png(path: Path, image: Tensor) -> None:

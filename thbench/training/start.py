@@ -11,6 +11,7 @@ from thbench.config import override
 from thbench.data.dataset import videos_of
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
+from thbench.files import read_json
 from thbench.plugins import load_plugin
 from thbench.training.loop import LoopConfig, train
 
@@ -22,10 +23,11 @@ def start_training(method: str, dataset: str, out: Path, *, preset: str = "paper
                    resume: bool = False, quiet: bool = False, **loop: Any) -> None:
     """Builds the configuration (preset, then `settings` like "batch=16") and trains; see `loop.train`.
 
-    Without `steps`, `steps_of` gives the steps that another training folder has taken, else the configuration's epochs
-    do: passes over the training videos, one episode each. A configuration without epochs takes as
-    many steps as `ours` does with this preset (section 4: Pix2pixHD "for the same amount of
-    iterations as our system").
+    Without `steps`, `steps_of` gives the steps that another training folder has taken. Else a resumed
+    training keeps the number that it was begun with, and a new one takes the configuration's epochs:
+    passes over the training videos, one episode each. A configuration without epochs takes as many
+    steps as `ours` does with this preset (section 4: Pix2pixHD "for the same amount of iterations as
+    our system").
     """
     trainer = load_trainer(method)
     variants: dict[str | None, dict[str, str]] = {None: {}, **getattr(trainer, "variants", {})}
@@ -37,6 +39,8 @@ def start_training(method: str, dataset: str, out: Path, *, preset: str = "paper
     data = open_dataset(dataset)
     if steps_of is not None:
         steps = _steps_taken(steps_of)
+    if steps is None and resume:
+        steps = _steps_planned(out)
     if steps is None:
         steps = _default_steps(config, preset, len(videos_of(data, "train")))
     train(trainer, config, data, LoopConfig(steps=steps, **loop), out, resume, quiet)
@@ -65,6 +69,12 @@ def _setting(text: str) -> tuple[str, str]:
     if not equals:
         raise ThbenchError(f"--set {text!r}: write NAME=VALUE, for example --set batch=16")
     return name, value
+
+
+def _steps_planned(out: Path) -> int | None:
+    """The number of steps that the training in `out` was begun with, if it says."""
+    file = out / "training.json"
+    return read_json(file).get("steps") if file.exists() else None
 
 
 def _steps_taken(folder: Path) -> int:

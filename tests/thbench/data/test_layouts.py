@@ -95,3 +95,42 @@ def test_missing_and_empty_sources_are_errors(tmp_path: Path) -> None:
         list_source("vox-mp4", tmp_path)
     with pytest.raises(ThbenchError, match="no layout named 'vox3'"):
         list_source("vox3", tmp_path)
+
+
+def test_links_are_followed_when_asked(tmp_path: Path) -> None:
+    touch(tmp_path, "outside/vid/1.jpg", "data/readme.txt")
+    (tmp_path / "data/eve").symlink_to(tmp_path / "outside")
+    (tmp_path / "data/loop").symlink_to(tmp_path / "data/loop")
+    with pytest.raises(ThbenchError, match=r"but links that leave it: 'eve'; add --follow-links"):
+        list_source("frames", tmp_path / "data")
+    listing = list_source("frames", tmp_path / "data", follow_links=True)
+    assert [(video.person, video.video) for video in listing.videos] == [("eve", "vid")]
+
+
+def test_a_loop_of_folders_ends(tmp_path: Path) -> None:
+    touch(tmp_path, "data/ann/walk/1.jpg")
+    (tmp_path / "data/ann/walk/again").symlink_to(tmp_path / "data")
+    assert list_source("frames", tmp_path / "data", follow_links=True).videos
+
+
+def test_each_file_of_a_flat_folder_is_a_person(tmp_path: Path) -> None:
+    touch(tmp_path, "d1.mp4", "d2.webm", "d1.jpg", "d3.png", "notes.gif")
+    assert keys("videos-flat", tmp_path) == [("d1", "video", ["d1.mp4"]), ("d2", "video", ["d2.webm"])]
+    assert keys("photos-flat", tmp_path) == [("d1", "photo", ["d1.jpg"]), ("d3", "photo", ["d3.png"])]
+
+
+@pytest.mark.parametrize(("name", "layout"), [("a.mp4", "videos-flat"), ("a.png", "photos-flat")])
+def test_an_empty_listing_names_the_flat_layout_that_would_work(tmp_path: Path, name: str, layout: str) -> None:
+    touch(tmp_path, name)
+    with pytest.raises(ThbenchError, match=f"lie directly in it: take the layout {layout}"):
+        list_source("frames", tmp_path)
+
+
+def test_files_that_no_clip_takes_are_listed_once_with_their_reason(tmp_path: Path) -> None:
+    touch(tmp_path, "ann/walk/1.jpg", "ann/walk/2.gif", "ann/notes", "ann/stray.png", "ann/run/a.mp4", ".hidden")
+    dropped = {drop.frame: drop.reason for drop in list_source("frames", tmp_path).dropped if drop.frame}
+    assert dropped == {
+        "ann/notes": "a file of another kind (no suffix)",
+        "ann/run/a.mp4": "a file at another place than the layout's",
+        "ann/stray.png": "a file at another place than the layout's",
+        "ann/walk/2.gif": "a file of another kind (.gif)"}

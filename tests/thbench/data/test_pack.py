@@ -8,12 +8,14 @@ import torch
 
 from thbench.data.dataset import Video
 from thbench.data.pack import pack
+from thbench.data.resized import Resized
 from thbench.data.shards import table_writer
 from thbench.data.store import PreparedStore
 from thbench.data.store_format import ROWS_PER_GROUP
 from thbench.data.synthetic import synth
 from thbench.data.verify import verify
 from thbench.errors import ThbenchError
+from thbench.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,9 @@ def test_a_store_of_before_times_were_recorded_has_none_and_is_whole(tmp_path):
     table = pq.read_table(index).drop_columns("time_s")
     with table_writer(index, table.schema) as writer:
         writer.write_table(table, ROWS_PER_GROUP)
+    info = read_json(tmp_path / "store" / "dataset.json")
+    del info["files"]   # nor had a store of then the sha256 of its index
+    write_json(tmp_path / "store" / "dataset.json", info)
     store = PreparedStore(tmp_path / "store")
     assert store.frame_times_s(store.videos[0]) is None
     assert "is whole" in verify(tmp_path / "store")
@@ -77,3 +82,22 @@ def test_packing_again_is_refused_for_other_data_and_free_for_the_same(tmp_path)
     assert (tmp_path / "store" / "index.parquet").read_bytes() == before
     with pytest.raises(ThbenchError, match="begun with another dataset"):
         pack(TwoPersons(), tmp_path / "store", videos=2, frames=2)
+
+
+def test_a_smaller_store_has_the_averaged_pixels_and_scaled_landmarks(tmp_path):
+    pack(Resized(TwoPersons(), 32), tmp_path / "store")
+    store, dataset = PreparedStore(tmp_path / "store"), TwoPersons()
+    video = dataset.videos[0]
+    small, large = store.read(video, range(6)), dataset.read(video, range(6))
+    halved = torch.nn.functional.avg_pool2d(large.images.float(), 2)
+    assert store.size_px == 32
+    assert (small.images - halved).abs().max() <= 0.5
+    # The centre of the first large pixel lies a quarter of a small pixel left of the small one's.
+    torch.testing.assert_close(small.landmarks, large.landmarks / 2 - 0.25)
+    assert store.frame_times_s(video) == dataset.frame_times_s(video)
+
+
+@pytest.mark.parametrize("size_px", [15, 64, 128])
+def test_a_size_that_is_not_smaller_is_refused(size_px):
+    with pytest.raises(ThbenchError, match="choose a --size from 16 to 63"):
+        Resized(TwoPersons(), size_px)

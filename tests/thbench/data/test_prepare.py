@@ -24,11 +24,12 @@ from PIL import Image
 from prepared_samples import VOX1, VOX2, make_frames, noise, points, recipe
 
 from cli import thbench
-from thbench.data.clips import sampled_positions
+from thbench.data.clips import read_image, sampled_positions
 from thbench.data.contact_sheet import write_contact_sheet
 from thbench.data.prepare import Part, prepare
 from thbench.data.splits import SplitRule
 from thbench.data.store import PreparedStore
+from thbench.data.verify import verify
 from thbench.data.video import write_video
 from thbench.errors import ThbenchError
 
@@ -50,7 +51,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> No
     process = subprocess.Popen(command(tmp_path, killed), cwd=Path(__file__).parents[3], stderr=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not (killed / "parts/00002.rows.parquet").exists() and time.monotonic() < deadline:
+    while not (killed / "parts/00002.json").exists() and time.monotonic() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -92,6 +93,103 @@ def test_a_finished_store_is_left_alone_and_other_options_are_refused(tmp_path: 
         prepare(tmp_path / "frames", out, recipe(tmp_path, size_px=32), SplitRule())
     with pytest.raises(ThbenchError, match=r"was begun with other seed \(0, now 1\)"):
         prepare(tmp_path / "frames", out, recipe(tmp_path), SplitRule(seed=1))
+
+
+def test_overwrite_makes_a_store_of_other_options_anew_and_keeps_other_files(tmp_path: Path) -> None:
+    make_frames(tmp_path, persons=1)
+    out = tmp_path / "out"
+    prepare(tmp_path / "frames", out, recipe(tmp_path), SplitRule())
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(ThbenchError, match="or --overwrite to make it anew"):
+        prepare(tmp_path / "frames", out, recipe(tmp_path, size_px=32), SplitRule())
+    prepare(tmp_path / "frames", out, recipe(tmp_path, size_px=32), SplitRule(), overwrite=True)
+    prepare(tmp_path / "frames", tmp_path / "new", recipe(tmp_path, size_px=32), SplitRule())
+    assert (out / "notes.txt").read_text() == "mine"
+    assert {**contents(tmp_path / "new"), "notes.txt": b"mine"} == contents(out)
+
+
+def test_a_flipped_bit_in_a_part_never_ends_in_another_dataset(
+        tmp_path: Path, interrupted: Path, whole: dict[str, bytes]) -> None:
+    """Before parts had checksums, 33 of 60 flips gave another dataset that `data verify` called whole."""
+    random = np.random.default_rng(0)
+    parts = sorted(path.name for path in (interrupted / "parts").iterdir())
+    for flip in range(30):
+        out = tmp_path / f"flipped-{flip}"
+        shutil.copytree(interrupted, out)
+        part = out / "parts" / random.choice(parts)
+        content = bytearray(part.read_bytes())
+        content[random.integers(len(content))] ^= 1 << random.integers(8)
+        part.write_bytes(content)
+        prepare(interrupted.parent / "frames", out, recipe(interrupted.parent), SplitRule())
+        assert contents(out) == whole, part.name
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A preparation of which another machine has made every second shard."""
+    root = tmp_path_factory.mktemp("interrupted")
+    make_frames(root)
+    prepare(root / "frames", root / "begun", recipe(root), SplitRule(), part=Part(0, 2))
+    return root / "begun"
+
+
+@pytest.fixture(scope="module")
+def whole(interrupted: Path) -> dict[str, bytes]:
+    root = interrupted.parent
+    prepare(root / "frames", root / "whole", recipe(root), SplitRule())
+    return contents(root / "whole")
+
+
+def test_verify_sees_every_flipped_bit_of_the_index(tmp_path: Path) -> None:
+    make_frames(tmp_path, persons=1)
+    out = tmp_path / "out"
+    prepare(tmp_path / "frames", out, recipe(tmp_path), SplitRule())
+    assert "is whole" in verify(out)
+    index = (out / "index.parquet").read_bytes()
+    caught = 0
+    for position in range(4, len(index) - 12, len(index) // 20):
+        flipped = bytearray(index)
+        flipped[position] ^= 1
+        (out / "index.parquet").write_bytes(flipped)
+        with pytest.raises(ThbenchError):
+            verify(out)
+        caught += 1
+    assert caught >= 15
+
+
+def test_a_dry_run_lists_what_it_would_take_and_writes_nothing(tmp_path: Path) -> None:
+    make_frames(tmp_path, persons=2, videos=1)
+    (tmp_path / "frames/p0/v0/1.png").write_bytes(b"no picture")
+    (tmp_path / "frames/p0/clip.gif").write_bytes(b"GIF89a")
+    ran = CliRunner().invoke(thbench, ["prepare", "frames", str(tmp_path / "frames"), str(tmp_path / "out"),
+                                       "--dry-run"])
+    assert ran.exit_code == 0
+    assert ran.output.splitlines() == [
+        "take   p0/v0: 3 frames in 1 clips", "take   p1/v0: 4 frames in 1 clips",
+        "leave  p0/clip.gif: a file of another kind (.gif)", "leave  p0/v0/frames/1.png: unreadable frame",
+        "2 persons, 2 videos, 7 frames", "left out: 1 a file of another kind (.gif), 1 unreadable frame",
+        "nothing was written; faces are looked for when it is prepared"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_flat_photos_become_a_video_of_one_frame_for_each_person(tmp_path: Path) -> None:
+    for number, name in enumerate(("ann", "bob")):
+        Image.fromarray(noise(number)).save(tmp_path / f"{name}.png")
+        (tmp_path / "landmarks").mkdir(exist_ok=True)
+        np.save(tmp_path / f"landmarks/{name}.npy", points(number))
+    prepare(tmp_path, tmp_path / "out", recipe(tmp_path, layout="photos-flat"), SplitRule())
+    store = PreparedStore(tmp_path / "out")
+    assert [(video.key, video.n_frames) for video in store.videos] == [("ann/photo", 1), ("bob/photo", 1)]
+    assert np.array_equal(store.read(store.videos[1], [0]).images[0].permute(1, 2, 0).numpy(), noise(1))
+
+
+def test_16_bit_grey_pictures_keep_their_greys(tmp_path: Path) -> None:
+    grey = np.linspace(0, 65535, 48 * 48).reshape(48, 48).astype(np.uint16)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    image = read_image(tmp_path / "grey.png")
+    assert image is not None
+    assert np.array_equal(image[..., 0], np.rint(grey / 257).astype(np.uint8))
+    assert np.array_equal(image[..., 0], image[..., 2])
 
 
 def test_a_folder_with_other_files_is_refused_and_kept(tmp_path: Path) -> None:
@@ -206,7 +304,7 @@ def test_a_read_only_output_folder_is_told() -> None:
         make_frames(root, persons=1)
         (root / "locked").mkdir(mode=0o555)
         root.chmod(0o755)
-        with without_root(), pytest.raises(ThbenchError, match=r"cannot write .*locked/out/plan\.json: Permission"):
+        with without_root(), pytest.raises(ThbenchError, match=r"cannot write .*locked/out: Permission"):
             prepare(root / "frames", root / "locked/out", recipe(root), SplitRule())
 
 

@@ -1,0 +1,124 @@
+"""Work that is killed again and again, only the parent of its two workers, ends as if nothing had happened.
+
+THBENCH_TEST_KILLS=20 kills as often; the default keeps the test short.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from prepared_samples import make_frames
+from processes import Family, start
+
+KILLS = int(os.environ.get("THBENCH_TEST_KILLS", "2"))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A command that reads `root.parent` and writes `root`, and what must survive a kill there."""
+
+    arguments: Callable[[Path], Sequence[str]]
+    result: str                # the folder of the bytes that must repeat
+    committed: Sequence[str]   # globs of files that are not written again
+
+
+RUN = Work(lambda root: ["run-protocol", "--dataset", "synth:64", "--T", "1", "4", "--methods", "copy-nearest",
+                         "--metrics", "l1", "ssim", "--videos", "8", "--holdout", "4", "--device", "cpu",
+                         "--workers", "2", "--out", str(root / "run")],
+           "run", ["units/**/*.json"])
+SCORE = Work(lambda root: ["score", str(root / "run"), "--metrics", "l1", "ssim", "psnr", "--device", "cpu",
+                           "--workers", "2"],
+             "run", ["scores/**/*.json", "units/**/*.json"])
+PACK = Work(lambda root: ["data", "pack", "synth:64", str(root / "store"), "--videos", "1", "--frames", "2",
+                          "--workers", "2"],
+            "store", [])
+PREPARE = Work(lambda root: ["prepare", "frames", str(root.parent / "frames"), str(root / "store"), "--size", "48",
+                             "--crop", "as-is", "--lossless", "--landmarks", f"import:{root.parent / 'landmarks'}",
+                             "--workers", "2"],
+               "store", [])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every byte that must repeat: not the commit marks and run.json, which hold times."""
+    files = [file for file in folder.rglob("*") if file.is_file() and "units" not in file.relative_to(folder).parts]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.name != "run.json"}
+
+
+def written(folder: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(folder))   # folders may vanish meanwhile
+
+
+def committed(folder: Path, work: Work) -> dict[Path, int]:
+    """Files that are not to be written again, with their times."""
+    files = [file for pattern in work.committed for file in folder.glob(pattern)]
+    shards = [folder / "shards" / f"{rows.name.partition('.')[0]}.tar" for rows in folder.glob("parts/*.rows.parquet")]
+    return {file: file.stat().st_mtime_ns for file in [*files, *shards]}
+
+
+def finish(work: Work, root: Path) -> None:
+    assert start(work.arguments(root)).process.wait(timeout=300) == 0
+
+
+def kill_at_some_moment(family: Family, folder: Path, dice: random.Random, most: int) -> bool:
+    """Kills the parent while its workers begin, or some files later; False when it had ended."""
+    if dice.random() < 0.3:
+        while len(family.members()) < 3 and family.process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(dice.random())
+    else:
+        # Moments are numbers of files, not seconds: on a slow machine they lie all over the work as well.
+        moment = written(folder) + dice.randint(1, most)
+        while family.process.poll() is None and written(folder) < moment:
+            time.sleep(0.002)
+        time.sleep(dice.random() * 0.02)
+    family.process.send_signal(signal.SIGKILL)
+    return family.process.wait() == -signal.SIGKILL
+
+
+def check(work: Work, quiet: Path, killed: Path, files: int) -> None:
+    """Kills `work` in the folder `killed` again and again and compares with `quiet`."""
+    dice, folder, kills = random.Random(KILLS), killed / work.result, 0
+
+    for _ in range(KILLS):
+        family = start(work.arguments(killed))
+        try:
+            kills += kill_at_some_moment(family, folder, dice, max(1, 2 * files // KILLS))
+            assert family.left_after(2) == []
+        finally:
+            family.end()
+    kept = committed(folder, work)
+
+    finish(work, killed)
+    assert contents(folder) == contents(quiet / work.result)
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+    print(f"{work.arguments(killed)[0]}: {kills} of {KILLS} kills came before the end")
+    assert kills > KILLS // 3
+
+
+@pytest.mark.parametrize("work", [RUN, PACK, PREPARE], ids=["run-protocol", "pack", "prepare"])
+def test_killed_work_leaves_no_process_and_goes_on_to_the_same_bytes(work: Work, tmp_path: Path) -> None:
+    quiet, killed = tmp_path / "quiet", tmp_path / "killed"
+    make_frames(tmp_path, persons=32, videos=2, frames=8)
+    finish(work, quiet)
+
+    check(work, quiet, killed, written(quiet / work.result))
+
+
+def test_killed_scoring_leaves_no_process_and_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    quiet, killed = tmp_path / "quiet", tmp_path / "killed"
+    finish(RUN, quiet)
+    shutil.copytree(quiet, killed)
+    shutil.rmtree(killed / "run/scores")
+    finish(SCORE, quiet)
+
+    check(SCORE, quiet, killed, written(quiet / "run/scores"))

@@ -1,0 +1,40 @@
+"""What a training will do and when: its phases, and what other `--steps` change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training, from step `first` (the first of all is 1) to the next phase or the end."""
+
+    first: int
+    what: str
+
+
+def phases_text(phases: Sequence[Phase], step: int, steps: int) -> str:
+    """What is still to come after `step` steps: one line, the phases with their steps."""
+    ends = [phase.first - 1 for phase in phases[1:]] + [steps]
+    parts = [f"steps {max(phase.first, step + 1)} to {min(end, steps)}: {phase.what}"
+             for phase, end in zip(phases, ends, strict=True)
+             if phase.first <= steps and end > step]
+    return "; ".join(parts)
+
+
+def begins(phases: Sequence[Phase], step: int) -> Phase | None:
+    """The phase whose first step is `step`, if it is one after the first."""
+    return next((phase for phase in phases[1:] if phase.first == step), None)
+
+
+def resumed_text(step: int, steps: int, steps_before: int | None) -> str:
+    """Where a resumed training stands, and what changes when it was begun with another number of steps."""
+    if step >= steps:
+        return f"{step} steps are taken already and --steps is {steps}: nothing is left to do"
+
+    text = f"goes on after step {step} of {steps}"
+    if steps_before in (None, steps):
+        return text
+    return (f"{text}; it was begun with --steps {steps_before}: it ends {abs(steps - steps_before)} steps "
+            f"{'later' if steps > steps_before else 'earlier'}, nothing else changes")
