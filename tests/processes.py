@@ -1,4 +1,4 @@
-"""Which processes live, and which of them belong to a test: they carry a mark in their environment."""
+"""Which processes live, and which belong to a test: they carry a mark in their environment."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ class Family:
     mark: str
 
     def members(self) -> list[int]:
-        """Process numbers of all that live, the command included, without those that only wait to be reaped."""
-        return [int(folder.name) for folder in Path("/proc").iterdir()
-                if folder.name.isdigit() and is_running(int(folder.name)) and self._is_member(folder)]
+        """Numbers of all that live, the command included, but for those that wait to be reaped."""
+        processes = [folder for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+        return [int(folder.name) for folder in processes
+                if is_running(int(folder.name)) and self._is_member(folder)]
 
     def left_after(self, seconds: float) -> list[int]:
         """Who still lives after so many seconds; ends early when nobody does."""
@@ -53,8 +54,9 @@ class Family:
 def start(arguments: Sequence[str], stderr: int = subprocess.DEVNULL) -> Family:
     """Starts `thbench ARGUMENTS`."""
     mark = uuid.uuid4().hex
-    process = subprocess.Popen([sys.executable, "-m", "cli", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL,
-                               stderr=stderr, env={**os.environ, "OMP_NUM_THREADS": "1", _MARK: mark})
+    process = subprocess.Popen([sys.executable, "-m", "cli", *arguments], cwd=ROOT,
+                               stdout=subprocess.DEVNULL, stderr=stderr,
+                               env={**os.environ, "OMP_NUM_THREADS": "1", _MARK: mark})
     return Family(process, mark)
 
 

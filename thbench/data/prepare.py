@@ -65,7 +65,8 @@ def prepare(source: Path, out: Path, recipe: Recipe, split: SplitRule, workers: 
     _check_folder(out)
 
     with locked(out, part.lock):
-        _write_plan(out, {"recipe": asdict(recipe), "split": asdict(split), "landmarks": dict(detector.provenance),
+        _write_plan(out, {"recipe": asdict(recipe), "split": asdict(split),
+                          "landmarks": dict(detector.provenance),
                           "videos_sha256": sha256_json([asdict(video) for video in listing.videos]),
                           "videos": len(listing.videos), "shards": len(shards)})
         if (out / DATASET_JSON).exists():

@@ -23,9 +23,9 @@ def start_training(method: str, dataset: str, out: Path, *, preset: str = "paper
                    resume: bool = False, quiet: bool = False, **loop: Any) -> None:
     """Builds the configuration (preset, then `settings` like "batch=16") and trains; see `loop.train`.
 
-    Without `steps`, `steps_of` gives the steps that another training folder has taken. Else a resumed
-    training keeps the number that it was begun with, and a new one takes the configuration's epochs:
-    passes over the training videos, one episode each.
+    Without `steps`, `steps_of` gives the steps that another training folder has taken. Else a
+    resumed training keeps the number that it was begun with, and a new one takes the
+    configuration's epochs: passes over the training videos, one episode each.
     """
     trainer = load_trainer(method)
     variants: dict[str | None, dict[str, str]] = {None: {}, **getattr(trainer, "variants", {})}
