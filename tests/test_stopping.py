@@ -36,7 +36,7 @@ def test_a_stopped_run_says_one_line_and_leaves_nobody(number: int, code: int, t
             assert family.process.poll() is None
             time.sleep(0.01)
         os.kill(family.process.pid, number)
-        _, told = family.process.communicate(timeout=60)
+        _, told = family.process.communicate(timeout=300)
 
         assert family.process.returncode == code
         assert told.decode().splitlines()[-1].startswith("stopped: nothing half-written was kept")
