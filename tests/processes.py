@@ -24,7 +24,11 @@ class Family:
     mark: str
 
     def members(self) -> list[int]:
-        """Numbers of all that live, the command included, but for those that wait to be reaped."""
+        """Numbers of all that live, the command included.
+
+        Python's own tracker of semaphores is left out: it touches no file of ours, and ends when it
+        has read that all others are gone.
+        """
         processes = [folder for folder in Path("/proc").iterdir() if folder.name.isdigit()]
         return [int(folder.name) for folder in processes
                 if is_running(int(folder.name)) and self._is_member(folder)]
@@ -46,7 +50,8 @@ class Family:
 
     def _is_member(self, folder: Path) -> bool:
         try:
-            return f"{_MARK}={self.mark}".encode() in (folder / "environ").read_bytes().split(b"\0")
+            marked = f"{_MARK}={self.mark}".encode() in (folder / "environ").read_bytes().split(b"\0")
+            return marked and b"resource_tracker" not in (folder / "cmdline").read_bytes()
         except OSError:
             return False
 
@@ -61,8 +66,16 @@ def start(arguments: Sequence[str], stderr: int = subprocess.DEVNULL) -> Family:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there and not merely waiting to be reaped."""
+    """Whether a process can still do something.
+
+    It cannot when it only waits to be reaped, or has been sent SIGKILL and waits for a processor to
+    end on, which takes its time on a busy machine.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    pending = int(status.get("SigPnd", "0"), 16) | int(status.get("ShdPnd", "0"), 16)
+    return status["State"][0] not in "ZX" and not pending >> (signal.SIGKILL - 1) & 1

@@ -74,7 +74,11 @@ def committed(folder: Path, work: Work) -> dict[Path, int]:
 
 
 def finish(work: Work, root: Path) -> None:
-    assert start(work.arguments(root)).process.wait(timeout=300) == 0
+    family = start(work.arguments(root))
+    try:
+        assert family.process.wait(timeout=600) == 0
+    finally:
+        family.end()
 
 
 def kill_at_some_moment(family: Family, folder: Path, dice: random.Random, most: int) -> bool:
