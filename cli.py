@@ -856,9 +856,10 @@ def study_simulate(folder: Path, **options: Any) -> None:
 
 
 def main() -> None:
-    """Entry point: errors that users can mend end in one line, exit code 2 for usage and 1 for failed work.
+    """Entry point: errors that users can mend end in one line.
 
-    SIGTERM is handled like Ctrl-C: what runs is ended and cleaned up, exit code 143 (130 for Ctrl-C).
+    Exit code 2 for usage and 1 for failed work. SIGTERM is handled like Ctrl-C: what runs is ended
+    and cleaned up, exit code 143 (130 for Ctrl-C).
     """
     terminated = _interrupt_on_sigterm()
     try:
@@ -869,8 +870,8 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped: nothing half-written was kept; run the same command again to continue (train: add "
-                   "--resume)", err=True)
+        click.echo("stopped: nothing half-written was kept; run the same command again to continue "
+                   "(train: add --resume)", err=True)
         sys.exit(128 + signal.SIGTERM if terminated.is_set() else 128 + signal.SIGINT)
     except ThbenchError as error:
         click.echo(f"error: {error}", err=True)

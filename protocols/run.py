@@ -77,7 +77,8 @@ def run_protocol(definition: Definition, dataset: Dataset, out: Path, options: R
     return Outcome(failed, summary)
 
 
-def prepare_run(definition: Definition, dataset: Dataset, run: Run, options: RunOptions) -> Workshop:
+def prepare_run(definition: Definition, dataset: Dataset, run: Run,
+                options: RunOptions) -> Workshop:
     """Checks everything that can be checked before the first unit, and writes or extends run.json.
 
     The caller has the run's lock.

@@ -1,4 +1,4 @@
-"""Which processes live, and which of them belong to a test: they carry a mark in their environment."""
+"""Which processes live, and which belong to a test: they carry a mark in their environment."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ class Family:
     mark: str
 
     def members(self) -> list[int]:
-        """Process numbers of all that live, the command included, without those that only wait to be reaped."""
-        return [int(folder.name) for folder in Path("/proc").iterdir()
-                if folder.name.isdigit() and is_running(int(folder.name)) and self._is_member(folder)]
+        """Numbers of all that live, the command included.
+
+        Python's own tracker of semaphores is left out: it touches no file of ours, and ends when it
+        has read that all others are gone.
+        """
+        processes = [folder for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+        return [int(folder.name) for folder in processes
+                if is_running(int(folder.name)) and self._is_member(folder)]
 
     def left_after(self, seconds: float) -> list[int]:
         """Who still lives after so many seconds; ends early when nobody does."""
@@ -45,7 +50,8 @@ class Family:
 
     def _is_member(self, folder: Path) -> bool:
         try:
-            return f"{_MARK}={self.mark}".encode() in (folder / "environ").read_bytes().split(b"\0")
+            marked = f"{_MARK}={self.mark}".encode() in (folder / "environ").read_bytes().split(b"\0")
+            return marked and b"resource_tracker" not in (folder / "cmdline").read_bytes()
         except OSError:
             return False
 
@@ -53,14 +59,23 @@ class Family:
 def start(arguments: Sequence[str], stderr: int = subprocess.DEVNULL) -> Family:
     """Starts `thbench ARGUMENTS`."""
     mark = uuid.uuid4().hex
-    process = subprocess.Popen([sys.executable, "-m", "cli", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL,
-                               stderr=stderr, env={**os.environ, "OMP_NUM_THREADS": "1", _MARK: mark})
+    process = subprocess.Popen([sys.executable, "-m", "cli", *arguments], cwd=ROOT,
+                               stdout=subprocess.DEVNULL, stderr=stderr,
+                               env={**os.environ, "OMP_NUM_THREADS": "1", _MARK: mark})
     return Family(process, mark)
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there and not merely waiting to be reaped."""
+    """Whether a process can still do something.
+
+    It cannot when it only waits to be reaped, or has been sent SIGKILL and waits for a processor to
+    end on, which takes its time on a busy machine.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    pending = int(status.get("SigPnd", "0"), 16) | int(status.get("ShdPnd", "0"), 16)
+    return status["State"][0] not in "ZX" and not pending >> (signal.SIGKILL - 1) & 1

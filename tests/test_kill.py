@@ -1,6 +1,7 @@
-"""Work that is killed again and again, only the parent of its two workers, ends as if nothing had happened.
+"""Work whose parent process is killed again and again ends as if nothing had happened.
 
-THBENCH_TEST_KILLS=20 kills as often; the default keeps the test short.
+There are two workers, and only the parent is killed. THBENCH_TEST_KILLS=20 kills as often; the
+default keeps the test short.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from prepared_samples import make_frames
 from processes import Family, start
 
 KILLS = int(os.environ.get("THBENCH_TEST_KILLS", "2"))
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
+pytestmark = [pytest.mark.slow,
+              pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
 
 
 @dataclass(frozen=True)
@@ -32,26 +34,31 @@ class Work:
     committed: Sequence[str]   # globs of files that are not written again
 
 
-RUN = Work(lambda root: ["run-protocol", "--dataset", "synth:64", "--T", "1", "4", "--methods", "copy-nearest",
-                         "--metrics", "l1", "ssim", "--videos", "8", "--holdout", "4", "--device", "cpu",
-                         "--workers", "2", "--out", str(root / "run")],
-           "run", ["units/**/*.json"])
-SCORE = Work(lambda root: ["score", str(root / "run"), "--metrics", "l1", "ssim", "psnr", "--device", "cpu",
-                           "--workers", "2"],
-             "run", ["scores/**/*.json", "units/**/*.json"])
-PACK = Work(lambda root: ["data", "pack", "synth:64", str(root / "store"), "--videos", "1", "--frames", "2",
-                          "--workers", "2"],
-            "store", [])
-PREPARE = Work(lambda root: ["prepare", "frames", str(root.parent / "frames"), str(root / "store"), "--size", "48",
-                             "--crop", "as-is", "--lossless", "--landmarks", f"import:{root.parent / 'landmarks'}",
-                             "--workers", "2"],
-               "store", [])
+RUN = Work(
+    lambda root: ["run-protocol", "--dataset", "synth:64", "--T", "1", "4",
+                  "--methods", "copy-nearest", "--metrics", "l1", "ssim", "--videos", "8",
+                  "--holdout", "4", "--device", "cpu", "--workers", "2", "--out", f"{root}/run"],
+    "run", ["units/**/*.json"])
+SCORE = Work(
+    lambda root: ["score", f"{root}/run", "--metrics", "l1", "ssim", "psnr", "--device", "cpu",
+                  "--workers", "2"],
+    "run", ["scores/**/*.json", "units/**/*.json"])
+PACK = Work(
+    lambda root: ["data", "pack", "synth:64", f"{root}/store", "--videos", "1", "--frames", "2",
+                  "--workers", "2"],
+    "store", [])
+PREPARE = Work(
+    lambda root: ["prepare", "frames", f"{root.parent}/frames", f"{root}/store", "--size", "48",
+                  "--crop", "as-is", "--lossless", "--landmarks", f"import:{root.parent}/landmarks",
+                  "--workers", "2"],
+    "store", [])
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every byte that must repeat: not the commit marks and run.json, which hold times."""
-    files = [file for file in folder.rglob("*") if file.is_file() and "units" not in file.relative_to(folder).parts]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.name != "run.json"}
+    files = [file for file in folder.rglob("*") if file.is_file() and file.name != "run.json"]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files
+            if "units" not in file.relative_to(folder).parts}
 
 
 def written(folder: Path) -> int:
@@ -61,12 +68,17 @@ def written(folder: Path) -> int:
 def committed(folder: Path, work: Work) -> dict[Path, int]:
     """Files that are not to be written again, with their times."""
     files = [file for pattern in work.committed for file in folder.glob(pattern)]
-    shards = [folder / "shards" / f"{rows.name.partition('.')[0]}.tar" for rows in folder.glob("parts/*.rows.parquet")]
+    shards = [folder / "shards" / f"{rows.name.partition('.')[0]}.tar"
+              for rows in folder.glob("parts/*.rows.parquet")]
     return {file: file.stat().st_mtime_ns for file in [*files, *shards]}
 
 
 def finish(work: Work, root: Path) -> None:
-    assert start(work.arguments(root)).process.wait(timeout=300) == 0
+    family = start(work.arguments(root))
+    try:
+        assert family.process.wait(timeout=600) == 0
+    finally:
+        family.end()
 
 
 def kill_at_some_moment(family: Family, folder: Path, dice: random.Random, most: int) -> bool:
@@ -76,7 +88,7 @@ def kill_at_some_moment(family: Family, folder: Path, dice: random.Random, most:
             time.sleep(0.002)
         time.sleep(dice.random())
     else:
-        # Moments are numbers of files, not seconds: on a slow machine they lie all over the work as well.
+        # Numbers of files, not seconds: on a slow machine they lie all over the work as well.
         moment = written(folder) + dice.randint(1, most)
         while family.process.poll() is None and written(folder) < moment:
             time.sleep(0.002)
@@ -106,7 +118,8 @@ def check(work: Work, quiet: Path, killed: Path, files: int) -> None:
 
 
 @pytest.mark.parametrize("work", [RUN, PACK, PREPARE], ids=["run-protocol", "pack", "prepare"])
-def test_killed_work_leaves_no_process_and_goes_on_to_the_same_bytes(work: Work, tmp_path: Path) -> None:
+def test_killed_work_leaves_no_process_and_goes_on_to_the_same_bytes(work: Work,
+                                                                      tmp_path: Path) -> None:
     quiet, killed = tmp_path / "quiet", tmp_path / "killed"
     make_frames(tmp_path, persons=32, videos=2, frames=8)
     finish(work, quiet)

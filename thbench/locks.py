@@ -20,8 +20,8 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
     """Keeps every other process off `folder`, which is made if it is missing, until the block ends.
 
     The lock goes with the process, however it ends; a lock file that a killed one left behind locks
-    nothing. What was made for the lock and is still empty is removed again. Raises `ThbenchError` when
-    another process has the lock and when the folder cannot be written.
+    nothing. What was made for the lock and is still empty is removed again. Raises `ThbenchError`
+    when another process has the lock and when the folder cannot be written.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -53,7 +53,7 @@ def holds_nothing(folder: Path) -> bool:
 
 
 def _lock(path: Path) -> TextIO:
-    """The locked file. It is the one at `path`: the last owner may have removed the one we opened."""
+    """The locked file at `path`; the last owner may have removed the one that we opened."""
     while True:
         file = path.open("a", encoding="utf-8")
         try:

@@ -1,4 +1,4 @@
-"""How far a long command is, on stderr: a bar on a terminal, a plain line now and then elsewhere."""
+"""How far a long command is, on stderr: a bar on a terminal, else a plain line now and then."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 60.0
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a command. Call `advance` when one more item is done; `say` prints a line of its own.
+    """One stage of a command.
 
-    advance takes what else there is to say (losses, frames), or "".
+    Call `advance` when one more item is done, with what else there is to say (losses, frames) or
+    ""; `say` prints a line of its own.
     """
 
     advance: Callable[[str], None]
@@ -37,7 +38,10 @@ class Stage:
 
 @contextmanager
 def stage(title: str, total: int, done: int = 0, quiet: bool = False) -> Iterator[Stage]:
-    """Shows how `total` items are done, of which `done` were before. Quiet shows only what is said."""
+    """Shows how `total` items are done, of which `done` were before.
+
+    Quiet shows only what is said.
+    """
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
     if quiet:
@@ -59,9 +63,9 @@ def track(items: Iterable[Item], total: int, title: str, quiet: bool = False) ->
 
 @contextmanager
 def counter(title: str, quiet: bool = False) -> Iterator[Callable[[int, int, str], None]]:
-    """For work that counts itself: yields what to call with (done, total, what else there is to say).
+    """For work that counts itself: yields what to call with (done, total, text).
 
-    Call it once before the first item is done, and after each.
+    Call it once before the first item is done, and after each. text is what else there is to say.
     """
     with ExitStack() as stack:
         shown: Stage | None = None

@@ -1,4 +1,4 @@
-"""Worker processes: one pool for all work that is done item by item, and processes that end with their parent."""
+"""Worker processes: one pool for all work that is done item by item; they end with their parent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PR_SET_PDEATHSIG = 1
 
 def each(set_up: SetUp[Item, Result], items: Sequence[Item],
          workers: int) -> Generator[tuple[Item, Result], None, None]:
-    """Does every item and yields it with its result as soon as it is there, in whatever order that is.
+    """Does every item and yields it with its result, in the order in which they are done.
 
     set_up is called once in each worker, loads what its items share and returns the function that
     does one of them. With one worker all happens in this process and in order. Every worker has one
@@ -99,7 +99,7 @@ def _in_processes(set_up: SetUp[Item, Result], items: Sequence[Item],
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Processes begun meanwhile do not hear Ctrl-C, which a terminal sends to all: this one ends them."""
+    """Processes begun meanwhile do not hear Ctrl-C, which a terminal sends to all: we end them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -142,7 +142,7 @@ def _begin(parent: int, lifeline: Connection, set_up: bytes) -> None:
 
 
 def _end_with(lifeline: Connection) -> None:
-    """Ends this process when the other end of the pipe is closed, by hand or by the death of its owner."""
+    """Ends this process when the pipe is closed at the other end, by hand or by a death there."""
     with suppress(OSError):
         lifeline.poll(None)
     os._exit(1)

@@ -67,20 +67,25 @@ class Command:
         return CommandHead(self, shots)
 
     def run(self, place: Workplace) -> None:
-        """Runs the program on the episode in `place`; raises `ThbenchError` with the end of its stderr."""
+        """Runs the program on the episode in `place`.
+
+        Raises `ThbenchError` with the end of its stderr when it fails.
+        """
         folder, log = place.folder, place.folder / "log.txt"
         arguments = [_PLACEHOLDER.sub(lambda found: str(_path(folder, found[1])), part) for part in self.arguments]
         if shutil.which(arguments[0]) is None:
-            raise ThbenchError(f"{self.name}: cannot run {arguments[0]}: it is missing or not executable")
+            raise ThbenchError(f"{self.name}: cannot run {arguments[0]}: it is missing or not "
+                               "executable")
 
         try:
             with open(log, "w+b") as stderr:
                 code = place.run(arguments, stderr, self.timeout_s)
         except subprocess.TimeoutExpired:
-            raise ThbenchError(f"{self.name}: {arguments[0]} ran longer than {self.timeout_s:g} s and was stopped; "
-                               f"its last words: {_tail(log)}") from None
+            raise ThbenchError(f"{self.name}: {arguments[0]} ran longer than {self.timeout_s:g} s "
+                               f"and was stopped; its last words: {_tail(log)}") from None
         if code:
-            raise ThbenchError(f"{self.name}: {arguments[0]} ended with exit code {code}: {_tail(log)}")
+            raise ThbenchError(f"{self.name}: {arguments[0]} ended with exit code {code}: "
+                               f"{_tail(log)}")
 
 
 def command(options: MethodOptions) -> Command:

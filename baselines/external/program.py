@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-# Reads process groups until its pipe closes, by hand or because its writer was killed; then ends the
-# last one and removes the folder. It has a session of its own, so what kills us does not kill it.
+# Reads process groups until its pipe closes, by hand or because its writer was killed; then ends
+# the last one and removes the folder. In a session of its own, it survives what kills us.
 _KEEPER = """
 group=
 while read -r line; do group=$line; done
@@ -26,7 +26,7 @@ done
 rm -rf -- "$1"
 """
 
-# Becomes the program once it is told that the keeper knows of it; never, if we are killed before that.
+# Becomes the program once the keeper knows of it; never, if we are killed before that.
 _GATE = 'read -r go && exec "$@" </dev/null'
 
 
@@ -43,8 +43,9 @@ class Workplace:
         All that it started is over when this returns, except what left its process group. Raises
         `subprocess.TimeoutExpired`.
         """
-        program = subprocess.Popen(["/bin/sh", "-c", _GATE, "sh", *arguments], stdin=subprocess.PIPE,
-                                   stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True)
+        program = subprocess.Popen(["/bin/sh", "-c", _GATE, "sh", *arguments],
+                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr,
+                                   start_new_session=True)
         try:
             _tell(self._keeper, f"{program.pid}\n")
             _tell(program, "go\n")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -117,3 +120,54 @@ def test_a_malformed_command_is_refused(argument: str, told: str) -> None:
 def test_wrong_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ThbenchError, match="timeout_s"):
         command(MethodOptions("x=prog {out}", settings=settings))
+
+
+BUSY = """
+import os, pathlib, subprocess, sys, time
+child = subprocess.Popen(['sleep', '60'])
+here = pathlib.Path(__file__).parent
+(here / 'pids').write_text(f'{os.getpid()} {child.pid} {sys.argv[3]}')
+time.sleep(60)
+"""
+RENDER = """
+import sys
+import tempfile
+from pathlib import Path
+sys.path.insert(0, str(Path('tests/baselines').resolve()))
+from random_frames import random_frames
+from baselines.external.command import command
+from thbench.method import MethodOptions
+command(MethodOptions(sys.argv[1])).adapt(random_frames(2)).render(random_frames(3))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_program_and_its_folder_end_with_us(number: int, tmp_path: Path) -> None:
+    script, pids = tmp_path / "busy.py", tmp_path / "pids"
+    script.write_text(BUSY)
+    spec = f"busy={sys.executable} {script} {{shots}} {{drive}} {{out}}"
+    process = subprocess.Popen([sys.executable, "-c", RENDER, spec], cwd=Path(__file__).parents[2],
+                               stderr=subprocess.DEVNULL)
+    while not pids.exists() or len(pids.read_text().split()) < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    program, child, out = pids.read_text().split()
+    folder = Path(out).parent
+    assert running(int(program))
+    assert folder.name.startswith("thbench-")
+
+    process.send_signal(number)
+    process.wait(timeout=50)
+    deadline = time.monotonic() + 20
+    while running(int(program)) or running(int(child)) or folder.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_nothing_is_left_of_a_run_that_ended_well(tmp_path: Path,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    method(tmp_path, MIRROR).adapt(random_frames(2)).render(random_frames(3))
+    assert list((tmp_path / "temporary").iterdir()) == []

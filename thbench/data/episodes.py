@@ -90,7 +90,7 @@ class EpisodeBatches(TorchDataset[Episodes]):
 
 
 def episode_loader(batches: EpisodeBatches, first_step: int, last_step: int, workers: int) -> Iterator[Episodes]:
-    """The batches of steps first_step .. last_step - 1, in order, the same whatever the number of workers.
+    """The batches of steps first_step .. last_step - 1, in order, whatever the number of workers.
 
     The workers end with this process. Raises `ThbenchError` when one of them is killed.
     """
@@ -103,8 +103,8 @@ def episode_loader(batches: EpisodeBatches, first_step: int, last_step: int, wor
     except RuntimeError as error:   # all that torch has for it
         if not str(error).startswith("DataLoader worker"):
             raise
-        raise ThbenchError("a process that reads frames was killed, for lack of memory perhaps: go on with --resume, "
-                           "and fewer --workers if it happens again") from None
+        raise ThbenchError("a process that reads frames was killed, for lack of memory perhaps: go "
+                           "on with --resume, and fewer --workers if it happens again") from None
 
 
 def _begin_worker(parent: int, number: int) -> None:

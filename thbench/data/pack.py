@@ -58,14 +58,16 @@ def pack(dataset: Dataset, out: Path, videos: int | None = None, frames: int | N
         recipe = {"layout": dataset.name, "size_px": dataset.size_px, "lossless": True,
                   "packed_sha256": dataset.sha256}
         test = tuple(sorted({video.person for video in dataset.videos if video.split == "test"}))
-        finish(out, len(shards), recipe, {"source": dataset.name}, SplitRule(test_persons=test, test_fraction=0), [])
+        rule = SplitRule(test_persons=test, test_fraction=0)
+        finish(out, len(shards), recipe, {"source": dataset.name}, rule, [])
 
 
 def _shards(dataset: Dataset, videos: int | None) -> list[list[Video]]:
     """The first so many videos of each person, in groups."""
     chosen = [video for _, own in groupby(dataset.videos, key=lambda video: video.person)
               for video in islice(own, videos)]
-    return [chosen[start:start + _VIDEOS_PER_SHARD] for start in range(0, len(chosen), _VIDEOS_PER_SHARD)]
+    return [chosen[start:start + _VIDEOS_PER_SHARD]
+            for start in range(0, len(chosen), _VIDEOS_PER_SHARD)]
 
 
 def _shard_packer(dataset: Dataset, out: Path,

@@ -1,4 +1,4 @@
-"""`thbench prepare` as a person sees it: how far it is while it works, a report of what came out."""
+"""`thbench prepare` as a person sees it: how far it is, and a report of what came out."""
 
 from __future__ import annotations
 

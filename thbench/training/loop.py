@@ -230,7 +230,8 @@ class _Loop:
         """A picture with a column per episode: first shot, landmark image, reconstruction, target."""
         fake = to_uint8(self.trainer.preview(episodes))
         shots = episodes.shots[:, 0] if episodes.shots.shape[1] else episodes.target
-        rows = {"shot": shots, "landmarks": episodes.target_landmarks, "made": fake, "target": episodes.target}
+        rows = {"shot": shots, "landmarks": episodes.target_landmarks, "made": fake,
+                "target": episodes.target}
         grid = sample_grid(rows, f"{self.trainer.kind}, step {self.step}")
         write_png(self.out / "samples" / f"step-{self.step:08d}.png", grid)
 

@@ -113,11 +113,11 @@ class OursTrainer:
         return losses
 
     def phases(self) -> list[Phase]:
-        whole = "all losses, D trains too"
-        if not self.config.warmup_steps:
+        config, whole = self.config, "all losses, D trains too"
+        if not config.warmup_steps:
             return [Phase(1, whole)]
-        warm_up = f"warm-up, E and G on the content loss alone at learning rate {self.config.warmup_lr:g}"
-        return [Phase(1, warm_up), Phase(self.config.warmup_steps + 1, whole)]
+        warm_up = f"warm-up, E and G on the content loss alone at learning rate {config.warmup_lr:g}"
+        return [Phase(1, warm_up), Phase(config.warmup_steps + 1, whole)]
 
     def preview(self, episodes: Episodes) -> Tensor:
         # In evaluation mode: looking must not take a power iteration of spectral normalisation.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a training, from step `first` (the first of all is 1) to the next phase or the end."""
+    """A part of a training, from step `first` (counted from 1) to the next phase or the end."""
 
     first: int
     what: str
@@ -29,12 +29,13 @@ def begins(phases: Sequence[Phase], step: int) -> Phase | None:
 
 
 def resumed_text(step: int, steps: int, steps_before: int | None) -> str:
-    """Where a resumed training stands, and what changes when it was begun with another number of steps."""
+    """Where a resumed training stands, and what other steps than it was begun with change."""
     if step >= steps:
         return f"{step} steps are taken already and --steps is {steps}: nothing is left to do"
 
     text = f"goes on after step {step} of {steps}"
-    if steps_before in (None, steps):
+    if steps_before is None or steps_before == steps:
         return text
-    return (f"{text}; it was begun with --steps {steps_before}: it ends {abs(steps - steps_before)} steps "
-            f"{'later' if steps > steps_before else 'earlier'}, nothing else changes")
+    more = abs(steps - steps_before)
+    later = f"{more} step{'s' * (more > 1)} {'later' if steps > steps_before else 'earlier'}"
+    return f"{text}; it was begun with --steps {steps_before}: it ends {later}, nothing else changes"

@@ -19,7 +19,8 @@ def sample_grid(rows: Mapping[str, Tensor], title: str) -> Tensor:
     rows: uint8 [B, 3, S, S] by label, from top to bottom; at most the first 8 of each are shown.
     Returns uint8 [3, H, W]; the pictures are the lower right part, pixel by pixel.
     """
-    grid = torch.cat([torch.cat([*images[:EPISODES].cpu()], dim=2) for images in rows.values()], dim=1)
+    strips = [torch.cat([*images[:EPISODES].cpu()], dim=2) for images in rows.values()]
+    grid = torch.cat(strips, dim=1)
     size_px = grid.shape[1] // len(rows)
 
     font = ImageFont.load_default(_FONT_PX)
@@ -31,7 +32,8 @@ def sample_grid(rows: Mapping[str, Tensor], title: str) -> Tensor:
     pen = ImageDraw.Draw(sheet)
     pen.text((left, top // 2), title, "black", font, anchor="lm")
     for row, label in enumerate(rows):
-        pen.text((_MARGIN_PX, top + round((row + 0.5) * size_px)), label, "black", font, anchor="lm")
+        middle = top + round((row + 0.5) * size_px)
+        pen.text((_MARGIN_PX, middle), label, "black", font, anchor="lm")
     sheet.paste(Image.fromarray(grid.permute(1, 2, 0).contiguous().numpy()), (left, top))
 
     return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)

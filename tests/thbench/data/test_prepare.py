@@ -304,7 +304,8 @@ def test_a_read_only_output_folder_is_told() -> None:
         make_frames(root, persons=1)
         (root / "locked").mkdir(mode=0o555)
         root.chmod(0o755)
-        with without_root(), pytest.raises(ThbenchError, match=r"cannot write .*locked/out: Permission"):
+        told = r"cannot write .*locked/out: Permission denied"
+        with without_root(), pytest.raises(ThbenchError, match=told):
             prepare(root / "frames", root / "locked/out", recipe(root), SplitRule())
 
 

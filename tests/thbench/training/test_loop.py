@@ -1,0 +1,95 @@
+"""The loop as its users meet it: locked, announced, labelled, resumed with other steps."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import pytest
+from processes import start
+from tiny import TINY, FewHeads
+
+from thbench.data.episodes import EpisodeBatches, EpisodeSampler, episode_loader
+from thbench.errors import ThbenchError
+from thbench.locks import locked
+from thbench.training.loop import LoopConfig, train
+from thbench.training.meta import OursTrainer
+from thbench.training.start import start_training
+
+WARM = replace(TINY, warmup_steps=1)
+
+
+def loop(steps: int) -> LoopConfig:
+    return LoopConfig(steps=steps, workers=0, sample_every=2, accelerator="cpu")
+
+
+def test_phases_and_other_steps_are_announced_and_pictures_labelled(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    heads, out = FewHeads(), tmp_path / "out"
+
+    train(OursTrainer, WARM, heads, loop(2), out)
+    first = capsys.readouterr().err.splitlines()
+    assert first[0].startswith("steps 1 to 1: warm-up, E and G on the content loss alone")
+    assert "steps 2 to 2: all losses" in first[0]
+    assert any(line.startswith("from step 2 on: all losses") for line in first)
+    assert first[-1].startswith("train ours: 2 of 2, cnt ")
+    picture = cv2.imread(str(out / "samples/step-00000002.png"))
+    assert picture.shape[0] > 4 * 64   # a title above four rows
+
+    train(OursTrainer, WARM, heads, loop(3), out, resume=True)
+    assert capsys.readouterr().err.startswith(
+        "goes on after step 2 of 3; it was begun with --steps 2: it ends 1 step later")
+
+    train(OursTrainer, WARM, heads, loop(2), out, resume=True)
+    assert "3 steps are taken already and --steps is 2: nothing is left" in capsys.readouterr().err
+
+    train(OursTrainer, WARM, heads, loop(4), out, resume=True, quiet=True)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_resumed_training_keeps_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr("thbench.training.start.train", lambda *args: seen.append(args[3].steps))
+    (tmp_path / "training.json").write_text('{"steps": 123}')
+    start_training("ours", "synth:64", tmp_path, preset="small", resume=True)
+    start_training("ours", "synth:64", tmp_path, preset="small", resume=True, steps=7)
+    assert seen == [123, 7]
+
+
+def test_a_second_training_in_a_folder_is_refused(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(ThbenchError, match="another process is working on"):
+        train(OursTrainer, TINY, FewHeads(), loop(1), tmp_path)
+    assert not (tmp_path / "training.json").exists()
+
+
+def test_a_killed_reader_of_frames_is_told_in_one_line() -> None:
+    heads = FewHeads()
+    batches = EpisodeBatches(heads, EpisodeSampler(heads, 2, 0), 2)
+    episodes = episode_loader(batches, 0, 10_000, 1)
+    next(episodes)
+    (reader,) = multiprocessing.active_children()
+    os.kill(reader.pid or 0, signal.SIGKILL)
+
+    with pytest.raises(ThbenchError, match="a process that reads frames was killed"):
+        list(episodes)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_readers_of_frames_end_with_a_killed_training(tmp_path: Path) -> None:
+    family = start(["train", "x2face", "--dataset", "synth:64", "--preset", "small", "--steps", "100000",
+                    "--out", str(tmp_path / "out"), "--accelerator", "cpu", "--workers", "2"])
+    try:
+        while len(family.members()) < 3:
+            assert family.process.poll() is None
+            time.sleep(0.01)
+        family.process.kill()
+        assert family.left_after(2) == []
+    finally:
+        family.end()
