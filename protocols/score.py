@@ -30,6 +30,7 @@ from thbench.metrics.base import (
     is_identity_metric,
     is_set_metric,
     load_metric,
+    means_nothing_on,
     metric_names,
 )
 from thbench.metrics.features import FeatureStore
@@ -50,7 +51,9 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
     loaded = {name: load_metric(name, device) for name in metrics}
     for metric in loaded.values():
         check_fits(metric, run.info()["protocol"]["kind"])
-    unavailable = {name: reason for name, metric in loaded.items() if (reason := metric.unavailable()) is not None}
+    pictures = run.pictures()
+    unavailable = {name: reason for name, metric in loaded.items()
+                   if (reason := means_nothing_on(metric.card, pictures) or metric.unavailable()) is not None}
     units = _finished(run)
     for video in dict.fromkeys(unit.video for unit in units):   # scores against damaged frames would stay
         for name in run.altered_references(video):
@@ -185,7 +188,10 @@ def _frame_metric(name: str, device: str) -> FrameMetric:
 
 
 def _card_key(name: str, device: str) -> str:
-    return sha256_json(asdict(_frame_metric(name, device).card))
+    """The identity of all that decides a metric's scores; on which pictures it is asked for does not."""
+    card = asdict(_frame_metric(name, device).card)
+    del card["valid_on"]
+    return sha256_json(card)
 
 
 def _score_file(run: Run, unit: Unit) -> Path:

@@ -29,6 +29,7 @@ from typing import Any, Literal
 
 from thbench.errors import ThbenchError
 from thbench.files import read_json, sha256_file, write_json
+from thbench.pictures import Pictures, checked_pictures
 
 FORMAT = 1
 REAL = "real"  # the method name of the real-vs-real row; its T is 0
@@ -94,6 +95,13 @@ class Run:
         """run.json as a dictionary."""
         info: dict[str, Any] = read_json(self.run_json)
         return info
+
+    def pictures(self) -> Pictures | None:
+        """What the run's heads were learned from; None in a run of an older thbench, which does not say."""
+        info = self.info()
+        described = info.get("sources") or info["dataset"]
+
+        return checked_pictures(described["pictures"], self.run_json) if "pictures" in described else None
 
     def summary(self) -> dict[str, Any]:
         """summary.json as a dictionary; raises `ThbenchError` when the run was never scored."""

@@ -2,19 +2,18 @@
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from short_videos import ShortVideos
 
 import protocols.generate
 from protocols.definition import MethodEntry, load_definition, method_entry
 from protocols.run import RunOptions, bundled_checkpoint, locked, run_protocol
 from protocols.score import score_run
-from thbench.data.dataset import Video
-from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
 from thbench.files import write_json
 from thbench.images import to_uint8
@@ -25,30 +24,6 @@ from thbench.training.checkpoints import load_model, save_model
 DEFINITION = load_definition("self-reenactment").with_values(
     methods=(method_entry("copy-nearest"),), T=(1, 4), videos=3, holdout=3, metrics=("ssim",))
 OPTIONS = RunOptions(checkpoints={})
-
-
-@dataclass(frozen=True)
-class ShortVideos:
-    """Two synthetic test persons with three videos of eight frames each."""
-
-    name: str = "short"
-    size_px: int = 64
-    sha256: str = "cc" * 32
-
-    @property
-    def videos(self):
-        return [Video(v.person, v.video, "test", 8) for v in self._heads.videos if v.split == "test"][:15:2]
-
-    @property
-    def _heads(self):
-        return synth(64)
-
-    def read(self, video, frames):
-        full = next(v for v in self._heads.videos if v.key == video.key)
-        return self._heads.read(full, [frame * 10 for frame in frames])
-
-    def frame_names(self, video):
-        return [f"c/{index:03d}" for index in range(video.n_frames)]
 
 
 DATASET = ShortVideos()

@@ -1,6 +1,6 @@
 """Packing: the store gives back the dataset's own pixels, landmarks and split, whole or resumed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ from thbench.data.pack import pack
 from thbench.data.store import PreparedStore
 from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
+from thbench.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class TwoPersons:
     """One training and one test person of the synthetic heads, two videos of six frames each."""
 
     name: str = "two"
+    pictures: str = "synthetic heads"
     size_px: int = 64
     sha256: str = "ee" * 32
 
@@ -58,3 +60,27 @@ def test_packing_again_is_refused_for_other_data_and_free_for_the_same(tmp_path)
     assert (tmp_path / "store" / "index.parquet").read_bytes() == before
     with pytest.raises(ThbenchError, match="begun with another dataset"):
         pack(TwoPersons(), tmp_path / "store", videos=2, frames=2)
+
+
+def test_a_packed_copy_is_of_the_same_pictures(tmp_path):
+    for pictures in ("synthetic heads", "photographs"):
+        pack(replace(TwoPersons(), pictures=pictures), tmp_path / pictures)
+        assert PreparedStore(tmp_path / pictures).pictures == pictures
+
+
+def test_synthetic_heads_packed_before_the_field_are_known_by_their_digest(tmp_path):
+    heads = replace(TwoPersons(), name="synth", sha256=synth(64).sha256)
+    pack(heads, tmp_path / "store")
+    pack(replace(heads, sha256="ee" * 32), tmp_path / "namesake")
+    for name in ("store", "namesake"):
+        info = read_json(tmp_path / name / "dataset.json")
+        del info["recipe"]["pictures"]
+        write_json(tmp_path / name / "dataset.json", info)
+    assert PreparedStore(tmp_path / "store").pictures == "synthetic heads"
+    assert PreparedStore(tmp_path / "namesake").pictures == "photographs"
+
+
+def test_a_store_of_unknown_pictures_is_refused(tmp_path):
+    pack(replace(TwoPersons(), pictures="drawings"), tmp_path / "store")
+    with pytest.raises(ThbenchError, match="pictures is 'drawings', photographs or synthetic heads expected"):
+        PreparedStore(tmp_path / "store")
