@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from protocols.cross import open_data
 from protocols.definition import load_definition, parse_stored
 from protocols.run import Outcome, RunOptions, locked, methods_from, run_protocol
-from protocols.score import score_run
+from protocols.score import metrics_of, score_run
 from protocols.timing import time_protocol
 from thbench.errors import ThbenchError
 from thbench.runs import Run
@@ -31,7 +31,8 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
     if resume is not None:
         info = Run.open(resume).info()
         definition, out = parse_stored(info["protocol"]["definition"]), resume
-        definition = replace(definition, T=tuple(info["T"]))
+        definition = replace(definition, T=tuple(info["T"]), metrics=tuple(info["metrics"]))
+        metrics = metrics_of(Run(resume), metrics, only=False)
         dataset = dataset or info["dataset"]["spec"]
         sources = sources or (info.get("sources") or {}).get("spec")
         partial = bool(info["partial"])
@@ -58,11 +59,11 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
     return not outcome.failed
 
 
-def score_from_command_line(run: Path, metrics: Sequence[str], device: str, workers: int | None) -> None:
-    """Scores a run again and prints its table."""
+def score_from_command_line(run: Path, metrics: Sequence[str], only: bool, device: str, workers: int | None) -> None:
+    """Scores a run again, with more metrics or only with these, and prints its table."""
     opened = Run.open(run)
     with locked(opened), _Bars() as bars:
-        summary = score_run(opened, metrics or opened.info()["metrics"], chosen_device(device),
+        summary = score_run(opened, metrics_of(opened, metrics, only), chosen_device(device),
                             _workers(workers, device), bars.progress)
     _print_scores(summary, run)
 
