@@ -221,6 +221,8 @@ def model_info(method: str, preset: str, as_json: bool) -> None:
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors, 1 on a GPU]")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROTOCOL]")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Goes on with this run as planned.")
+@click.option("--allow-commands", is_flag=True, help="Runs the programs (command: methods) that the run folder or "
+              "my.toml names, without asking.")
 def run_protocol(**options: Any) -> None:
     """Measures methods by PROTOCOL (a bundled name or my.toml); self-reenactment of the paper is the default.
 

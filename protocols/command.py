@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from protocols.allowed import commands_of, refuse_unasked_commands
 from protocols.cross import open_data
 from protocols.definition import load_definition, parse_stored
 from protocols.run import Outcome, RunOptions, locked, methods_from, run_protocol
@@ -26,8 +27,13 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                           videos: int | None = None, holdout: int | None = None, seed: int | None = None,
                           split: Path | None = None, device: str = "auto", workers: int | None = None,
                           iterations: int | None = None, sources: str | None = None, drivers: int | None = None,
-                          rank_by: str | None = None, out: Path | None = None, resume: Path | None = None) -> bool:
-    """Runs a protocol and prints where the results are; False when a unit failed."""
+                          rank_by: str | None = None, out: Path | None = None, resume: Path | None = None,
+                          allow_commands: bool = False) -> bool:
+    """Runs a protocol and prints where the results are; False when a unit failed.
+
+    Programs that only the run folder or the protocol's file names are run when they are allowed, by
+    `allow_commands` or by a person at the terminal.
+    """
     if resume is not None:
         info = Run.open(resume).info()
         definition, out = parse_stored(info["protocol"]["definition"]), resume
@@ -43,6 +49,10 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                                         methods=methods_from(methods, definition) if methods else None)
     if iterations is not None:
         definition = definition.with_values(iterations=iterations, warmup=min(iterations, definition.warmup))
+    folder = out or Path("runs") / definition.name
+    if not allow_commands:
+        specs = commands_of(definition.methods, Run(folder))
+        refuse_unasked_commands(specs, methods, str(folder) if Run(folder).run_json.exists() else protocol)
     planned = definition.videos if resume else None
     full, opened, learned = open_data(definition, dataset, sources, planned)
     definition = full.with_values(videos=videos)
@@ -50,7 +60,6 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
         partial = definition.videos < full.videos
     options = RunOptions(_checkpoints(checkpoints), chosen_device(device), _workers(workers, device),
                          dataset or definition.dataset, learned, sources or "", split, partial)
-    folder = out or Path("runs") / definition.name
     with _Bars() as bars:
         run = time_protocol if definition.kind == "timing" else run_protocol
         outcome = run(definition, opened, folder, options, bars.progress)
