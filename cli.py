@@ -221,8 +221,9 @@ def model_info(method: str, preset: str, as_json: bool) -> None:
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors, 1 on a GPU]")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROTOCOL]")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Goes on with this run as planned.")
-@click.option("--allow-commands", is_flag=True, help="Runs the programs (command: methods) that the run folder or "
-              "my.toml names, without asking.")
+@click.option("--allow-commands", is_flag=True,
+              help="Runs the programs (command: methods) that a run folder or my.toml names, "
+              "without asking.")
 def run_protocol(**options: Any) -> None:
     """Measures methods by PROTOCOL (a bundled name or my.toml); self-reenactment of the paper is the default.
 
@@ -390,7 +391,7 @@ def export_protocol(out: Path, **options: Any) -> None:
 @thbench.command(cls=SeveralValues)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--metrics", multiple=True, help="Metrics to add to the run's own.")
-@click.option("--only", is_flag=True, help="The run keeps the metrics named by --metrics and no other.")
+@click.option("--only", is_flag=True, help="The run keeps the metrics of --metrics and no other.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors]")
 def score(metrics: tuple[str, ...], only: bool, **options: Any) -> None:

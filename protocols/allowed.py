@@ -17,7 +17,7 @@ _SHOWN_CHARACTERS = 4000   # of each program: nothing that a person would read i
 
 
 def commands_of(methods: Iterable[MethodEntry], run: Run) -> list[str]:
-    """The specs of methods that execute a program: a protocol's, and those of a run that goes on."""
+    """The specs of methods that run a program: a protocol's, and those of a run that goes on."""
     stored = run.info()["methods"].values() if run.run_json.exists() else ()
     specs = [*(entry.spec for entry in methods), *(_spec(described) for described in stored)]
 
@@ -25,19 +25,23 @@ def commands_of(methods: Iterable[MethodEntry], run: Run) -> list[str]:
 
 
 def refuse_unasked_commands(specs: Iterable[str], given: Collection[str], where: str) -> None:
-    """Lets programs be run that were named on the command line (`given`), or that a person at the terminal allows.
+    """Lets programs pass that the command line names (`given`) or a person at the terminal allows.
 
-    where: the file or folder that names them. Raises `ThbenchError` for a no, and where there is nobody to ask.
+    where: the file or folder that names them. Raises `ThbenchError` for a no, and where there is
+    nobody to ask.
     """
-    unasked = [printable(spec.removeprefix(COMMAND), _SHOWN_CHARACTERS) for spec in specs if spec not in given]
+    unasked = [printable(spec.removeprefix(COMMAND), _SHOWN_CHARACTERS)
+               for spec in specs if spec not in given]
     if not unasked:
         return
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ThbenchError(f"{where} wants to run programs on this machine: {'; '.join(unasked)}. Look at them, then "
-                           "add --allow-commands, or name the same methods with --methods")
+        raise ThbenchError(f"{where} wants to run programs on this machine: {'; '.join(unasked)}. "
+                           "Look at them, then add --allow-commands, or name the same methods with "
+                           "--methods")
 
-    click.echo("\n    ".join([f"{where} wants to run programs on this machine:", *unasked]), err=True)
+    asked = [f"{where} wants to run programs on this machine:", *unasked]
+    click.echo("\n    ".join(asked), err=True)
     if not click.confirm("Run them?", default=False, err=True):
         raise ThbenchError("nothing was run")
 

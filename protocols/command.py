@@ -27,8 +27,8 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                           videos: int | None = None, holdout: int | None = None, seed: int | None = None,
                           split: Path | None = None, device: str = "auto", workers: int | None = None,
                           iterations: int | None = None, sources: str | None = None, drivers: int | None = None,
-                          rank_by: str | None = None, out: Path | None = None, resume: Path | None = None,
-                          allow_commands: bool = False) -> bool:
+                          rank_by: str | None = None, out: Path | None = None,
+                          resume: Path | None = None, allow_commands: bool = False) -> bool:
     """Runs a protocol and prints where the results are; False when a unit failed.
 
     Programs that only the run folder or the protocol's file names are run when they are allowed, by
@@ -51,8 +51,8 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
         definition = definition.with_values(iterations=iterations, warmup=min(iterations, definition.warmup))
     folder = out or Path("runs") / definition.name
     if not allow_commands:
-        specs = commands_of(definition.methods, Run(folder))
-        refuse_unasked_commands(specs, methods, str(folder) if Run(folder).run_json.exists() else protocol)
+        where = str(folder) if Run(folder).run_json.exists() else protocol
+        refuse_unasked_commands(commands_of(definition.methods, Run(folder)), methods, where)
     planned = definition.videos if resume else None
     full, opened, learned = open_data(definition, dataset, sources, planned)
     definition = full.with_values(videos=videos)
@@ -68,7 +68,8 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
     return not outcome.failed
 
 
-def score_from_command_line(run: Path, metrics: Sequence[str], only: bool, device: str, workers: int | None) -> None:
+def score_from_command_line(run: Path, metrics: Sequence[str], only: bool, device: str,
+                            workers: int | None) -> None:
     """Scores a run again, with more metrics or only with these, and prints its table."""
     opened = Run.open(run)
     with locked(opened), _Bars() as bars:

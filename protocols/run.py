@@ -197,7 +197,8 @@ def _info(definition: Definition, dataset: Dataset, split: Split, methods: Mappi
                      "definition": definition.described()},
         "dataset": {"name": dataset.name, "sha256": dataset.sha256, "size_px": dataset.size_px, "label": dataset.name,
                     "spec": options.dataset_spec, "pictures": dataset.pictures},
-        "sources": {"name": options.sources.name, "sha256": options.sources.sha256, "spec": options.sources_spec,
+        "sources": {"name": options.sources.name, "sha256": options.sources.sha256,
+                    "spec": options.sources_spec,
                     "pictures": options.sources.pictures} if options.sources else None,
         "T": sorted(definition.T), "methods": dict(methods), "metrics": list(definition.metrics),
         "split": split.described(), "status": "running", "partial": options.partial,
@@ -225,7 +226,8 @@ def _extended(earlier: dict[str, Any], new: dict[str, Any], out: Path) -> dict[s
     return {**earlier, "protocol": {**earlier["protocol"], "definition": kept},
             "T": sorted({*earlier["T"], *new["T"]}), "methods": {**earlier["methods"], **new["methods"]},
             "metrics": list(metrics), "status": "running",
-            **{part: {**earlier[part], "pictures": new[part]["pictures"]}   # older runs do not say it
+            # older runs do not say what they show
+            **{part: {**earlier[part], "pictures": new[part]["pictures"]}
                for part in ("dataset", "sources") if earlier.get(part)},
             "sessions": [*earlier.get("sessions", []), *new["sessions"]]}   # versions of the first one stand on top
 

@@ -20,7 +20,13 @@ import torch
 from numpy.typing import NDArray
 
 from protocols.frames import read_frames, read_images
-from protocols.stored_scores import MetricScores, UnitScores, forget_altered_scores, record_scores, scores_file
+from protocols.stored_scores import (
+    MetricScores,
+    UnitScores,
+    forget_altered_scores,
+    record_scores,
+    scores_file,
+)
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, sha256_file, sha256_json, write_json
 from thbench.method import Frames
@@ -40,10 +46,11 @@ from thbench.metrics.summary import Cell, summarise
 from thbench.runs import REAL, Run, Unit
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
+FrameSet = tuple[Path, Mapping[str, str]]   # a folder and the sha256 of its frames by name
 
 
 def metrics_of(run: Run, asked: Sequence[str], only: bool) -> list[str]:
-    """The metrics that a run shall have: its own with those asked for added to them, or only the latter.
+    """The metrics that a run shall have: its own with those asked for added, or only the latter.
 
     Raises `ThbenchError` when the metric that ranks the run's drivers would go.
     """
@@ -52,24 +59,28 @@ def metrics_of(run: Run, asked: Sequence[str], only: bool) -> list[str]:
 
     rank_by = info["protocol"]["definition"].get("rank_by", "")
     if rank_by and rank_by not in chosen:
-        raise ThbenchError(f"the drivers of {run.path} are ranked by {rank_by}; keep it among --metrics")
+        raise ThbenchError(f"the drivers of {run.path} are ranked by {rank_by}; keep it among "
+                           "--metrics")
     return chosen
 
 
 def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: int = 1,
               progress: Progress = lambda items, total, title: items) -> dict[str, Any]:
-    """Gives a run exactly these metrics: writes frames.parquet, summary.json and the record; returns the summary.
+    """Gives a run exactly these metrics: writes frames.parquet, summary.json and their record.
 
-    Scores and features that are on record for the same frames and settings are not computed again, altered ones are.
-    A metric that cannot run, or means nothing on these pictures, has an empty cell with its reason. Units that are not
-    finished yet are left out.
+    Returns the summary. Scores and features that are stored for the same frames and settings are
+    not computed again, altered ones are. A metric that cannot run, or means nothing on these
+    pictures, has an empty cell with its reason. Units that are not finished yet are left out.
+
+    Raises `ThbenchError` for frames that were altered since they were committed.
     """
     loaded = {name: load_metric(name, device) for name in metrics}
     for metric in loaded.values():
         check_fits(metric, run.info()["protocol"]["kind"])
     pictures = run.pictures()
-    unavailable = {name: reason for name, metric in loaded.items()
-                   if (reason := means_nothing_on(metric.card, pictures) or metric.unavailable()) is not None}
+    reasons = {name: means_nothing_on(metric.card, pictures) or metric.unavailable()
+               for name, metric in loaded.items()}
+    unavailable = {name: reason for name, reason in reasons.items() if reason is not None}
     units = _finished(run)
     forget_altered_scores(run)
     for video in dict.fromkeys(unit.video for unit in units):   # scores against damaged frames would stay
@@ -115,8 +126,8 @@ def derive(run: Run, loaded: Mapping[str, Metric], unavailable: Mapping[str, str
     return table, summarise(table, cards, estimates, unavailable, estimate_over)
 
 
-def _files_of(run: Run, units: Sequence[Unit], per_frame: Sequence[str], loaded: Mapping[str, Metric],
-              unavailable: Mapping[str, str]) -> Iterator[Path]:
+def _files_of(run: Run, units: Sequence[Unit], per_frame: Sequence[str],
+              loaded: Mapping[str, Metric], unavailable: Mapping[str, str]) -> Iterator[Path]:
     """The stored scores and features that the tables of a run are made from."""
     store = FeatureStore(run.path / "features")
     specs = [metric.feature_spec() for name, metric in loaded.items()
@@ -126,7 +137,8 @@ def _files_of(run: Run, units: Sequence[Unit], per_frame: Sequence[str], loaded:
         if per_frame:
             yield scores_file(run, unit)
         for spec in specs:
-            yield from {store.file(list(digests.values()), spec) for _, digests in _frame_sets(run, unit)}
+            for _, digests in _frame_sets(run, unit):
+                yield store.file(list(digests.values()), spec)
 
 
 def check_fits(metric: Metric, kind: str) -> None:
@@ -191,7 +203,8 @@ def _score_unit(run: Run, metrics: Sequence[str], device: str, unit: Unit) -> No
     frames = sha256_json(dict(result.frames))
     kept = UnitScores.read(path) if path.exists() else UnitScores(frames)
     scores = dict(kept.metrics) if kept.frames == frames else {}
-    missing = [name for name in metrics if name not in scores or scores[name].card != _card_key(name, device)]
+    missing = [name for name in metrics
+               if name not in scores or scores[name].card != _card_key(name, device)]
     if not missing:
         return
     _refuse_altered_frames(run, unit)
@@ -207,8 +220,8 @@ def _score_unit(run: Run, metrics: Sequence[str], device: str, unit: Unit) -> No
             values = metric.score_identity(Frames(generated, real.landmarks), shots)
         else:
             values = metric.score(generated, real)
-        scores[name] = MetricScores(_card_key(name, device),
-                                    [float(value) if math.isfinite(value) else None for value in values])
+        finite = [float(value) if math.isfinite(value) else None for value in values]
+        scores[name] = MetricScores(_card_key(name, device), finite)
     UnitScores(frames, scores).write(path)
 
 
@@ -222,7 +235,7 @@ def _frame_metric(name: str, device: str) -> FrameMetric:
 
 
 def _card_key(name: str, device: str) -> str:
-    """The identity of all that decides a metric's scores; on which pictures it is asked for does not."""
+    """The identity of all that decides a metric's scores; the pictures it is valid on do not."""
     card = asdict(_frame_metric(name, device).card)
     del card["valid_on"]
     return sha256_json(card)
@@ -231,8 +244,9 @@ def _card_key(name: str, device: str) -> str:
 def _refuse_altered_frames(run: Run, unit: Unit) -> None:
     """Raises `ThbenchError` where the frames of a unit are not those that it committed."""
     for name in run.altered_frames(unit):
-        raise ThbenchError(f"{run.unit_folder(unit) / name} is not the frame that was committed; remove "
-                           f"{run.unit_mark(unit)} and `thbench run-protocol --resume {run.path}`")
+        raise ThbenchError(f"{run.unit_folder(unit) / name} is not the frame that was committed; "
+                           f"remove {run.unit_mark(unit)} and `thbench run-protocol --resume "
+                           f"{run.path}`")
 
 
 def _frame_table(run: Run, units: Sequence[Unit], metrics: Sequence[str]) -> pd.DataFrame:
@@ -244,7 +258,8 @@ def _frame_table(run: Run, units: Sequence[Unit], metrics: Sequence[str]) -> pd.
         result, video = run.read_unit(unit), videos[unit.video]
         assert result is not None
         n = len(video["holdout"])
-        scores = (UnitScores.read(scores_file(run, unit)).metrics if result.status == "done" and metrics else {})
+        stored = result.status == "done" and bool(metrics)
+        scores = UnitScores.read(scores_file(run, unit)).metrics if stored else {}
         for name, values in (("method", [unit.method] * n), ("T", [unit.T] * n), ("person", [video["person"]] * n),
                              ("video", [video["video"]] * n), ("driver", video.get("driver_of") or [unit.video] * n),
                              ("frame", video["holdout_names"]),
@@ -253,8 +268,8 @@ def _frame_table(run: Run, units: Sequence[Unit], metrics: Sequence[str]) -> pd.
         for name in metrics:
             values = scores[name].values if name in scores else []
             if result.status == "done" and len(values) != n:
-                raise ThbenchError(f"{scores_file(run, unit)} has {len(values)} scores of {name}, {n} expected; run "
-                                   f"`thbench score {run.path}`")
+                raise ThbenchError(f"{scores_file(run, unit)} has {len(values)} scores of {name}, "
+                                   f"{n} expected; run `thbench score {run.path}`")
             values = values or [None] * n
             columns[name] += [np.nan if value is None else value for value in values]
     return pd.DataFrame({name: pd.array(values, dtype=_dtype(name)) for name, values in columns.items()})
@@ -271,7 +286,8 @@ def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit]) -> Estimate:
     store, spec = FeatureStore(run.path / "features"), metric.feature_spec()
     generated, real, videos = [], [], []
     for unit in _done(run, units):
-        made, held = (store.features(list(digests.values()), spec, partial(_features, metric, folder, digests))
+        made, held = (store.features(list(digests.values()), spec,
+                                     partial(_features, metric, folder, digests))
                       for folder, digests in _frame_sets(run, unit))
         generated.append(made)
         real.append(held)
@@ -289,17 +305,19 @@ def _done(run: Run, units: Sequence[Unit]) -> Iterator[Unit]:
             yield unit
 
 
-def _frame_sets(run: Run, unit: Unit) -> tuple[tuple[Path, Mapping[str, str]], tuple[Path, Mapping[str, str]]]:
-    """The generated frames of a unit and the true ones: each a folder and the sha256 of its frames by name."""
+def _frame_sets(run: Run, unit: Unit) -> tuple[FrameSet, FrameSet]:
+    """The generated frames of a unit and the true ones."""
     result, held = run.read_unit(unit), run.real_folder(unit.video)
     assert result is not None
     names = [f"{index:02d}.png" for index in range(len(result.frames))]
 
-    return (run.unit_folder(unit), result.frames), (held, {name: sha256_file(held / name) for name in names})
+    true = {name: sha256_file(held / name) for name in names}
+    return (run.unit_folder(unit), result.frames), (held, true)
 
 
 def _features(metric: SetMetric, folder: Path, digests: Mapping[str, str]) -> NDArray[Any]:
     for name, sha256 in digests.items():
         if (folder / name).is_file() and sha256_file(folder / name) != sha256:
-            raise ThbenchError(f"{folder / name} is not the frame that was committed; `thbench runs verify` names all")
+            raise ThbenchError(f"{folder / name} is not the frame that was committed; "
+                               "`thbench runs verify` names all such frames")
     return metric.features(read_images(folder, list(digests)))

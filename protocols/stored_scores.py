@@ -1,10 +1,11 @@
-"""Stored scores: what each metric found on the frames of a unit, and the record of what was written.
+"""Stored scores: what each metric found on the frames of a unit, and the record of it.
 
-    RUN/scores/<method>/T<k>/<video>.json   {"frames": sha256, "metrics": {name: {"card", "values"}}}
-    RUN/run.json                            "scored": {file: sha256}
+    RUN/scores/<method>/T<k>/<video>.json   frames: sha256, metrics: name -> card, values
+    RUN/run.json                            scored: file -> sha256
 
-The record names summary.json, frames.parquet and all that they were made from. A file that is not the one on record is
-never used: it is made again from the frames, whose digests stand in the commit marks.
+The record names summary.json, frames.parquet and all that they were made from. A file that is not
+the one on record is never used: it is made again from the frames, whose digests stand in the commit
+marks. That goes for units to which a stopped `thbench score` had added a metric, too.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class MetricScores:
 
 @dataclass(frozen=True)
 class UnitScores:
-    """The scores of one unit. frames: the sha256 of the names and digests of the frames that were scored."""
+    """The scores of one unit. frames: the sha256 of the names and digests of what was scored."""
 
     frames: str
     metrics: Mapping[str, MetricScores] = field(default_factory=dict)
@@ -44,15 +45,15 @@ class UnitScores:
         stored = read_json(file)
 
         try:
-            metrics = {str(name): MetricScores(_text(entry["card"]), _values(entry["values"]))
+            metrics = {name: MetricScores(_text(entry["card"]), _values(entry["values"]))
                        for name, entry in stored["metrics"].items()}
             return UnitScores(_text(stored["frames"]), metrics)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ThbenchError(f"{file} does not hold scores ({type(error).__name__}: {error}); remove it and run "
-                               "`thbench score` again") from None
+            raise ThbenchError(f"{file} does not hold scores ({type(error).__name__}: {error}); "
+                               "remove it and run `thbench score` again") from None
 
     def write(self, file: Path) -> None:
-        """Writes the metrics by name, so that the order in which they were asked for leaves no trace."""
+        """Writes the metrics by name: the order in which they were asked for leaves no trace."""
         metrics = {name: asdict(self.metrics[name]) for name in sorted(self.metrics)}
         write_json(file, {"frames": self.frames, "metrics": metrics})
 
@@ -63,7 +64,7 @@ def scores_file(run: Run, unit: Unit) -> Path:
 
 
 def record_scores(run: Run, metrics: Iterable[str], files: Iterable[Path]) -> None:
-    """Writes into run.json which metrics the run has and the sha256 of the files that hold their numbers."""
+    """Writes into run.json which metrics the run has, and the sha256 of the files with numbers."""
     names = sorted(file.relative_to(run.path).as_posix() for file in files)
     record = {name: sha256_file(run.path / name) for name in names}
 
@@ -80,8 +81,9 @@ def forget_altered_scores(run: Run) -> None:
     """Removes what `altered_scores` finds and says so; scoring makes it again from the frames."""
     for name in altered_scores(run):
         (run.path / name).unlink()
-        logging.getLogger(__name__).warning("%s is not the file that was written (edited or damaged): it is made "
-                                            "again from the frames", run.path / name)
+        logging.getLogger(__name__).warning(
+            "%s is not the file that was written (edited or damaged): it is made again from the "
+            "frames", run.path / name)
 
 
 def _text(value: Any) -> str:
@@ -91,6 +93,7 @@ def _text(value: Any) -> str:
 
 
 def _values(values: Any) -> list[float | None]:
-    if not isinstance(values, list) or not all(value is None or type(value) in (int, float) for value in values):
+    numbers = (int, float, type(None))
+    if not isinstance(values, list) or not all(type(value) in numbers for value in values):
         raise TypeError("values must be a list of numbers")
     return [None if value is None else float(value) for value in values]

@@ -23,9 +23,9 @@ SHOWN = 5         # differences listed of each file
 def verify_run(run: Run) -> tuple[list[str], list[str]]:
     """(what was checked, what is wrong), one line each.
 
-    Every frame is hashed again and compared with its commit mark, hold-out frames, shots and triplets too. Stored
-    scores, features and tables are compared with the record in run.json, and frames.parquet and summary.json are made
-    again from the scores and features and compared value by value.
+    Every frame is hashed again and compared with its commit mark, hold-out frames, shots and
+    triplets too. Stored scores, features and tables are compared with the record in run.json, and
+    frames.parquet and summary.json are made again from them and compared value by value.
     """
     info = run.info()
     units = list(run.planned())
@@ -49,22 +49,27 @@ def verify_run(run: Run) -> tuple[list[str], list[str]]:
     frames = sum(len(result.frames) for _, result in results if result is not None)
     checked = [f"{len(results)} units, {frames} frames and the references of {len(references)} videos hashed"]
     if run.summary_json.exists() or run.scored():
-        wrong += _check_numbers(run, [unit for unit, result in results if result and result.status == "done"])
+        done = [unit for unit, result in results if result and result.status == "done"]
+        wrong += _check_numbers(run, done)
         checked.append("frames.parquet and summary.json derived again from the stored scores")
         checked.append(f"{len(run.scored())} files of scores and tables hashed" if run.scored() else
-                       f"no record of scores, which older versions did not keep; `thbench score {run.path}` begins one")
+                       "no record of scores, which older versions did not keep; `thbench score "
+                       f"{run.path}` begins one")
     return checked, wrong
 
 
 def _check_numbers(run: Run, done: list[Unit]) -> list[str]:
-    """What is wrong with scores and tables: with their sources first, since the tables follow from them."""
+    """What is wrong with scores and tables: the scores first, since the tables follow from them."""
     record, again = run.scored(), f"`thbench score {run.path}` makes it again from the frames"
-    unknown = [name for unit in done if (file := scores_file(run, unit)).exists() and record
-               and (name := file.relative_to(run.path).as_posix()) not in record]
-    sources = [*(f"{name} is not the file that was written; {again}" for name in altered_scores(run)),
+    stored = [file.relative_to(run.path).as_posix() for unit in done
+              if (file := scores_file(run, unit)).exists()]
+    unknown = [name for name in stored if record and name not in record]
+    altered = altered_scores(run)
+
+    sources = [*(f"{name} is not the file that was written; {again}" for name in altered),
                *(f"{name} is not on record; {again}" for name in unknown)]
-    missing = [f"{table.name} is missing; {again}" for table in (run.summary_json, run.frames_parquet)
-               if not table.exists()]
+    missing = [f"{table.name} is missing; {again}"
+               for table in (run.summary_json, run.frames_parquet) if not table.exists()]
 
     if sources or missing:
         return [*_several("stored scores", iter(sources)), *missing]

@@ -16,7 +16,7 @@ def to_signed(images: Tensor) -> Tensor:
 def to_uint8(images: Tensor) -> Tensor:
     """float [..., 3, H, W] in [-1, 1] -> uint8, rounded and clamped, never truncated.
 
-    Raises `ThbenchError` where a value is NaN or infinite, which would become black or white pixels.
+    Raises `ThbenchError` where a value is NaN or infinite, which would pass for black or white.
     """
     finite = torch.isfinite(images)
 

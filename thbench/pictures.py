@@ -1,4 +1,4 @@
-"""What the frames of a dataset are pictures of, because not every metric means something on both."""
+"""What the frames of a dataset show, because not every metric means something on everything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from thbench.errors import ThbenchError
 
-Pictures = Literal["photographs", "synthetic heads"]   # photographs: real pictures and films, paintings too
+Pictures = Literal["photographs", "synthetic heads"]   # films and paintings are among photographs
 
 
 def checked_pictures(value: Any, file: Path) -> Pictures:

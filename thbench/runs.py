@@ -12,11 +12,12 @@
       summary.json                              one row per (method, T) with every metric, its n, failures and interval
       timing.json                               (timing protocols only)
       study.json                                (written by `thbench study score`)
-      scores/, features/                        what the two tables are made from; run.json has the sha256 of all four
+      scores/, features/                        what the two tables are made from
 
 A unit is (method, T, video). Its image folder is renamed into place first and its commit mark last, so a killed run
 holds only whole units; running again computes the rest. Wall-clock times live in run.json, timing.json and the commit
 marks alone: images, frames.parquet and summary.json are the same bytes for the same inputs, seed and machine.
+run.json keeps the sha256 of both tables and of what they are made from.
 """
 
 from __future__ import annotations
@@ -98,14 +99,19 @@ class Run:
         return info
 
     def pictures(self) -> Pictures | None:
-        """What the run's heads were learned from; None in a run of an older thbench, which does not say."""
+        """What the run's heads were learned from; None in a run of an older version."""
         info = self.info()
         described = info.get("sources") or info["dataset"]
+        if "pictures" not in described:
+            return None
 
-        return checked_pictures(described["pictures"], self.run_json) if "pictures" in described else None
+        return checked_pictures(described["pictures"], self.run_json)
 
     def summary(self) -> dict[str, Any]:
-        """summary.json as a dictionary; raises `ThbenchError` when the run was never scored or the file altered."""
+        """summary.json as a dictionary.
+
+        Raises `ThbenchError` when the run was never scored, or the file is not the one on record.
+        """
         if self.timing_json.exists() and not self.summary_json.exists():
             raise ThbenchError(f"{self.path} measured times and holds no scores; its table is `thbench report latex "
                                f"{self.path} --table 2`")
@@ -117,9 +123,13 @@ class Run:
         return summary
 
     def checked_frames_parquet(self) -> Path:
-        """The path of frames.parquet; raises `ThbenchError` when it is missing or not the file on record."""
+        """The path of frames.parquet.
+
+        Raises `ThbenchError` when it is missing or not the file on record.
+        """
         if not self.frames_parquet.exists():
-            raise ThbenchError(f"{self.path} has no frames.parquet; score it with `thbench score {self.path}`")
+            raise ThbenchError(f"{self.path} has no frames.parquet; score it with `thbench score "
+                               f"{self.path}`")
 
         self._refuse_altered(self.frames_parquet.name)
         return self.frames_parquet
@@ -130,7 +140,7 @@ class Run:
         Empty where the run was not scored yet, or by an older thbench, which kept no record.
         """
         record = self.info().get("scored", {})
-        if not isinstance(record, dict) or not all(isinstance(sha256, str) for sha256 in record.values()):
+        if not isinstance(record, dict) or {type(sha256) for sha256 in record.values()} - {str}:
             raise ThbenchError(f"{self.run_json} has a damaged record of its scores (\"scored\"); "
                                f"remove that entry and `thbench score {self.path}`")
         return record
@@ -200,8 +210,9 @@ class Run:
     def _refuse_altered(self, name: str) -> None:
         expected = self.scored().get(name)
         if expected is not None and sha256_file(self.path / name) != expected:
-            raise ThbenchError(f"{self.path / name} is not the file that was written (edited or damaged, or its "
-                               f"scoring was stopped); `thbench score {self.path}` makes it again from the frames")
+            raise ThbenchError(f"{self.path / name} is not the file that was written (edited or "
+                               f"damaged, or its scoring was stopped); `thbench score {self.path}` "
+                               "makes it again from the frames")
 
 
 def slug(name: str) -> str:

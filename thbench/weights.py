@@ -3,8 +3,8 @@
 Nothing is downloaded except by `fetch` (`thbench weights fetch NAME`). A file that another tool has already put into
 its own cache (torch hub, insightface) is found there.
 
-Where nobody published the whole sha256 of a file, that of the first one fetched is kept in `kept_digests()`: a file
-that comes later, or that is changed here, must have the same bytes.
+Where nobody published the whole sha256 of a file, that of the first one fetched is kept in
+`kept_digests()`: a file that comes later, or that is changed here, must have the same bytes.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def weight_sha256(name: str) -> str:
 
 
 def kept_digests() -> Path:
-    """The file with the sha256 of files whose publishers name none, or only its start: {name: sha256}."""
+    """The file with the sha256, by name, of files whose publishers tell none or only its start."""
     return cache_folder() / "weights" / "sha256.json"
 
 
@@ -141,8 +141,8 @@ def check(weight: WeightFile, path: Path) -> str | None:
 
     kept = _kept_digest(weight)
     if kept and digest != kept:
-        return (f"has sha256 {digest}, not {kept} as when it was first fetched (remove its line from {kept_digests()} "
-                "if the publisher has replaced it)")
+        return (f"has sha256 {digest}, not {kept} as when it was first fetched (remove its line "
+                f"from {kept_digests()} if the publisher has replaced it)")
     return None
 
 
@@ -187,7 +187,7 @@ def adopt(weight: WeightFile, file: Path) -> Path:
 
 
 def _kept(weight: WeightFile) -> Path:
-    """The place of a file that has just been checked; its digest is kept where nobody published the whole of it."""
+    """The place of a file that was just checked; a digest that nobody published is kept first."""
     if len(weight.sha256) < 64 and not _kept_digest(weight):
         write_json(kept_digests(), {**_read_digests(), weight.name: _digest(weight.path)})
     return weight.path
@@ -203,8 +203,9 @@ def _read_digests() -> dict[str, str]:
         return {}
 
     digests = read_json(kept_digests())
-    if not isinstance(digests, dict) or not all(isinstance(digest, str) for digest in digests.values()):
-        raise ThbenchError(f"{kept_digests()} is damaged; restore it, or remove it to trust what is fetched next")
+    if not isinstance(digests, dict) or {type(digest) for digest in digests.values()} - {str}:
+        raise ThbenchError(f"{kept_digests()} is damaged; restore it, or remove it to trust what "
+                           "is fetched next")
     return digests
 
 
@@ -234,7 +235,8 @@ def _save(url: str, path: Path, progress: Progress) -> None:
     try:
         with urllib.request.urlopen(request, timeout=60) as response, open(path, "wb") as file:
             if url.startswith("https:") and not response.geturl().startswith("https:"):
-                raise _FetchError(f"the server leads to {response.geturl()}, which is not encrypted")
+                raise _FetchError(f"the server leads to {response.geturl()}, which is not "
+                                  "encrypted")
             length = response.headers.get("Content-Length")
             total, done = (int(length) if length else None), 0
             while chunk := response.read(1 << 20):
@@ -288,7 +290,8 @@ WEIGHTS: dict[str, WeightFile] = {weight.name: weight for weight in (
         "74e45263", None, "CC BY 4.0 (Simonyan and Zisserman)",
         "content loss of the paper, VGG19 term, instead of vgg19-caffe"),
     WeightFile(
-        "vggface16", "vgg_face_dag.pth", ("https://www.robots.ox.ac.uk/~albanie/models/pytorch-mcn/vgg_face_dag.pth",),
+        "vggface16", "vgg_face_dag.pth",
+        ("https://www.robots.ox.ac.uk/~albanie/models/pytorch-mcn/vgg_face_dag.pth",),
         # Of a public mirror's copy.
         "f070b241e3faf17a08c78f8700d334413230bac5de7fbcfd01b3cf05ce10de1a", 580_015_466,
         "non-commercial research only (Parkhi, Vedaldi, Zisserman)", "content loss of the paper, VGGFace term"),
@@ -323,6 +326,7 @@ WEIGHTS: dict[str, WeightFile] = {weight.name: weight for weight in (
         "face boxes for face-alignment", in_torch_home=True),
     WeightFile(
         "x2face", "x2face_model_forpython3.pth",
-        ("https://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/release_x2face_eccv_withpy3.zip",),
+        ("https://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/"
+         "release_x2face_eccv_withpy3.zip",),
         "", None, "MIT code; trained on VoxCeleb1", "X2Face with its authors' weights", in_archive=True),
 )}

@@ -134,7 +134,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _tail(log: Path) -> str:
-    """The last words of a program, however much it said and whatever it tried to do to a terminal."""
+    """The last words of a program, however much it said and whatever it would do to a terminal."""
     with open(log, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _TAIL_BYTES))

@@ -65,7 +65,8 @@ def test_the_end_of_stderr_is_shown(tmp_path: Path) -> None:
 
 def test_what_is_shown_of_stderr_is_short_and_steers_no_terminal(tmp_path: Path) -> None:
     program = ("import sys\n"
-               "sys.stderr.write('\\x1b]0;title\\x07\\x1b[31mred\\x1b[0m\\x08\\n' + 'x' * 5_000_000 + 'end')\n"
+               "sys.stderr.write('\\x1b]0;title\\x07\\x1b[31mred\\x1b[0m\\x08\\n')\n"
+               "sys.stderr.write('x' * 5_000_000 + 'end')\n"
                "sys.exit(1)")
     message = failure(method(tmp_path, program))
     assert message.isprintable()

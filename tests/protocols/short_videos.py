@@ -17,7 +17,8 @@ class ShortVideos:
 
     @property
     def videos(self):
-        return [Video(v.person, v.video, "test", 8) for v in self._heads.videos if v.split == "test"][:15:2]
+        tested = [video for video in self._heads.videos if video.split == "test"]
+        return [Video(video.person, video.video, "test", 8) for video in tested[:15:2]]
 
     @property
     def _heads(self):

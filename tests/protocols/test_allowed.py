@@ -42,11 +42,12 @@ def spec(touched, tmp_path):
 
 
 def run(*arguments: object) -> None:
-    CliRunner().invoke(thbench, ["run-protocol", *map(str, arguments), *OPTIONS], catch_exceptions=False)
+    CliRunner().invoke(thbench, ["run-protocol", *map(str, arguments), *OPTIONS],
+                       catch_exceptions=False)
 
 
 def begun(folder: Path, spec: str) -> Path:
-    """A run folder from elsewhere: its one unit failed, so that going on means to run its program."""
+    """A run folder from elsewhere: its one unit failed, so going on means to run its program."""
     definition = load_definition("self-reenactment").with_values(
         methods=(method_entry(spec),), T=(1,), videos=1, holdout=1, metrics=("l1",))
     run_protocol(definition, synth(64), folder, RunOptions({}, dataset_spec="synth"))
@@ -60,7 +61,8 @@ def test_a_run_folder_runs_no_program_unasked(tmp_path, spec, touched, how):
     others = () if how == "--resume" else (
         "--methods", "copy-nearest", "--T", "1", "--videos", "1", "--holdout", "1")
 
-    with pytest.raises(ThbenchError, match=r"run wants to run programs on this machine: theirs=.*--allow-commands"):
+    asked = r"run wants to run programs on this machine: theirs=.*--allow-commands"
+    with pytest.raises(ThbenchError, match=asked):
         run(how, folder, *others)
     assert not touched.exists()
 

@@ -158,23 +158,27 @@ class Diverged(Spy):
 
 
 def test_a_network_that_makes_a_NaN_fails_and_is_not_scored_as_black_frames(tmp_path, monkeypatch):
-    monkeypatch.setattr(protocols.generate, "load_method", lambda spec, options: Diverged("landmarks"))
+    monkeypatch.setattr(protocols.generate, "load_method",
+                        lambda spec, options: Diverged("landmarks"))
     definition = DEFINITION.with_values(methods=(MethodEntry("diverged", "diverged"),), T=(1,))
     outcome = run_protocol(definition, DATASET, tmp_path / "r", OPTIONS)
     assert len(outcome.failed) == 3
-    assert all("1 of 36864 values of the rendered frames are not finite" in error for _, error in outcome.failed)
+    assert all("1 of 36864 values of the rendered frames are not finite" in error
+               for _, error in outcome.failed)
     (row,) = [row for row in outcome.summary["rows"] if row["method"] == "diverged"]
     assert row["metrics"]["ssim"]["value"] is None
 
 
 def test_a_model_with_one_NaN_weight_ends_before_any_work(tmp_path):
     tensors, description, _ = load_model(bundled_checkpoint("ours-ff"), "ours")
-    name = next(name for name in tensors if name.startswith("generator") and tensors[name].ndim == 4)
+    name = next(name for name in tensors
+                if name.startswith("generator") and tensors[name].ndim == 4)
     tensors[name][0, 0, 0, 0] = float("nan")
     save_model(tmp_path / "nan.safetensors", tensors, description)
     options = replace(OPTIONS, checkpoints={"ours-ff": tmp_path / "nan.safetensors"})
+    definition = DEFINITION.with_values(methods=(method_entry("ours-ff"),))
     with pytest.raises(ThbenchError, match=r"nan\.safetensors is damaged: .* not finite"):
-        run_protocol(DEFINITION.with_values(methods=(method_entry("ours-ff"),)), DATASET, tmp_path / "r", options)
+        run_protocol(definition, DATASET, tmp_path / "r", options)
     assert not (tmp_path / "r").exists()
 
 

@@ -21,7 +21,8 @@ from thbench.files import read_json, write_json
 from thbench.runs import Run
 
 DEFINITION = load_definition("self-reenactment").with_values(
-    methods=(method_entry("copy-nearest"),), T=(1,), videos=2, holdout=2, metrics=("ssim", "csim-heads"))
+    methods=(method_entry("copy-nearest"),), T=(1,), videos=2, holdout=2,
+    metrics=("ssim", "csim-heads"))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,8 @@ def run(finished, tmp_path):
 
 
 def score(run: Run, *arguments: str) -> str:
-    result = CliRunner().invoke(thbench, ["score", str(run.path), "--workers", "1", *arguments], catch_exceptions=False)
+    result = CliRunner().invoke(thbench, ["score", str(run.path), "--workers", "1", *arguments],
+                                catch_exceptions=False)
     assert result.exit_code == 0
     return result.output
 
@@ -46,7 +48,8 @@ def metrics(run: Run) -> list[str]:
     """The metrics of a run, the same in run.json, summary.json and frames.parquet."""
     named = list(run.summary()["metrics"])
     assert run.info()["metrics"] == named
-    assert [column for column in pd.read_parquet(run.frames_parquet).columns if column in named] == named
+    columns = pd.read_parquet(run.frames_parquet).columns
+    assert [column for column in columns if column in named] == named
     assert verify_run(run)[1] == []
     return named
 
@@ -95,7 +98,8 @@ def test_a_resumed_run_keeps_the_metrics_that_it_was_given(run):
 def test_the_order_of_scoring_leaves_no_trace_in_the_stored_scores(run, tmp_path):
     score(run, "--metrics", "psnr")
     fresh = tmp_path / "fresh"
-    run_protocol(DEFINITION.with_values(metrics=("psnr", "csim-heads", "ssim")), synth(64), fresh, RunOptions({}))
+    definition = DEFINITION.with_values(metrics=("psnr", "csim-heads", "ssim"))
+    run_protocol(definition, synth(64), fresh, RunOptions({}))
     files = [file.relative_to(fresh) for file in (fresh / "scores").rglob("*.json")]
     assert files
     assert all((run.path / file).read_bytes() == (fresh / file).read_bytes() for file in files)

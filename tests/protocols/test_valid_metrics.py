@@ -39,33 +39,36 @@ def test_stand_ins_for_synthetic_heads_are_not_computed_on_photographs(tmp_path)
 def test_recognisers_of_real_faces_are_not_computed_on_synthetic_heads(tmp_path):
     run_protocol(DEFINITION, HEADS, tmp_path / "run", RunOptions({}))
     said = "it means something on photographs only, and these are synthetic heads"
-    assert reasons(Run(tmp_path / "run")) == {"ssim": None, "csim-dlib": said, "csim-heads": None, "fd-heads": None}
+    assert reasons(Run(tmp_path / "run")) == {"ssim": None, "csim-dlib": said, "csim-heads": None,
+                                              "fd-heads": None}
 
 
 def test_a_packed_copy_of_synthetic_heads_is_measured_and_rendered_like_them(tmp_path):
     pack(HEADS, tmp_path / "copy")
     definition = DEFINITION.with_values(methods=(method_entry("ours-ff"),), metrics=("csim-heads",))
-    outcome = run_protocol(definition, PreparedStore(tmp_path / "copy"), tmp_path / "run", RunOptions({}))
+    copy = PreparedStore(tmp_path / "copy")
+    outcome = run_protocol(definition, copy, tmp_path / "run", RunOptions({}))
     assert outcome.failed == []   # by the bundled model: no --checkpoint was named
     assert Run(tmp_path / "run").info()["dataset"]["pictures"] == "synthetic heads"
     assert all(row["metrics"]["csim-heads"]["value"] is not None for row in outcome.summary["rows"])
 
 
 def test_a_run_that_does_not_say_what_it_shows_is_scored_as_before(tmp_path):
-    run_protocol(DEFINITION.with_values(metrics=("csim-heads",)), HEADS, tmp_path / "run", RunOptions({}))
-    run = Run(tmp_path / "run")
+    definition, run = DEFINITION.with_values(metrics=("csim-heads",)), Run(tmp_path / "run")
+    run_protocol(definition, HEADS, run.path, RunOptions({}))
     info = run.info()
     del info["dataset"]["pictures"]
     write_json(run.run_json, info)
-    assert score_run(run, ["csim-heads"])["rows"][0]["metrics"]["csim-heads"]["value"] is not None
+    summary = score_run(run, ["csim-heads"])
+    assert all(row["metrics"]["csim-heads"]["value"] is not None for row in summary["rows"])
 
-    run_protocol(DEFINITION.with_values(metrics=("csim-heads",)), HEADS, run.path, RunOptions({}))
+    run_protocol(definition, HEADS, run.path, RunOptions({}))
     assert run.info()["dataset"]["pictures"] == "synthetic heads"   # it says so from now on
 
 
 @pytest.mark.parametrize("name", metric_names())
 def test_every_network_trained_on_one_kind_of_face_says_which(name):
     card = load_metric(name).card
-    expected = {"csim-heads": "synthetic heads", "fd-heads": "synthetic heads", "csim": "photographs",
-                "csim-dlib": "photographs", "identity-error": "photographs"}
+    expected = {"csim-heads": "synthetic heads", "fd-heads": "synthetic heads",
+                "csim": "photographs", "csim-dlib": "photographs", "identity-error": "photographs"}
     assert card.valid_on == expected.get(name, "any pictures")

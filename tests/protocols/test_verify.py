@@ -94,7 +94,7 @@ def test_an_edited_score_is_named_and_never_reaches_a_table(run, caplog):
     edit_scores(edited)
     (line,) = whole(run)
     name = edited.relative_to(run.path).as_posix()
-    assert line.startswith(f"stored scores: {name} is not the file that was written; `thbench score")
+    assert line.startswith(f"stored scores: {name} is not the file that was written; `thbench sc")
 
     score_run(run, ["l1", "psnr"])
     assert f"{name} is not the file that was written (edited or damaged)" in caplog.text
@@ -122,7 +122,8 @@ def test_an_altered_table_is_not_reported(run):
         _ = Results.open(run.path).frames
     summary["rows"][0]["metrics"]["psnr"]["value"] = 99.0
     write_json(run.summary_json, summary)
-    for read in (lambda: Results.open(run.path).summary, lambda: compare_text(run, "copy-nearest", "none")):
+    for read in (lambda: Results.open(run.path).summary,
+                 lambda: compare_text(run, "copy-nearest", "none")):
         with pytest.raises(ThbenchError, match=r"summary\.json is not the file that was written"):
             read()
 

@@ -151,7 +151,8 @@ def test_a_digest_that_nobody_published_is_kept_from_the_first_fetch(
     assert not path.exists()
 
 
-def test_a_published_digest_is_not_kept_twice(monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str]) -> None:
+def test_a_published_digest_is_not_kept_twice(monkeypatch: pytest.MonkeyPatch,
+                                              served: tuple[Path, str]) -> None:
     folder, url = served
     (folder / "toy.pth").write_bytes(CONTENT)
     fetch(entry(monkeypatch, f"{url}/toy.pth"))
@@ -160,7 +161,8 @@ def test_a_published_digest_is_not_kept_twice(monkeypatch: pytest.MonkeyPatch, s
 
 def test_an_encrypted_address_that_leads_to_an_open_one_is_refused(monkeypatch: pytest.MonkeyPatch,
                                                                   tmp_path: Path) -> None:
-    answer = urllib.response.addinfourl(io.BytesIO(CONTENT), email.message.Message(), "http://example.org/toy.pth", 200)
+    answer = urllib.response.addinfourl(io.BytesIO(CONTENT), email.message.Message(),
+                                        "http://example.org/toy.pth", 200)
     monkeypatch.setattr(urllib.request, "urlopen", lambda request, timeout: answer)
     with pytest.raises(ThbenchError, match="not encrypted"):
         fetch(entry(monkeypatch, "https://example.org/toy.pth"))

@@ -30,7 +30,8 @@ class Video:
 class Dataset(Protocol):
     """Persons, their videos and their frames. Test persons are never in training.
 
-    sha256 changes whenever any frame, landmark or split changes. pictures says which metrics mean something on it.
+    sha256 changes whenever any frame, landmark or split changes. pictures says what the frames
+    show, and so which metrics mean something on them.
     """
 
     @property

@@ -50,8 +50,8 @@ def pack(dataset: Dataset, out: Path, videos: int | None = None, frames: int | N
     packed = _packed(partial(_pack_shard, dataset, out, frames), shards, missing, workers)
     for done, _ in enumerate(packed, len(shards) - len(missing) + 1):
         progress(done, len(shards))
-    recipe = {"layout": dataset.name, "size_px": dataset.size_px, "lossless": True, "packed_sha256": dataset.sha256,
-              "pictures": dataset.pictures}
+    recipe = {"layout": dataset.name, "size_px": dataset.size_px, "lossless": True,
+              "packed_sha256": dataset.sha256, "pictures": dataset.pictures}
     test = tuple(sorted({video.person for video in dataset.videos if video.split == "test"}))
     finish(out, len(shards), recipe, {"source": dataset.name}, SplitRule(test_persons=test, test_fraction=0), [])
 

@@ -138,7 +138,10 @@ def _dataset_info(path: Path) -> dict[str, Any]:
 
 
 def _pictures(path: Path, info: dict[str, Any]) -> Pictures:
-    """What was packed; a recipe that does not say was made from photographs or films, or is older than the field."""
+    """What the frames show; a recipe that does not say is of photographs or films, or an old one.
+
+    Raises `ThbenchError` for one that says something else.
+    """
     recipe = info["recipe"]
     if "pictures" in recipe:
         return checked_pictures(recipe["pictures"], path / DATASET_JSON)

@@ -39,8 +39,8 @@ class MetricCard:
     """The definition of a metric, printed by `thbench explain` and stored with every run.
 
     network is the name of the pretrained network as tables print it, None where there is none; stand_in marks a
-    network that takes the place of the one the paper used (and is never printed under that one's name). valid_on says
-    on which pictures the metric means something: on others it is not computed.
+    network that takes the place of the one the paper used (and is never printed under that one's name).
+    valid_on says on which pictures the metric means something: on others it is not computed.
     """
 
     name: str
@@ -128,7 +128,10 @@ def is_identity_metric(metric: Metric) -> TypeGuard[IdentityMetric]:
 
 
 def means_nothing_on(card: MetricCard, pictures: Pictures | None) -> str | None:
-    """One line that says why a metric is not computed on such pictures; None where it is, or where nobody knows."""
+    """One line that says why a metric is not computed on such pictures, or None.
+
+    None as well where nobody knows what the pictures show: in runs of older versions.
+    """
     if card.valid_on == "any pictures" or pictures is None or card.valid_on == pictures:
         return None
     return f"it means something on {card.valid_on} only, and these are {pictures}"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from thbench.method import Frames
 
 _NETWORK = "heads-net (synthetic heads)"
-_SETTINGS = {"input": "the whole frame at 64x64, no detection, no alignment", "batch": 64, "dtype": "float32"}
+_SETTINGS = {"input": "the whole frame at 64x64, no detection, no alignment", "batch": 64,
+             "dtype": "float32"}
 _SOURCE = "tools/train_heads_net.py: 400 synthetic training persons, ArcFace margin; no method is trained with it"
 
 
@@ -32,7 +33,8 @@ class CSIMHeads:
         name="csim-heads", label="CSIM (heads)", higher_is_better=True, unit="",
         value_range="-1 to 1, 1 for equal frames", settings=_SETTINGS, source=_SOURCE,
         formula="cos(f(x), f(y)) with f = the identity vector of heads-net, 128-d",
-        policy="error", network=_NETWORK, stand_in=True, compares="identity", valid_on="synthetic heads")
+        policy="error", network=_NETWORK, stand_in=True, compares="identity",
+        valid_on="synthetic heads")
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device

@@ -82,5 +82,5 @@ def test_synthetic_heads_packed_before_the_field_are_known_by_their_digest(tmp_p
 
 def test_a_store_of_unknown_pictures_is_refused(tmp_path):
     pack(replace(TwoPersons(), pictures="drawings"), tmp_path / "store")
-    with pytest.raises(ThbenchError, match="pictures is 'drawings', photographs or synthetic heads expected"):
+    with pytest.raises(ThbenchError, match="pictures is 'drawings', photographs or synthetic"):
         PreparedStore(tmp_path / "store")

@@ -106,5 +106,5 @@ def test_weights_that_are_not_finite_are_refused(value):
     layer = torch.nn.Linear(3, 2)
     state = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
     state["weight"][1, 2] = value
-    with pytest.raises(ThbenchError, match=r"m\.safetensors is damaged: weight holds values that are not finite"):
+    with pytest.raises(ThbenchError, match=r"m\.safetensors is damaged: weight .* not finite"):
         checkpoints.load_module(layer, state, "m.safetensors")
