@@ -232,6 +232,9 @@ def model_info(method: str, preset: str, as_json: bool) -> None:
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors, 1 on a GPU]")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROTOCOL]")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Goes on with this run as planned.")
+@click.option("--allow-commands", is_flag=True,
+              help="Runs the programs (command: methods) that a run folder or my.toml names, "
+              "without asking.")
 @QUIET
 def run_protocol(**options: Any) -> None:
     """Measures methods by PROTOCOL (a bundled name or my.toml); self-reenactment of the paper is the default.
@@ -399,15 +402,18 @@ def export_protocol(out: Path, **options: Any) -> None:
 
 @thbench.command(cls=SeveralValues)
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--metrics", multiple=True, help="Metrics to compute.  [default: the run's own]")
+@click.option("--metrics", multiple=True, help="Metrics to add to the run's own.")
+@click.option("--only", is_flag=True, help="The run keeps the metrics of --metrics and no other.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors]")
 @QUIET
-def score(**options: Any) -> None:
-    """Computes the metrics of RUN again from its stored frames; no method's code is needed."""
+def score(metrics: tuple[str, ...], only: bool, **options: Any) -> None:
+    """Computes the metrics of RUN from its stored frames; no method's code is needed."""
     from protocols.command import score_from_command_line
 
-    score_from_command_line(**options)
+    if only and not metrics:
+        raise click.UsageError("--only keeps the metrics that --metrics names: name at least one")
+    score_from_command_line(metrics=metrics, only=only, **options)
 
 
 @thbench.command("prepare", cls=SeveralValues)

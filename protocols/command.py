@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from protocols.allowed import commands_of, refuse_unasked_commands
 from protocols.cross import open_data
 from protocols.definition import load_definition, parse_stored
 from protocols.run import Outcome, RunOptions, locked, methods_from, run_protocol
-from protocols.score import score_run
+from protocols.score import metrics_of, score_run
 from protocols.timing import time_protocol
 from thbench.errors import ThbenchError
 from thbench.progress import track
@@ -26,12 +27,18 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                           split: Path | None = None, device: str = "auto", workers: int | None = None,
                           iterations: int | None = None, sources: str | None = None, drivers: int | None = None,
                           rank_by: str | None = None, out: Path | None = None,
-                          resume: Path | None = None, quiet: bool = False) -> bool:
-    """Runs a protocol and prints where the results are; False when a unit failed."""
+                          resume: Path | None = None, quiet: bool = False,
+                          allow_commands: bool = False) -> bool:
+    """Runs a protocol and prints where the results are; False when a unit failed.
+
+    Programs that only the run folder or the protocol's file names are run when they are allowed, by
+    `allow_commands` or by a person at the terminal.
+    """
     if resume is not None:
         info = Run.open(resume).info()
         definition, out = parse_stored(info["protocol"]["definition"]), resume
-        definition = replace(definition, T=tuple(info["T"]))
+        definition = replace(definition, T=tuple(info["T"]), metrics=tuple(info["metrics"]))
+        metrics = metrics_of(Run(resume), metrics, only=False)
         dataset = dataset or info["dataset"]["spec"]
         sources = sources or (info.get("sources") or {}).get("spec")
         is_partial = bool(info["partial"])
@@ -42,6 +49,10 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                                         methods=methods_from(methods, definition) if methods else None)
     if iterations is not None:
         definition = definition.with_values(iterations=iterations, warmup=min(iterations, definition.warmup))
+    folder = out or Path("runs") / definition.name
+    if not allow_commands:
+        where = str(folder) if Run(folder).run_json.exists() else protocol
+        refuse_unasked_commands(commands_of(definition.methods, Run(folder)), methods, where)
     planned = definition.videos if resume else None
     full, opened, learned = open_data(definition, dataset, sources, planned)
     definition = full.with_values(videos=videos)
@@ -57,12 +68,12 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
     return not outcome.failed
 
 
-def score_from_command_line(run: Path, metrics: Sequence[str], device: str, workers: int | None,
-                            quiet: bool = False) -> None:
-    """Scores a run again and prints its table."""
+def score_from_command_line(run: Path, metrics: Sequence[str], only: bool, device: str,
+                            workers: int | None, quiet: bool = False) -> None:
+    """Scores a run again, with more metrics or only with these, and prints its table."""
     opened = Run.open(run)
     with locked(opened):
-        summary = score_run(opened, metrics or opened.info()["metrics"], chosen_device(device),
+        summary = score_run(opened, metrics_of(opened, metrics, only), chosen_device(device),
                             _workers(workers, device), partial(track, quiet=quiet))
     _print_scores(summary, run)
 

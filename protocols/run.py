@@ -171,7 +171,7 @@ def _method_options(entry: MethodEntry, stored: Mapping[str, Any], dataset: Data
     if checkpoint is None and entry.own_checkpoint:
         raise ThbenchError(f"{entry.label!r} needs a model of its own, see `thbench protocols show {definition.name}`: "
                            f"add --checkpoint \"{entry.label}=PATH\", or leave it out with --methods")
-    if checkpoint is None and dataset.name == "synth":
+    if checkpoint is None and dataset.pictures == "synthetic heads":
         checkpoint = bundled_checkpoint(name)
     return MethodOptions(checkpoint=checkpoint, device=options.device, seed=definition.seed, size_px=dataset.size_px,
                          settings=entry.settings)
@@ -194,9 +194,10 @@ def _info(definition: Definition, dataset: Dataset, split: Split, methods: Mappi
         "protocol": {"name": definition.name, "kind": definition.kind, "sha256": definition.sha256,
                      "definition": definition.described()},
         "dataset": {"name": dataset.name, "sha256": dataset.sha256, "size_px": dataset.size_px, "label": dataset.name,
-                    "spec": options.dataset_spec},
+                    "spec": options.dataset_spec, "pictures": dataset.pictures},
         "sources": {"name": options.sources.name, "sha256": options.sources.sha256,
-                    "spec": options.sources_spec} if options.sources else None,
+                    "spec": options.sources_spec,
+                    "pictures": options.sources.pictures} if options.sources else None,
         "T": sorted(definition.T), "methods": dict(methods), "metrics": list(definition.metrics),
         "split": split.described(), "status": "running", "partial": options.partial,
         "seeds": {"split": definition.seed, "methods": definition.seed}, **session, "sessions": [session],
@@ -223,6 +224,9 @@ def _extended(earlier: dict[str, Any], new: dict[str, Any], out: Path) -> dict[s
     return {**earlier, "protocol": {**earlier["protocol"], "definition": kept},
             "T": sorted({*earlier["T"], *new["T"]}), "methods": {**earlier["methods"], **new["methods"]},
             "metrics": list(metrics), "status": "running",
+            # older runs do not say what they show
+            **{part: {**earlier[part], "pictures": new[part]["pictures"]}
+               for part in ("dataset", "sources") if earlier.get(part)},
             "sessions": [*earlier.get("sessions", []), *new["sessions"]]}   # versions of the first one stand on top
 
 

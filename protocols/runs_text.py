@@ -31,7 +31,8 @@ def show_text(run: Run) -> str:
     done = sum(result is not None for result in results) - failed
     hardware = info["hardware"]
     lines = [_line(run.path, info), f"protocol  {info['protocol']['name']}, sha256 {info['protocol']['sha256']}",
-             "dataset   {name}, {size_px} px, sha256 {sha256}".format(**info["dataset"]),
+             "dataset   {name}, {size_px} px, {pictures}, sha256 {sha256}".format(**{
+                 "pictures": "what they show is not recorded", **info["dataset"]}),
              *_cross_lines(info), f"seeds     {', '.join(f'{name} {seed}' for name, seed in info['seeds'].items())}",
              f"machine   {', '.join(hardware['gpus']) or hardware['processor']}; thbench "
              f"{info['versions'].get('thbench', '?')}, torch {info['versions'].get('torch', '?')}, commit "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -18,8 +18,15 @@ from numpy.typing import NDArray
 
 from protocols.definition import Cluster, parse_stored
 from protocols.frames import read_frames, read_images
+from protocols.stored_scores import (
+    MetricScores,
+    UnitScores,
+    forget_altered_scores,
+    record_scores,
+    scores_file,
+)
 from thbench.errors import ThbenchError
-from thbench.files import atomic_path, read_json, sha256_file, sha256_json, write_json
+from thbench.files import atomic_path, sha256_file, sha256_json, write_json
 from thbench.method import Frames
 from thbench.metrics.base import (
     FrameMetric,
@@ -28,29 +35,53 @@ from thbench.metrics.base import (
     is_identity_metric,
     is_set_metric,
     load_metric,
+    means_nothing_on,
     metric_names,
 )
 from thbench.metrics.features import FeatureStore
 from thbench.metrics.statistics import Estimate
 from thbench.metrics.summary import Cell, summarise
-from thbench.runs import REAL, Run, Unit, slug
+from thbench.runs import REAL, Run, Unit
 from thbench.workers import each
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
+FrameSet = tuple[Path, Mapping[str, str]]   # a folder and the sha256 of its frames by name
+
+
+def metrics_of(run: Run, asked: Sequence[str], only: bool) -> list[str]:
+    """The metrics that a run shall have: its own with those asked for added, or only the latter.
+
+    Raises `ThbenchError` when the metric that ranks the run's drivers would go.
+    """
+    info = run.info()
+    chosen = list(dict.fromkeys(asked if only else [*info["metrics"], *asked]))
+
+    rank_by = info["protocol"]["definition"].get("rank_by", "")
+    if rank_by and rank_by not in chosen:
+        raise ThbenchError(f"the drivers of {run.path} are ranked by {rank_by}; keep it among "
+                           "--metrics")
+    return chosen
 
 
 def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: int = 1,
               progress: Progress = lambda items, total, title: items) -> dict[str, Any]:
-    """Computes every metric that can run here and writes frames.parquet and summary.json; returns the summary.
+    """Gives a run exactly these metrics: writes frames.parquet, summary.json and their record.
 
-    Scores and features that are already there for the same frames and settings are not computed again. A metric that
-    cannot run has an empty cell with its reason. Units that are not finished yet are left out.
+    Returns the summary. Scores and features that are stored for the same frames and settings are
+    not computed again, altered ones are. A metric that cannot run, or means nothing on these
+    pictures, has an empty cell with its reason. Units that are not finished yet are left out.
+
+    Raises `ThbenchError` for frames that were altered since they were committed.
     """
     loaded = {name: load_metric(name, device) for name in metrics}
     for metric in loaded.values():
         check_fits(metric, run.info()["protocol"]["kind"])
-    unavailable = {name: reason for name, metric in loaded.items() if (reason := metric.unavailable()) is not None}
+    pictures = run.pictures()
+    reasons = {name: means_nothing_on(metric.card, pictures) or metric.unavailable()
+               for name, metric in loaded.items()}
+    unavailable = {name: reason for name, reason in reasons.items() if reason is not None}
     units = _finished(run)
+    forget_altered_scores(run)
     for video in dict.fromkeys(unit.video for unit in units):   # scores against damaged frames would stay
         for name in run.altered_references(video):
             raise ThbenchError(f"{run.path / name} is not the file that was written; remove its folder and "
@@ -63,6 +94,8 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
     with atomic_path(run.frames_parquet) as temporary:
         pq.write_table(pa.Table.from_pandas(table, preserve_index=False), temporary)
     write_json(run.summary_json, summary)
+    record_scores(run, metrics, [run.frames_parquet, run.summary_json,
+                                 *_files_of(run, units, per_frame, loaded, unavailable)])
     return summary
 
 
@@ -94,6 +127,21 @@ def derive(run: Run, loaded: Mapping[str, Metric], unavailable: Mapping[str, str
 
     cards = {name: metric.card for name, metric in loaded.items()}
     return table, summarise(table, cards, estimates, unavailable, estimate_over, cluster)
+
+
+def _files_of(run: Run, units: Sequence[Unit], per_frame: Sequence[str],
+              loaded: Mapping[str, Metric], unavailable: Mapping[str, str]) -> Iterator[Path]:
+    """The stored scores and features that the tables of a run are made from."""
+    store = FeatureStore(run.path / "features")
+    specs = [metric.feature_spec() for name, metric in loaded.items()
+             if is_set_metric(metric) and name not in unavailable]
+
+    for unit in _done(run, units):
+        if per_frame:
+            yield scores_file(run, unit)
+        for spec in specs:
+            for _, digests in _frame_sets(run, unit):
+                yield store.file(list(digests.values()), spec)
 
 
 def check_fits(metric: Metric, kind: str) -> None:
@@ -135,13 +183,15 @@ def _score_unit(run: Run, metrics: Sequence[str], device: str, unit: Unit) -> No
     result = run.read_unit(unit)
     if result is None or result.status == "failed":
         return
-    path = _score_file(run, unit)
+    path = scores_file(run, unit)
     frames = sha256_json(dict(result.frames))
-    kept = read_json(path) if path.exists() else {}
-    scores: dict[str, Any] = kept.get("metrics", {}) if kept.get("frames") == frames else {}
-    missing = [name for name in metrics if scores.get(name, {}).get("card") != _card_key(name, device)]
+    kept = UnitScores.read(path) if path.exists() else UnitScores(frames)
+    scores = dict(kept.metrics) if kept.frames == frames else {}
+    missing = [name for name in metrics
+               if name not in scores or scores[name].card != _card_key(name, device)]
     if not missing:
         return
+    _refuse_altered_frames(run, unit)
     generated = read_images(run.unit_folder(unit), list(result.frames))
     real = read_frames(run.real_folder(unit.video), [f"{index:02d}.png" for index in range(len(generated))])
     info = run.info()
@@ -154,9 +204,9 @@ def _score_unit(run: Run, metrics: Sequence[str], device: str, unit: Unit) -> No
             values = metric.score_identity(Frames(generated, real.landmarks), shots)
         else:
             values = metric.score(generated, real)
-        scores[name] = {"card": _card_key(name, device),
-                        "values": [float(value) if math.isfinite(value) else None for value in values]}
-    write_json(path, {"frames": frames, "metrics": scores})
+        finite = [float(value) if math.isfinite(value) else None for value in values]
+        scores[name] = MetricScores(_card_key(name, device), finite)
+    UnitScores(frames, scores).write(path)
 
 
 def _frame_metric(name: str, device: str) -> FrameMetric:
@@ -169,11 +219,18 @@ def _frame_metric(name: str, device: str) -> FrameMetric:
 
 
 def _card_key(name: str, device: str) -> str:
-    return sha256_json(asdict(_frame_metric(name, device).card))
+    """The identity of all that decides a metric's scores; the pictures it is valid on do not."""
+    card = asdict(_frame_metric(name, device).card)
+    del card["valid_on"]
+    return sha256_json(card)
 
 
-def _score_file(run: Run, unit: Unit) -> Path:
-    return run.path / "scores" / slug(unit.method) / f"T{unit.T}" / f"{slug(unit.video)}.json"
+def _refuse_altered_frames(run: Run, unit: Unit) -> None:
+    """Raises `ThbenchError` where the frames of a unit are not those that it committed."""
+    for name in run.altered_frames(unit):
+        raise ThbenchError(f"{run.unit_folder(unit) / name} is not the frame that was committed; "
+                           f"remove {run.unit_mark(unit)} and `thbench run-protocol --resume "
+                           f"{run.path}`")
 
 
 def _frame_table(run: Run, units: Sequence[Unit], metrics: Sequence[str]) -> pd.DataFrame:
@@ -185,16 +242,19 @@ def _frame_table(run: Run, units: Sequence[Unit], metrics: Sequence[str]) -> pd.
         result, video = run.read_unit(unit), videos[unit.video]
         assert result is not None
         n = len(video["holdout"])
-        scores = read_json(_score_file(run, unit))["metrics"] if result.status == "done" and metrics else {}
+        stored = result.status == "done" and bool(metrics)
+        scores = UnitScores.read(scores_file(run, unit)).metrics if stored else {}
         for name, values in (("method", [unit.method] * n), ("T", [unit.T] * n), ("person", [video["person"]] * n),
                              ("video", [video["video"]] * n), ("driver", video.get("driver_of") or [unit.video] * n),
                              ("frame", video["holdout_names"]),
                              ("position", range(n)), ("error", [result.error] * n)):
             columns[name] += values
         for name in metrics:
-            if scores and name not in scores:
-                raise ThbenchError(f"{_score_file(run, unit)} has no {name}; run `thbench score {run.path}`")
-            values = scores[name]["values"] if scores else [None] * n
+            values = scores[name].values if name in scores else []
+            if result.status == "done" and len(values) != n:
+                raise ThbenchError(f"{scores_file(run, unit)} has {len(values)} scores of {name}, "
+                                   f"{n} expected; run `thbench score {run.path}`")
+            values = values or [None] * n
             columns[name] += [np.nan if value is None else value for value in values]
     return pd.DataFrame({name: pd.array(values, dtype=_dtype(name)) for name, values in columns.items()})
 
@@ -209,16 +269,13 @@ def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit], cluster: Clust
     """FID or KID of one cell against the matched hold-out frames of the same videos."""
     store, spec = FeatureStore(run.path / "features"), metric.feature_spec()
     generated, real, videos = [], [], []
-    for unit in units:
-        result = run.read_unit(unit)
-        if result is None or result.status == "failed":
-            continue
-        folder, names = run.unit_folder(unit), list(result.frames)
-        held, held_names = run.real_folder(unit.video), [f"{index:02d}.png" for index in range(len(names))]
-        generated.append(store.features(list(result.frames.values()), spec, partial(_features, metric, folder, names)))
-        real.append(store.features([sha256_file(held / name) for name in held_names], spec,
-                                   partial(_features, metric, held, held_names)))
-        videos += [unit.video] * len(names)
+    for unit in _done(run, units):
+        made, held = (store.features(list(digests.values()), spec,
+                                     partial(_features, metric, folder, digests))
+                      for folder, digests in _frame_sets(run, unit))
+        generated.append(made)
+        real.append(held)
+        videos += [unit.video] * len(made)
     if not generated:
         raise NothingToScoreError
 
@@ -228,5 +285,27 @@ def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit], cluster: Clust
     return replace(estimate, videos=tuple(sorted(set(videos))))
 
 
-def _features(metric: SetMetric, folder: Path, names: Sequence[str]) -> NDArray[Any]:
-    return metric.features(read_images(folder, names))
+def _done(run: Run, units: Sequence[Unit]) -> Iterator[Unit]:
+    """The units that have frames."""
+    for unit in units:
+        result = run.read_unit(unit)
+        if result is not None and result.status == "done":
+            yield unit
+
+
+def _frame_sets(run: Run, unit: Unit) -> tuple[FrameSet, FrameSet]:
+    """The generated frames of a unit and the true ones."""
+    result, held = run.read_unit(unit), run.real_folder(unit.video)
+    assert result is not None
+    names = [f"{index:02d}.png" for index in range(len(result.frames))]
+
+    true = {name: sha256_file(held / name) for name in names}
+    return (run.unit_folder(unit), result.frames), (held, true)
+
+
+def _features(metric: SetMetric, folder: Path, digests: Mapping[str, str]) -> NDArray[Any]:
+    for name, sha256 in digests.items():
+        if (folder / name).is_file() and sha256_file(folder / name) != sha256:
+            raise ThbenchError(f"{folder / name} is not the frame that was committed; "
+                               "`thbench runs verify` names all such frames")
+    return metric.features(read_images(folder, list(digests)))

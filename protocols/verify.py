@@ -10,7 +10,9 @@ import pandas as pd
 
 from protocols.definition import parse_stored
 from protocols.score import derive
+from protocols.stored_scores import altered_scores, scores_file
 from thbench.errors import ThbenchError
+from thbench.files import read_json
 from thbench.metrics.base import load_metric
 from thbench.runs import REAL, Run, Unit
 
@@ -21,8 +23,9 @@ SHOWN = 5         # differences listed of each file
 def verify_run(run: Run) -> tuple[list[str], list[str]]:
     """(what was checked, what is wrong), one line each.
 
-    Every frame is hashed again and compared with its commit mark, hold-out frames, shots and triplets too;
-    frames.parquet and summary.json are made again from the stored scores and features and compared value by value.
+    Every frame is hashed again and compared with its commit mark, hold-out frames, shots and
+    triplets too. Stored scores, features and tables are compared with the record in run.json, and
+    frames.parquet and summary.json are made again from them and compared value by value.
     """
     info = run.info()
     units = list(run.planned())
@@ -45,16 +48,39 @@ def verify_run(run: Run) -> tuple[list[str], list[str]]:
                   for name in run.altered_references(video)]
     frames = sum(len(result.frames) for _, result in results if result is not None)
     checked = [f"{len(results)} units, {frames} frames and the references of {len(references)} videos hashed"]
-    if run.summary_json.exists():
-        found = _check_numbers(run)
+    if run.summary_json.exists() or run.scored():
+        done = [unit for unit, result in results if result and result.status == "done"]
+        wrong += _check_numbers(run, done)
         checked.append("frames.parquet and summary.json derived again from the stored scores")
-        wrong += found
+        checked.append(f"{len(run.scored())} files of scores and tables hashed" if run.scored() else
+                       "no record of scores, which older versions did not keep; `thbench score "
+                       f"{run.path}` begins one")
     return checked, wrong
 
 
-def _check_numbers(run: Run) -> list[str]:
-    stored = run.summary()
+def _check_numbers(run: Run, done: list[Unit]) -> list[str]:
+    """What is wrong with scores and tables: the scores first, since the tables follow from them."""
+    record, again = run.scored(), f"`thbench score {run.path}` makes it again from the frames"
+    stored = [file.relative_to(run.path).as_posix() for unit in done
+              if (file := scores_file(run, unit)).exists()]
+    unknown = [name for name in stored if record and name not in record]
+    altered = altered_scores(run)
+
+    sources = [*(f"{name} is not the file that was written; {again}" for name in altered),
+               *(f"{name} is not on record; {again}" for name in unknown)]
+    missing = [f"{table.name} is missing; {again}"
+               for table in (run.summary_json, run.frames_parquet) if not table.exists()]
+
+    if sources or missing:
+        return [*_several("stored scores", iter(sources)), *missing]
+    return _table_faults(run) or [f"{name} is not the file that was written; {again}"
+                                  for name in run.altered_numbers()]
+
+
+def _table_faults(run: Run) -> list[str]:
+    """Where the tables differ from those that follow from the stored scores."""
     try:
+        stored = read_json(run.summary_json)
         loaded = {name: load_metric(name) for name in stored["metrics"]}
         table, summary = derive(run, loaded, _unavailable(stored))
         kept = pd.read_parquet(run.frames_parquet)

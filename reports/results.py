@@ -204,11 +204,10 @@ class Results:
 
     @cached_property
     def frames(self) -> pd.DataFrame:
-        """frames.parquet; raises `ThbenchError` when it is missing or broken."""
-        if not self.run.frames_parquet.exists():
-            raise ThbenchError(f"{self.path} has no frames.parquet; score it with `thbench score {self.path}`")
+        """frames.parquet; raises `ThbenchError` when it is missing, altered or broken."""
+        frames_parquet = self.run.checked_frames_parquet()
         try:
-            return pd.read_parquet(self.run.frames_parquet)
+            return pd.read_parquet(frames_parquet)
         except (OSError, ValueError) as error:
             raise ThbenchError(f"{self.run.frames_parquet} is broken ({' '.join(str(error).split())[:100]}); rebuild "
                                f"it with `thbench score {self.path}`") from error

@@ -65,10 +65,13 @@ def ablation_table(runs: Sequence[Results], *, metrics: Sequence[str] = (), refe
 def _score_columns(runs: Sequence[Results], wanted: Sequence[str]) -> list[Metric]:
     described = {name: metric for run in runs for name, metric in run.metrics.items()} | {USER.name: USER}
     if not wanted and all(run.is_cross for run in runs):
-        wanted = list(described)[:-1]
+        wanted = [name for name, metric in described.items()
+                  if name != USER.name and (not metric.stand_in or _is_computed(runs, name))]
     elif not wanted:
         stand_ins = [name for name, metric in described.items() if metric.stand_in and _is_computed(runs, name)]
-        wanted = [*TABLE1, *stand_ins, USER.name]
+        measured = [name for name in described if name != USER.name and _is_computed(runs, name)]
+        paper = [*TABLE1, *stand_ins]
+        wanted = [*(paper if set(paper) & set(measured) else measured or paper), USER.name]
         described = {name: _unknown(name) for name in TABLE1} | described
     else:
         wanted = [name if name == USER.name else known_metric(runs, name) for name in wanted]

@@ -66,6 +66,7 @@ def load_head(path: Path, device: str = "cpu") -> OursHead:
     config = NetConfig(**description["config"]["net"])
     generator = _without_spectral_norm(Generator(config))
     checkpoints.load_module(generator, checkpoints.unprefixed("generator", tensors), str(path))
+    checkpoints.check_finite({"adaptive": tensors["adaptive"]}, str(path))
     return OursHead(config, generator.to(device), tensors["adaptive"].to(device))
 
 

@@ -12,10 +12,12 @@
       summary.json                              one row per (method, T) with every metric, its n, failures and interval
       timing.json                               (timing protocols only)
       study.json                                (written by `thbench study score`)
+      scores/, features/                        what the two tables are made from
 
 A unit is (method, T, video). Its image folder is renamed into place first and its commit mark last, so a killed run
 holds only whole units; running again computes the rest. Wall-clock times live in run.json, timing.json and the commit
 marks alone: images, frames.parquet and summary.json are the same bytes for the same inputs, seed and machine.
+run.json keeps the sha256 of both tables and of what they are made from.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from thbench.errors import ThbenchError
-from thbench.files import read_json, sha256_file, write_json
+from thbench.files import inside, read_json, sha256_file, write_json
+from thbench.pictures import Pictures, checked_pictures
 
 FORMAT = 1
 REAL = "real"  # the method name of the real-vs-real row; its T is 0
@@ -95,16 +98,57 @@ class Run:
         info: dict[str, Any] = read_json(self.run_json)
         return info
 
+    def pictures(self) -> Pictures | None:
+        """What the run's heads were learned from; None in a run of an older version."""
+        info = self.info()
+        described = info.get("sources") or info["dataset"]
+        if "pictures" not in described:
+            return None
+
+        return checked_pictures(described["pictures"], self.run_json)
+
     def summary(self) -> dict[str, Any]:
-        """summary.json as a dictionary; raises `ThbenchError` when the run was never scored."""
+        """summary.json as a dictionary.
+
+        Raises `ThbenchError` when the run was never scored, or the file is not the one on record.
+        """
         if self.timing_json.exists() and not self.summary_json.exists():
             raise ThbenchError(f"{self.path} measured times and holds no scores; its table is `thbench report latex "
                                f"{self.path} --table 2`")
         if not self.summary_json.exists():
             raise ThbenchError(f"{self.path} is not scored yet; finish it with `thbench run-protocol --resume "
                                f"{self.path}` or `thbench score {self.path}`")
+        self._refuse_altered(self.summary_json.name)
         summary: dict[str, Any] = read_json(self.summary_json)
         return summary
+
+    def checked_frames_parquet(self) -> Path:
+        """The path of frames.parquet.
+
+        Raises `ThbenchError` when it is missing or not the file on record.
+        """
+        if not self.frames_parquet.exists():
+            raise ThbenchError(f"{self.path} has no frames.parquet; score it with `thbench score "
+                               f"{self.path}`")
+
+        self._refuse_altered(self.frames_parquet.name)
+        return self.frames_parquet
+
+    def scored(self) -> Mapping[str, str]:
+        """The record of scoring: the sha256 of each file with numbers, by its path in the run.
+
+        Empty where the run was not scored yet, or by an older thbench, which kept no record.
+        """
+        record = self.info().get("scored", {})
+        if not isinstance(record, dict) or {type(sha256) for sha256 in record.values()} - {str}:
+            raise ThbenchError(f"{self.run_json} has a damaged record of its scores (\"scored\"); "
+                               f"remove that entry and `thbench score {self.path}`")
+        return record
+
+    def altered_numbers(self) -> list[str]:
+        """Names of the files on record that are there with other bytes."""
+        return [name for name, sha256 in self.scored().items()
+                if (file := inside(self.path, name)).is_file() and sha256_file(file) != sha256]
 
     def real_folder(self, video: str) -> Path:
         """The folder of the hold-out frames of a video ("person/video")."""
@@ -161,6 +205,14 @@ class Run:
         folder = self.unit_folder(unit)
         return [] if result is None else [name for name, sha256 in result.frames.items()
                                           if not (folder / name).is_file() or sha256_file(folder / name) != sha256]
+
+
+    def _refuse_altered(self, name: str) -> None:
+        expected = self.scored().get(name)
+        if expected is not None and sha256_file(self.path / name) != expected:
+            raise ThbenchError(f"{self.path / name} is not the file that was written (edited or "
+                               f"damaged, or its scoring was stopped); `thbench score {self.path}` "
+                               "makes it again from the frames")
 
 
 def slug(name: str) -> str:

@@ -2,6 +2,9 @@
 
 Nothing is downloaded except by `fetch` (`thbench weights fetch NAME`). A file that another tool has already put into
 its own cache (torch hub, insightface) is found there.
+
+Where nobody published the whole sha256 of a file, that of the first one fetched is kept in
+`kept_digests()`: a file that comes later, or that is changed here, must have the same bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from thbench.errors import ThbenchError
-from thbench.files import atomic_path, sha256_file
+from thbench.files import atomic_path, read_json, sha256_file, write_json
 
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where the server tells
 
@@ -116,6 +119,11 @@ def weight_sha256(name: str) -> str:
     return _digest(weight_path(name))
 
 
+def kept_digests() -> Path:
+    """The file with the sha256, by name, of files whose publishers tell none or only its start."""
+    return cache_folder() / "weights" / "sha256.json"
+
+
 def find(weight: WeightFile) -> Path | None:
     """Where the file lies: in its own place, in torch hub's folder, or where another tool keeps it."""
     places = [weight.path, torch_hub() / weight.file, *(Path.home() / other for other in weight.elsewhere)]
@@ -130,6 +138,11 @@ def check(weight: WeightFile, path: Path) -> str | None:
     digest = _digest(path)
     if not digest.startswith(weight.sha256):
         return f"has sha256 {digest}, not {weight.sha256}"
+
+    kept = _kept_digest(weight)
+    if kept and digest != kept:
+        return (f"has sha256 {digest}, not {kept} as when it was first fetched (remove its line "
+                f"from {kept_digests()} if the publisher has replaced it)")
     return None
 
 
@@ -138,6 +151,8 @@ def verify(weight: WeightFile) -> str:
     path = weight_path(weight.name)
     if len(weight.sha256) == 64:
         return f"{path} is whole: sha256 {weight.sha256}"
+    if _kept_digest(weight):
+        return f"{path} is as it was first fetched: sha256 {_digest(path)}"
     return f"{path} has sha256 {_digest(path)}, of which {weight.sha256 or 'nothing'} is published"
 
 
@@ -147,12 +162,12 @@ def fetch(weight: WeightFile, progress: Progress = lambda done, total: None) -> 
     Tries the URLs in order; raises `ThbenchError` with every reason when none serves the right bytes.
     """
     if weight.path.is_file() and not check(weight, weight.path):
-        return weight.path
+        return _kept(weight)
     faults = []
     for url in weight.urls:
         try:
             _download(weight, url, progress)
-            return weight.path
+            return _kept(weight)
         except _FetchError as error:
             faults.append(f"{url}: {error}")
     raise ThbenchError(f"{weight.file} could not be fetched ({'; '.join(faults)}): get it by other means "
@@ -168,7 +183,30 @@ def adopt(weight: WeightFile, file: Path) -> Path:
         raise ThbenchError(f"{file} {fault}: it is not {weight.file}")
     with atomic_path(weight.path) as temporary:
         shutil.copyfile(file, temporary)
+    return _kept(weight)
+
+
+def _kept(weight: WeightFile) -> Path:
+    """The place of a file that was just checked; a digest that nobody published is kept first."""
+    if len(weight.sha256) < 64 and not _kept_digest(weight):
+        write_json(kept_digests(), {**_read_digests(), weight.name: _digest(weight.path)})
     return weight.path
+
+
+def _kept_digest(weight: WeightFile) -> str:
+    """The sha256 of the first such file that was fetched, or ""; a published one needs none."""
+    return "" if len(weight.sha256) == 64 else _read_digests().get(weight.name, "")
+
+
+def _read_digests() -> dict[str, str]:
+    if not kept_digests().exists():
+        return {}
+
+    digests = read_json(kept_digests())
+    if not isinstance(digests, dict) or {type(digest) for digest in digests.values()} - {str}:
+        raise ThbenchError(f"{kept_digests()} is damaged; restore it, or remove it to trust what "
+                           "is fetched next")
+    return digests
 
 
 class _FetchError(Exception):
@@ -196,6 +234,9 @@ def _save(url: str, path: Path, progress: Progress) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": "thbench"})
     try:
         with urllib.request.urlopen(request, timeout=60) as response, open(path, "wb") as file:
+            if url.startswith("https:") and not response.geturl().startswith("https:"):
+                raise _FetchError(f"the server leads to {response.geturl()}, which is not "
+                                  "encrypted")
             length = response.headers.get("Content-Length")
             total, done = (int(length) if length else None), 0
             while chunk := response.read(1 << 20):
@@ -249,7 +290,8 @@ WEIGHTS: dict[str, WeightFile] = {weight.name: weight for weight in (
         "74e45263", None, "CC BY 4.0 (Simonyan and Zisserman)",
         "content loss of the paper, VGG19 term, instead of vgg19-caffe"),
     WeightFile(
-        "vggface16", "vgg_face_dag.pth", ("http://www.robots.ox.ac.uk/~albanie/models/pytorch-mcn/vgg_face_dag.pth",),
+        "vggface16", "vgg_face_dag.pth",
+        ("https://www.robots.ox.ac.uk/~albanie/models/pytorch-mcn/vgg_face_dag.pth",),
         # Of a public mirror's copy.
         "f070b241e3faf17a08c78f8700d334413230bac5de7fbcfd01b3cf05ce10de1a", 580_015_466,
         "non-commercial research only (Parkhi, Vedaldi, Zisserman)", "content loss of the paper, VGGFace term"),
@@ -284,6 +326,7 @@ WEIGHTS: dict[str, WeightFile] = {weight.name: weight for weight in (
         "face boxes for face-alignment", in_torch_home=True),
     WeightFile(
         "x2face", "x2face_model_forpython3.pth",
-        ("http://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/release_x2face_eccv_withpy3.zip",),
+        ("https://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/"
+         "release_x2face_eccv_withpy3.zip",),
         "", None, "MIT code; trained on VoxCeleb1", "X2Face with its authors' weights", in_archive=True),
 )}

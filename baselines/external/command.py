@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -17,10 +18,12 @@ from baselines.external.frames import check_frames, read_frame
 from baselines.external.program import Workplace, workplace
 from thbench.errors import ThbenchError
 from thbench.method import Frames, MethodOptions
+from thbench.printable import printable
 
 TIMEOUT_S = 600.0
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
-_TAIL_LINES = 3
+_TAIL_LINES, _LINE_CHARACTERS = 3, 300   # of stderr in an error message ...
+_TAIL_BYTES = 1 << 16                    # ... from no more than its end
 
 
 class CommandHead:
@@ -124,5 +127,11 @@ def _timeout_s(options: MethodOptions) -> float:
 
 
 def _tail(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    """The last words of a program, however much it said and whatever it would do to a terminal."""
+    with open(log, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL_BYTES))
+        text = file.read().decode("utf-8", errors="replace")
+
+    lines = [shown for line in text.splitlines() if (shown := printable(line, _LINE_CHARACTERS))]
     return " | ".join(lines[-_TAIL_LINES:]) or "nothing on stderr"

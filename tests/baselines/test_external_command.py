@@ -66,6 +66,19 @@ def test_the_end_of_stderr_is_shown(tmp_path: Path) -> None:
     assert "ended with exit code 3: line 6 | line 7 | line 8" in message
 
 
+def test_what_is_shown_of_stderr_is_short_and_steers_no_terminal(tmp_path: Path) -> None:
+    program = ("import sys\n"
+               "sys.stderr.write('\\x1b]0;title\\x07\\x1b[31mred\\x1b[0m\\x08\\n')\n"
+               "sys.stderr.write('x' * 5_000_000 + 'end')\n"
+               "sys.exit(1)")
+    message = failure(method(tmp_path, program))
+    assert message.isprintable()
+    assert len(message) < 600
+    assert message.endswith("xend")
+    short = failure(method(tmp_path, program.replace("5_000_000", "5")))
+    assert short.endswith(": red? | xxxxxend")
+
+
 def test_frames_that_are_missing_or_misnamed_are_named(tmp_path: Path) -> None:
     program = MIRROR + "\n(out / '01.png').rename(out / 'one.png')"
     message = failure(method(tmp_path, program))

@@ -92,7 +92,7 @@ def test_missing_weights_name_file_url_and_option(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(name, str(tmp_path))
     with pytest.raises(ThbenchError) as caught:
         x2face(MethodOptions())
-    for part in (AUTHORS_FILE, "http://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/",
+    for part in (AUTHORS_FILE, "https://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/",
                  "--checkpoint x2face="):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -2,54 +2,28 @@
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from short_videos import ShortVideos
 
 import protocols.generate
 from protocols.definition import MethodEntry, load_definition, method_entry
-from protocols.run import RunOptions, locked, run_protocol
+from protocols.run import RunOptions, bundled_checkpoint, locked, run_protocol
 from protocols.score import score_run
-from thbench.data.dataset import Video
-from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
 from thbench.files import write_json
+from thbench.images import to_uint8
 from thbench.method import Frames, load_method
 from thbench.runs import REAL, Run, Unit, UnitResult
+from thbench.training.checkpoints import load_model, save_model
 
 DEFINITION = load_definition("self-reenactment").with_values(
     methods=(method_entry("copy-nearest"),), T=(1, 4), videos=3, holdout=3, metrics=("ssim",))
 OPTIONS = RunOptions(checkpoints={})
-
-
-@dataclass(frozen=True)
-class ShortVideos:
-    """Two synthetic test persons with three videos of eight frames each."""
-
-    name: str = "short"
-    size_px: int = 64
-    sha256: str = "cc" * 32
-
-    @property
-    def videos(self):
-        return [Video(v.person, v.video, "test", 8) for v in self._heads.videos if v.split == "test"][:15:2]
-
-    @property
-    def _heads(self):
-        return synth(64)
-
-    def read(self, video, frames):
-        full = next(v for v in self._heads.videos if v.key == video.key)
-        return self._heads.read(full, [frame * 10 for frame in frames])
-
-    def frame_names(self, video):
-        return [f"c/{index:03d}" for index in range(video.n_frames)]
-
-    def frame_times_s(self, video):
-        return None
 
 
 DATASET = ShortVideos()
@@ -172,6 +146,40 @@ def test_a_method_that_renders_nonsense_fails_with_words(tmp_path, monkeypatch, 
                            tmp_path / "r", OPTIONS)
     assert len(outcome.failed) == 3
     assert pd.Series([error for _, error in outcome.failed]).str.contains(message).all()
+
+
+class Diverged(Spy):
+    """A method whose network makes one NaN."""
+
+    def render(self, drive: Frames) -> torch.Tensor:
+        made = torch.zeros(drive.images.shape)
+        made[0, 0, 0, 0] = float("nan")
+        return to_uint8(made)
+
+
+def test_a_network_that_makes_a_NaN_fails_and_is_not_scored_as_black_frames(tmp_path, monkeypatch):
+    monkeypatch.setattr(protocols.generate, "load_method",
+                        lambda spec, options: Diverged("landmarks"))
+    definition = DEFINITION.with_values(methods=(MethodEntry("diverged", "diverged"),), T=(1,))
+    outcome = run_protocol(definition, DATASET, tmp_path / "r", OPTIONS)
+    assert len(outcome.failed) == 3
+    assert all("1 of 36864 values of the rendered frames are not finite" in error
+               for _, error in outcome.failed)
+    (row,) = [row for row in outcome.summary["rows"] if row["method"] == "diverged"]
+    assert row["metrics"]["ssim"]["value"] is None
+
+
+def test_a_model_with_one_NaN_weight_ends_before_any_work(tmp_path):
+    tensors, description, _ = load_model(bundled_checkpoint("ours-ff"), "ours")
+    name = next(name for name in tensors
+                if name.startswith("generator") and tensors[name].ndim == 4)
+    tensors[name][0, 0, 0, 0] = float("nan")
+    save_model(tmp_path / "nan.safetensors", tensors, description)
+    options = replace(OPTIONS, checkpoints={"ours-ff": tmp_path / "nan.safetensors"})
+    definition = DEFINITION.with_values(methods=(method_entry("ours-ff"),))
+    with pytest.raises(ThbenchError, match=r"nan\.safetensors is damaged: .* not finite"):
+        run_protocol(definition, DATASET, tmp_path / "r", options)
+    assert not (tmp_path / "r").exists()
 
 
 def test_failed_units_are_tried_again(tmp_path):

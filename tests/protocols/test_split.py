@@ -23,6 +23,7 @@ class Listing:
     lengths: list[int]
     per_person: int = 3
     name: str = "listing"
+    pictures: str = "photographs"
     sha256: str = "aa" * 32
     videos: list[Video] = field(init=False)
 

@@ -12,8 +12,10 @@ from protocols.definition import load_definition, method_entry
 from protocols.mock import mock_run
 from protocols.run import RunOptions, run_protocol
 from protocols.runs_text import compare_text, list_text, show_text
+from protocols.score import score_run
 from protocols.stored_split import export_split, read_split
 from protocols.verify import verify_run
+from reports.results import Results
 from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
 from thbench.files import read_json, write_json
@@ -75,6 +77,79 @@ def test_an_edited_table_says_which_row(run):
     assert ": l1 is " in line
 
 
+def score_files(run: Run) -> list[Path]:
+    return sorted((run.path / "scores").rglob("*.json"))
+
+
+def edit_scores(file: Path) -> None:
+    """Makes the l1 of one unit too good to be true."""
+    stored = read_json(file)
+    stored["metrics"]["l1"]["values"] = [0.99 for _ in stored["metrics"]["l1"]["values"]]
+    write_json(file, stored)
+
+
+def test_an_edited_score_is_named_and_never_reaches_a_table(run, caplog):
+    before = (run.frames_parquet.read_bytes(), run.summary_json.read_bytes())
+    edited = next(file for file in score_files(run) if "copy-nearest" in str(file))
+    edit_scores(edited)
+    (line,) = whole(run)
+    name = edited.relative_to(run.path).as_posix()
+    assert line.startswith(f"stored scores: {name} is not the file that was written; `thbench sc")
+
+    score_run(run, ["l1", "psnr"])
+    assert f"{name} is not the file that was written (edited or damaged)" in caplog.text
+    assert (run.frames_parquet.read_bytes(), run.summary_json.read_bytes()) == before
+    assert whole(run) == []
+
+
+def test_scores_edited_beside_their_record_do_not_pass_for_recorded(run):
+    edited = score_files(run)[0]
+    edit_scores(edited)
+    info = run.info()
+    del info["scored"][edited.relative_to(run.path).as_posix()]
+    write_json(run.run_json, info)
+    (line,) = whole(run)
+    assert line.endswith("makes it again from the frames")
+    assert "is not on record" in line
+
+
+def test_an_altered_table_is_not_reported(run):
+    summary = run.summary()
+    table = pd.read_parquet(run.frames_parquet)
+    table.loc[3, "l1"] *= 0.5
+    table.to_parquet(run.frames_parquet)
+    with pytest.raises(ThbenchError, match=r"frames\.parquet is not the file that was written"):
+        _ = Results.open(run.path).frames
+    summary["rows"][0]["metrics"]["psnr"]["value"] = 99.0
+    write_json(run.summary_json, summary)
+    for read in (lambda: Results.open(run.path).summary,
+                 lambda: compare_text(run, "copy-nearest", "none")):
+        with pytest.raises(ThbenchError, match=r"summary\.json is not the file that was written"):
+            read()
+
+
+def test_a_lost_table_is_named(run):
+    run.summary_json.unlink()
+    assert any(line.startswith("summary.json is missing") for line in whole(run))
+
+
+def test_a_run_scored_before_there_was_a_record_still_verifies(run):
+    info = run.info()
+    del info["scored"]
+    write_json(run.run_json, info)
+    checked, _ = verify_run(run)
+    assert whole(run) == []
+    assert checked[-1].startswith("no record of scores")
+    assert Results.open(run.path).frames is not None
+
+
+def test_altered_frames_are_not_scored(run):
+    frame = next((run.path / "images" / "copy-nearest").rglob("01.png"))
+    frame.write_bytes(frame.read_bytes() + b"x")
+    with pytest.raises(ThbenchError, match=r"01\.png is not the frame that was committed"):
+        score_run(run, ["l1", "psnr", "ssim"])
+
+
 def test_lost_scores_and_marks_are_named(run):
     unit = next(unit for unit in run.planned() if unit.method == "copy-nearest")
     run.unit_mark(unit).unlink()
@@ -103,6 +178,7 @@ def test_compare_reads_both_ways_round(run):
     entry.update(a="copy-nearest", b="none", difference=2.0, se=0.5, ci95=[1.0, 3.0], p=0.001, p_holm=0.002,
                  reason=None)
     write_json(run.summary_json, {**summary, "differences": [entry]})
+    write_json(run.run_json, {**run.info(), "scored": {}})
     forth, back = compare_text(run, "copy-nearest", "none"), compare_text(run, "none", "copy-nearest")
     assert "+2 [+1, +3]  p = 0.002  copy-nearest is better" in forth
     assert "-2 [-3, -1]  p = 0.002  copy-nearest is better" in back

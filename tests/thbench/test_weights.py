@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import email.message
 import hashlib
 import http.server
+import io
+import json
 import threading
+import urllib.request
+import urllib.response
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -124,6 +130,44 @@ def test_file_in_torch_hub_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"of which {SHA256[:8]} is published" in verify(weight)
 
 
+@pytest.mark.parametrize("published", ["", SHA256[:8]], ids=["nothing", "its start"])
+def test_a_digest_that_nobody_published_is_kept_from_the_first_fetch(
+        monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str], published: str) -> None:
+    folder, url = served
+    (folder / "toy.pth").write_bytes(CONTENT)
+    weight = entry(monkeypatch, f"{url}/toy.pth", sha256=published)
+    path = fetch(weight)
+    assert json.loads(weights.kept_digests().read_text()) == {"toy": SHA256}
+    assert f"as it was first fetched: sha256 {SHA256}" in verify(weight)
+
+    monkeypatch.setitem(weights.WEIGHTS, "toy", replace(weight, sha256=""))
+    path.write_bytes(CONTENT[::-1])
+    with pytest.raises(ThbenchError, match=f"not {SHA256} as when it was first fetched"):
+        weight_path("toy")
+    path.unlink()
+    (folder / "toy.pth").write_bytes(CONTENT[::-1])
+    with pytest.raises(ThbenchError, match=f"not {SHA256} as when it was first fetched"):
+        fetch(weights.WEIGHTS["toy"])
+    assert not path.exists()
+
+
+def test_a_published_digest_is_not_kept_twice(monkeypatch: pytest.MonkeyPatch,
+                                              served: tuple[Path, str]) -> None:
+    folder, url = served
+    (folder / "toy.pth").write_bytes(CONTENT)
+    fetch(entry(monkeypatch, f"{url}/toy.pth"))
+    assert not weights.kept_digests().exists()
+
+
+def test_an_encrypted_address_that_leads_to_an_open_one_is_refused(monkeypatch: pytest.MonkeyPatch,
+                                                                  tmp_path: Path) -> None:
+    answer = urllib.response.addinfourl(io.BytesIO(CONTENT), email.message.Message(),
+                                        "http://example.org/toy.pth", 200)
+    monkeypatch.setattr(urllib.request, "urlopen", lambda request, timeout: answer)
+    with pytest.raises(ThbenchError, match="not encrypted"):
+        fetch(entry(monkeypatch, "https://example.org/toy.pth"))
+
+
 def test_own_copy_is_adopted_only_when_it_is_the_right_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     weight = entry(monkeypatch, "http://example.org/toy.pth")
     (tmp_path / "good").write_bytes(CONTENT)
@@ -146,7 +190,7 @@ def test_registry_is_consistent() -> None:
     for name, weight in weights.WEIGHTS.items():
         assert name == weight.name
         assert weight.urls
-        assert all(url.startswith(("https://", "http://")) for url in weight.urls)
+        assert all(url.startswith("https://") for url in weight.urls)
         assert len(weight.sha256) in (0, 8, 64)
         assert set(weight.sha256) <= set("0123456789abcdef")
         assert weight.licence

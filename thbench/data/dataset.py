@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from thbench.method import Frames
+from thbench.pictures import Pictures
 
 Split = Literal["train", "test"]
 
@@ -29,7 +30,8 @@ class Video:
 class Dataset(Protocol):
     """Persons, their videos and their frames. Test persons are never in training.
 
-    sha256 changes whenever any frame, landmark or split changes.
+    sha256 changes whenever any frame, landmark or split changes. pictures says what the frames
+    show, and so which metrics mean something on them.
     """
 
     @property
@@ -40,6 +42,9 @@ class Dataset(Protocol):
 
     @property
     def sha256(self) -> str: ...
+
+    @property
+    def pictures(self) -> Pictures: ...
 
     @property
     def videos(self) -> Sequence[Video]: ...

@@ -56,7 +56,7 @@ def pack(dataset: Dataset, out: Path, videos: int | None = None, frames: int | N
                 progress(done, len(shards))
 
         recipe = {"layout": dataset.name, "size_px": dataset.size_px, "lossless": True,
-                  "packed_sha256": dataset.sha256}
+                  "packed_sha256": dataset.sha256, "pictures": dataset.pictures}
         test = tuple(sorted({video.person for video in dataset.videos if video.split == "test"}))
         rule = SplitRule(test_persons=test, test_fraction=0)
         finish(out, len(shards), recipe, {"source": dataset.name}, rule, [])

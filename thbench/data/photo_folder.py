@@ -12,6 +12,7 @@ from thbench.data.layouts import IMAGE_SUFFIXES
 from thbench.data.photos import photo_frames
 from thbench.errors import ThbenchError
 from thbench.method import Frames
+from thbench.pictures import Pictures
 
 VIDEO = "photos"
 
@@ -21,6 +22,8 @@ class PhotoFolder:
 
     Each person has one "video", the photos by name, and is a test person. Faces are found and cropped on opening.
     """
+
+    pictures: Pictures = "photographs"
 
     def __init__(self, folder: Path, size_px: int, detector: LandmarkDetector) -> None:
         """Raises `ThbenchError` naming the picture that cannot be read or shows no face, or for an empty folder."""

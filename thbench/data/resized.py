@@ -23,7 +23,7 @@ class Resized:
             raise ThbenchError(f"{dataset.name} has frames of {dataset.size_px} pixels: choose a --size "
                                f"from 16 to {dataset.size_px - 1}")
         self._dataset, self.size_px = dataset, size_px
-        self.name = dataset.name
+        self.name, self.pictures = dataset.name, dataset.pictures
         self.videos: Sequence[Video] = dataset.videos
         self.sha256 = sha256_json({"resized": dataset.sha256, "size_px": size_px})
 

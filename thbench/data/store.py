@@ -22,6 +22,7 @@ from thbench.data.store_format import DATASET_JSON, FORMAT, INDEX, PLAN_JSON, SH
 from thbench.errors import ThbenchError
 from thbench.files import read_json
 from thbench.method import Frames
+from thbench.pictures import Pictures, checked_pictures
 
 _GROUPS_KEPT = 256  # of landmarks or names, 0.3 MB each
 
@@ -40,6 +41,7 @@ class PreparedStore:
         self.name = self.path.resolve().name
         self.size_px = int(self.info["size_px"])
         self.sha256 = str(self.info["sha256"])
+        self.pictures = _pictures(self.path, self.info)
         table = _read_index(self.path, ["person", "video", "split", "shard", "offset", "size"])
         self._shard, self._offset, self._size = (table[name].to_numpy() for name in ("shard", "offset", "size"))
         self.videos, first_rows = _videos(table)
@@ -140,6 +142,23 @@ def _dataset_info(path: Path) -> dict[str, Any]:
         raise ThbenchError(f"{path}/{DATASET_JSON} has format {info.get('format')!r}, this thbench reads {FORMAT}: "
                            "update thbench or prepare the dataset again")
     return info
+
+
+def _pictures(path: Path, info: dict[str, Any]) -> Pictures:
+    """What the frames show; a recipe that does not say is of photographs or films, or an old one.
+
+    Raises `ThbenchError` for one that says something else.
+    """
+    recipe = info["recipe"]
+    if "pictures" in recipe:
+        return checked_pictures(recipe["pictures"], path / DATASET_JSON)
+
+    if recipe["layout"] == "synth" and "packed_sha256" in recipe:
+        from thbench.data.synthetic import synth
+
+        if recipe["packed_sha256"] == synth(int(info["size_px"])).sha256:
+            return "synthetic heads"
+    return "photographs"
 
 
 def _read_index(path: Path, columns: list[str]) -> Any:

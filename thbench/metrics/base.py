@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thbench.metrics.statistics import Estimate
+from thbench.pictures import Pictures
 from thbench.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ FailurePolicy = Literal["error", "drop-pairwise", "fallback-box", "score-zero"]
 # it is and a pose to follow: "frame" metrics cannot score it.
 Compares = Literal["frame", "identity", "pose", "nothing"]
 
+ValidOn = Literal["any pictures", "photographs", "synthetic heads"]
+
 
 @dataclass(frozen=True)
 class MetricCard:
@@ -37,6 +40,7 @@ class MetricCard:
 
     network is the name of the pretrained network as tables print it, None where there is none; stand_in marks a
     network that takes the place of the one the paper used (and is never printed under that one's name).
+    valid_on says on which pictures the metric means something: on others it is not computed.
     """
 
     name: str
@@ -51,6 +55,7 @@ class MetricCard:
     network: str | None = None
     stand_in: bool = False
     compares: Compares = "frame"
+    valid_on: ValidOn = "any pictures"
 
 
 class FrameMetric(Protocol):
@@ -123,6 +128,16 @@ def is_set_metric(metric: Metric) -> TypeGuard[SetMetric]:
 def is_identity_metric(metric: Metric) -> TypeGuard[IdentityMetric]:
     """Whether a metric can compare a frame with other frames of the person."""
     return metric.card.compares == "identity"
+
+
+def means_nothing_on(card: MetricCard, pictures: Pictures | None) -> str | None:
+    """One line that says why a metric is not computed on such pictures, or None.
+
+    None as well where nobody knows what the pictures show: in runs of older versions.
+    """
+    if card.valid_on == "any pictures" or pictures is None or card.valid_on == pictures:
+        return None
+    return f"it means something on {card.valid_on} only, and these are {pictures}"
 
 
 def metric_names() -> list[str]:

@@ -28,7 +28,8 @@ class CSIM:
         name="csim", label="CSIM", higher_is_better=True, unit="", value_range="-1 to 1, 1 for equal frames",
         formula="cos(f(x), f(y)) with f = ArcFace of the aligned crop", settings=_ARCFACE_SETTINGS,
         source="Deng et al., CVPR 2019; alignment by the true frame's landmarks as in Zakharov et al., ECCV 2020",
-        policy="error", network="ArcFace R50 (buffalo_l)", compares="identity")
+        policy="error", network="ArcFace R50 (buffalo_l)", compares="identity",
+        valid_on="photographs")
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored: onnxruntime runs on the CPU, where the result is reproducible."""
@@ -56,7 +57,8 @@ class IdentityError:
                 "normalised again",
         settings=_ARCFACE_SETTINGS,
         source="Burkov et al., CVPR 2020 (latent pose descriptors), with alignment by the true frame's landmarks",
-        policy="error", network="ArcFace R50 (buffalo_l)", compares="identity")
+        policy="error", network="ArcFace R50 (buffalo_l)", compares="identity",
+        valid_on="photographs")
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored, as in `CSIM`."""
@@ -87,7 +89,7 @@ class CSIMDlib:
         settings={"alignment": "each frame by its own detected landmarks to 150x150; a true frame without a detected "
                                "face by the dataset's landmarks", "detector": detection.DETECTOR},
         source="King, dlib_face_recognition_resnet_model_v1", policy="score-zero", network="dlib ResNet",
-        stand_in=True, compares="identity")
+        stand_in=True, compares="identity", valid_on="photographs")
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored: dlib runs on the CPU."""

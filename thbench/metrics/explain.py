@@ -13,6 +13,7 @@ def explanation(name: str) -> str:
         "better": "higher" if card.higher_is_better else "lower",
         "formula": card.formula,
         "range": card.value_range + (f", in {card.unit}" if card.unit else ""),
+        "valid on": card.valid_on,
         "compares": COMPARED[card.compares],
         "measured": "over all frames, by video" if is_set_metric(metric) else "per frame, averaged by video",
         "network": (card.network or "none") + (", a stand-in with its own column" if card.stand_in else ""),

@@ -24,6 +24,10 @@ class FeatureStore:
 
     folder: Path
 
+    def file(self, frames_sha256: Sequence[str], spec: Mapping[str, Any]) -> Path:
+        """Where the features of these frames are stored, or will be."""
+        return self.folder / f"{feature_key(frames_sha256, spec)}.npz"
+
     def features(self, frames_sha256: Sequence[str], spec: Mapping[str, Any],
                  compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """The features [N, D] of N frames, from the store or else computed and stored.
@@ -31,7 +35,7 @@ class FeatureStore:
         frames_sha256 are the digests of the frames in order; spec is `SetMetric.feature_spec()`. Raises `ThbenchError`
         when a stored file is broken or `compute` gives another number of rows.
         """
-        path = self.folder / f"{feature_key(frames_sha256, spec)}.npz"
+        path = self.file(frames_sha256, spec)
         if path.exists():
             return _read(path)
         features = compute()

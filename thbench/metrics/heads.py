@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from thbench.method import Frames
 
 _NETWORK = "heads-net (synthetic heads)"
-_SETTINGS = {"input": "the whole frame at 64x64, no detection, no alignment", "batch": 64, "dtype": "float32",
-             "valid for": "synthetic heads only"}
+_SETTINGS = {"input": "the whole frame at 64x64, no detection, no alignment", "batch": 64,
+             "dtype": "float32"}
 _SOURCE = "tools/train_heads_net.py: 400 synthetic training persons, ArcFace margin; no method is trained with it"
 
 
@@ -33,7 +33,8 @@ class CSIMHeads:
         name="csim-heads", label="CSIM (heads)", higher_is_better=True, unit="",
         value_range="-1 to 1, 1 for equal frames", settings=_SETTINGS, source=_SOURCE,
         formula="cos(f(x), f(y)) with f = the identity vector of heads-net, 128-d",
-        policy="error", network=_NETWORK, stand_in=True, compares="identity")
+        policy="error", network=_NETWORK, stand_in=True, compares="identity",
+        valid_on="synthetic heads")
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -67,7 +68,8 @@ class FDHeads:
         value_range="0 upwards, 0 for equal frames",
         formula="|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)) of heads-net's mean last maps, 160-d",
         settings={**_SETTINGS, "reference": "the matched hold-out frames", "uncertainty": "delete-one-video jackknife"},
-        source=_SOURCE, policy="drop-pairwise", network=_NETWORK, stand_in=True)
+        source=_SOURCE, policy="drop-pairwise", network=_NETWORK, stand_in=True,
+        valid_on="synthetic heads")
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device

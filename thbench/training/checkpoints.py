@@ -111,13 +111,28 @@ def unprefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_module(module: torch.nn.Module, state: Mapping[str, Tensor], file: str) -> None:
-    """Strictly loads a state dict; a mismatch (another preset, another version) is one line that names the file."""
+    """Strictly loads a state dict of finite values.
+
+    Raises `ThbenchError`, one line that names the file, for another preset or version and for
+    weights that are NaN or infinite.
+    """
     try:
         module.load_state_dict(dict(state), strict=True)
     except RuntimeError as error:
         first = " ".join(str(error).split("\n")[1:2]).strip()
         raise ThbenchError(f"{file} does not fit this network ({first}); it was made with another preset or version") \
             from error
+
+    check_finite(state, file)
+
+
+def check_finite(tensors: Mapping[str, Tensor], file: str) -> None:
+    """Raises `ThbenchError` naming the tensor of a model file that holds NaN or infinite values."""
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise ThbenchError(
+                f"{file} is damaged: {name} holds values that are not finite (NaN or infinite); "
+                "restore the file, or name a checkpoint from before its training diverged")
 
 
 def _write(file: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None) -> None:

@@ -1,6 +1,6 @@
 """Packing: the store gives back the dataset's own pixels, landmarks and split, whole or resumed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -23,6 +23,7 @@ class TwoPersons:
     """One training and one test person of the synthetic heads, two videos of six frames each."""
 
     name: str = "two"
+    pictures: str = "synthetic heads"
     size_px: int = 64
     sha256: str = "ee" * 32
 
@@ -101,3 +102,27 @@ def test_a_smaller_store_has_the_averaged_pixels_and_scaled_landmarks(tmp_path):
 def test_a_size_that_is_not_smaller_is_refused(size_px):
     with pytest.raises(ThbenchError, match="choose a --size from 16 to 63"):
         Resized(TwoPersons(), size_px)
+
+
+def test_a_packed_copy_is_of_the_same_pictures(tmp_path):
+    for pictures in ("synthetic heads", "photographs"):
+        pack(replace(TwoPersons(), pictures=pictures), tmp_path / pictures)
+        assert PreparedStore(tmp_path / pictures).pictures == pictures
+
+
+def test_synthetic_heads_packed_before_the_field_are_known_by_their_digest(tmp_path):
+    heads = replace(TwoPersons(), name="synth", sha256=synth(64).sha256)
+    pack(heads, tmp_path / "store")
+    pack(replace(heads, sha256="ee" * 32), tmp_path / "namesake")
+    for name in ("store", "namesake"):
+        info = read_json(tmp_path / name / "dataset.json")
+        del info["recipe"]["pictures"]
+        write_json(tmp_path / name / "dataset.json", info)
+    assert PreparedStore(tmp_path / "store").pictures == "synthetic heads"
+    assert PreparedStore(tmp_path / "namesake").pictures == "photographs"
+
+
+def test_a_store_of_unknown_pictures_is_refused(tmp_path):
+    pack(replace(TwoPersons(), pictures="drawings"), tmp_path / "store")
+    with pytest.raises(ThbenchError, match="pictures is 'drawings', photographs or synthetic"):
+        PreparedStore(tmp_path / "store")

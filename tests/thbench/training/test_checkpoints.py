@@ -99,3 +99,12 @@ def test_weights_of_another_preset_are_one_line(tmp_path):
     with pytest.raises(ThbenchError, match=r"file\.st does not fit this network .*another preset") as caught:
         checkpoints.load_module(torch.nn.Linear(2, 2), torch.nn.Linear(3, 2).state_dict(), "file.st")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(value):
+    layer = torch.nn.Linear(3, 2)
+    state = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
+    state["weight"][1, 2] = value
+    with pytest.raises(ThbenchError, match=r"m\.safetensors is damaged: weight .* not finite"):
+        checkpoints.load_module(layer, state, "m.safetensors")

@@ -17,6 +17,7 @@ from thbench.data.synthetic.scene import Scene, sample_scene
 from thbench.errors import ThbenchError
 from thbench.files import sha256_json
 from thbench.method import Frames
+from thbench.pictures import Pictures
 
 RENDERER_VERSION = 1   # raise it with every change that alters a frame or a landmark
 TRAIN_PERSONS, TEST_PERSONS = 400, 60
@@ -34,6 +35,7 @@ class Synth:
 
     size_px: int
     name: str = "synth"
+    pictures: Pictures = "synthetic heads"
     sha256: str = field(init=False)
     videos: Sequence[Video] = field(init=False, repr=False)
 

@@ -1,0 +1,99 @@
+"""Stored scores: what each metric found on the frames of a unit, and the record of it.
+
+    RUN/scores/<method>/T<k>/<video>.json   frames: sha256, metrics: name -> card, values
+    RUN/run.json                            scored: file -> sha256
+
+The record names summary.json, frames.parquet and all that they were made from. A file that is not
+the one on record is never used: it is made again from the frames, whose digests stand in the commit
+marks. That goes for units to which a stopped `thbench score` had added a metric, too.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from thbench.errors import ThbenchError
+from thbench.files import read_json, sha256_file, write_json
+from thbench.runs import Run, Unit, slug
+
+
+@dataclass(frozen=True)
+class MetricScores:
+    """The scores of one metric, frame by frame; None where a frame could not be scored.
+
+    card: the sha256 of the metric's definition and settings.
+    """
+
+    card: str
+    values: list[float | None]
+
+
+@dataclass(frozen=True)
+class UnitScores:
+    """The scores of one unit. frames: the sha256 of the names and digests of what was scored."""
+
+    frames: str
+    metrics: Mapping[str, MetricScores] = field(default_factory=dict)
+
+    @staticmethod
+    def read(file: Path) -> UnitScores:
+        """Raises `ThbenchError` naming the file when it is missing or does not hold scores."""
+        stored = read_json(file)
+
+        try:
+            metrics = {name: MetricScores(_text(entry["card"]), _values(entry["values"]))
+                       for name, entry in stored["metrics"].items()}
+            return UnitScores(_text(stored["frames"]), metrics)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ThbenchError(f"{file} does not hold scores ({type(error).__name__}: {error}); "
+                               "remove it and run `thbench score` again") from None
+
+    def write(self, file: Path) -> None:
+        """Writes the metrics by name: the order in which they were asked for leaves no trace."""
+        metrics = {name: asdict(self.metrics[name]) for name in sorted(self.metrics)}
+        write_json(file, {"frames": self.frames, "metrics": metrics})
+
+
+def scores_file(run: Run, unit: Unit) -> Path:
+    """Where the scores of a unit are stored."""
+    return run.path / "scores" / slug(unit.method) / f"T{unit.T}" / f"{slug(unit.video)}.json"
+
+
+def record_scores(run: Run, metrics: Iterable[str], files: Iterable[Path]) -> None:
+    """Writes into run.json which metrics the run has, and the sha256 of the files with numbers."""
+    names = sorted(file.relative_to(run.path).as_posix() for file in files)
+    record = {name: sha256_file(run.path / name) for name in names}
+
+    write_json(run.run_json, {**run.info(), "metrics": list(metrics), "scored": record})
+
+
+def altered_scores(run: Run) -> list[str]:
+    """Names of stored scores and features that are there and not the ones on record."""
+    tables = (run.summary_json.name, run.frames_parquet.name)
+    return [name for name in run.altered_numbers() if name not in tables]
+
+
+def forget_altered_scores(run: Run) -> None:
+    """Removes what `altered_scores` finds and says so; scoring makes it again from the frames."""
+    for name in altered_scores(run):
+        (run.path / name).unlink()
+        logging.getLogger(__name__).warning(
+            "%s is not the file that was written (edited or damaged): it is made again from the "
+            "frames", run.path / name)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _values(values: Any) -> list[float | None]:
+    numbers = (int, float, type(None))
+    if not isinstance(values, list) or not all(type(value) in numbers for value in values):
+        raise TypeError("values must be a list of numbers")
+    return [None if value is None else float(value) for value in values]
