@@ -21,10 +21,10 @@ from reports.plots import Plot, plots
 from reports.published import display_name
 from reports.results import Results, Time, open_all
 from reports.svg import inline_svg
-from reports.table import Cell, TableSpec, footnotes, ranked
+from reports.table import Cell, TableSpec, footnotes, ranked, without_empty_columns
 from reports.tables import table1
 from reports.time_table import table2
-from reports.writers import WRITERS, show
+from reports.writers import WRITERS, show, show_interval
 from thbench.errors import ThbenchError
 from thbench.files import atomic_folder
 from thbench.runs import REAL, Unit
@@ -127,14 +127,16 @@ def _render(parts: Sequence[_RunPart], tables: Mapping[str, TableSpec],
             downloads: Mapping[str, Mapping[str, str]], films: Sequence[tuple[str, str]]) -> str:
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
+    shown = {name: without_empty_columns(table) for name, table in tables.items()}
     environment.filters["cell_text"] = _cell_text
+    environment.filters["interval_text"] = show_interval
     environment.filters["pretty_json"] = lambda value: json.dumps(value, indent=1, ensure_ascii=False, default=str)
     css, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     policy = (f"default-src 'none'; img-src 'self' file:; media-src 'self' file:; style-src {_hash(css)}; "
               f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'")
     return environment.get_template("report.html").render(
-        parts=parts, tables=tables, films=films, downloads=downloads,
-        marks={name: footnotes(t) for name, t in tables.items()},
+        parts=parts, tables=shown, films=films, downloads=downloads,
+        marks={name: footnotes(table) for name, table in shown.items()},
         css=Markup(css), script=Markup(script), policy=policy, real=REAL, empty=Cell())
 
 

@@ -114,13 +114,25 @@ def _cell(cell: Cell, column: Column, table: TableSpec, marks: Mapping[str, str]
     if cell.value is None:
         text = "--"
     else:
-        value = column.show(cell.value)
-        text = value if not value.startswith("-") else f"$-${value[1:]}"
+        text = _signed(column.show(cell.value))
         text = rf"\textbf{{{text}}}" if cell.best else text
-        if table.show_intervals and cell.half_width is not None:
-            text += rf" $\pm$ {column.show(cell.half_width)}"
+        text = f"({text})" if cell.is_partial else text
+        text += f" {_interval(cell, column)}" if table.show_intervals and cell.ends else ""
     mark = _superscript(cell.notes, marks)
     return text + (rf"\rlap{{{mark}}}" if mark else "")
+
+
+def _signed(number: str) -> str:
+    """A number with a minus sign instead of a hyphen."""
+    return f"$-${number[1:]}" if number.startswith("-") else number
+
+
+def _interval(cell: Cell, column: Column) -> str:
+    star = "{*}" if cell.is_rough else ""
+    if cell.half_width is not None:
+        return rf"$\pm$ {column.show(cell.half_width)}{star}"
+    low, high = cell.ends or (0.0, 0.0)
+    return f"{{[}}{_signed(column.show(low))}, {_signed(column.show(high))}{{]}}{star}"
 
 
 def _superscript(notes: tuple[str, ...], marks: Mapping[str, str]) -> str:

@@ -13,10 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.published import display_name
-from reports.results import Metric, Results, Score, Time, known_metric
+from reports.results import USER, Metric, Results, Score, Time, known_metric
 from reports.sections import in_paper_order
 from reports.style import GREY, STYLE, drawable, look, new_figure, rendered
-from reports.tables import USER
 from thbench.files import atomic_path
 from thbench.runs import slug
 
