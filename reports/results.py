@@ -18,8 +18,6 @@ from thbench.files import read_json, sha256_json
 from thbench.metrics.coverage import Cell, Coverage, coverage
 from thbench.runs import REAL, Run
 
-LEVEL = 0.05  # a difference with a larger p-value is noise
-
 
 @dataclass(frozen=True)
 class Metric:
