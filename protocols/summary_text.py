@@ -1,4 +1,4 @@
-"""A scored run in a few lines for the terminal: every figure with its frames, its failures and what may be said of it."""
+"""A scored run in a few lines for the terminal: each figure with its frames, failures and marks."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import hypot
+from math import hypot, isclose
 from typing import Literal, get_args
 
 from thbench.metrics.coverage import FEW_VIDEOS, Coverage
@@ -156,6 +156,16 @@ def ranked(table: TableSpec, ties: TiePolicy = "displayed") -> TableSpec:
               for block in table.blocks]
     done = replace(table, blocks=tuple(blocks))
     return replace(done, notes=(*table.notes, *_rules(done, ties)))
+
+
+def interval_cell(cell: Cell, ends: tuple[float, float] | None) -> Cell:
+    """The cell with an interval: its half-width where the value is its middle, its ends where it was cut."""
+    if ends is None or cell.value is None:
+        return cell
+    half_width = (ends[1] - ends[0]) / 2
+    if isclose(ends[0] + half_width, cell.value, abs_tol=1e-9 * max(1.0, half_width)):
+        return replace(cell, half_width=half_width)
+    return replace(cell, interval=ends)
 
 
 def without_empty_columns(table: TableSpec) -> TableSpec:

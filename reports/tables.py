@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from math import isclose
 
 from reports.published import display_name, paper, published_cell, published_scores, with_published
 from reports.results import (
@@ -19,7 +17,7 @@ from reports.results import (
     known_metric,
 )
 from reports.sections import Section, all_shots, methods_at, sections, stamp
-from reports.table import Block, Cell, Column, Group, Row, TableSpec
+from reports.table import Block, Cell, Column, Group, Row, TableSpec, interval_cell
 from thbench.errors import ThbenchError
 from thbench.metrics.coverage import Coverage, videos
 from thbench.runs import REAL
@@ -170,16 +168,6 @@ def _cell(run: Results, row: ScoreRow, metric: Metric) -> Cell:
     if score.value is not None and covered is not None and covered.n_videos < row.n_videos:
         notes.append(f"{metric.label} over {covered} only.")
     return interval_cell(Cell(score.value, None, score.se, tuple(notes), coverage=covered), score.ci95)
-
-
-def interval_cell(cell: Cell, ends: tuple[float, float] | None) -> Cell:
-    """The cell with an interval: its half-width where the value is its middle, its ends where it was cut."""
-    if ends is None or cell.value is None:
-        return cell
-    half_width = (ends[1] - ends[0]) / 2
-    if isclose(ends[0] + half_width, cell.value, abs_tol=1e-9 * max(1.0, half_width)):
-        return replace(cell, half_width=half_width)
-    return replace(cell, interval=ends)
 
 
 def _row_notes(run: Results, label: str, row: ScoreRow, usual: tuple[int, int]) -> tuple[str, ...]:
