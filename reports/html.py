@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from reports.figures import Rule, people
 from reports.latex import to_latex
-from reports.media import Clip, Comparison, WorstCase, clips, comparisons, failures, has_pictures, worst_cases
+from reports.media import Clip, Comparison, clips, comparisons, failures, has_pictures
 from reports.plots import Plot, plots
 from reports.published import display_name
 from reports.results import Results, Time, open_all
@@ -24,6 +24,7 @@ from reports.svg import inline_svg
 from reports.table import Cell, TableSpec, footnotes, ranked, without_empty_columns
 from reports.tables import table1
 from reports.time_table import table2
+from reports.worst import Worst, judge_of, worst_cases
 from reports.writers import WRITERS, show, show_interval
 from thbench.errors import ThbenchError
 from thbench.files import atomic_folder
@@ -47,7 +48,7 @@ class _RunPart:
     rule: str
     clips: Sequence[Clip]
     judge: str
-    worst: Mapping[str, Sequence[WorstCase]]
+    worst: Sequence[Worst]
     failures: Sequence[tuple[Unit, str]]
     times: Sequence[Time]
 
@@ -109,7 +110,7 @@ def _write_table(page: Path, name: str, table: TableSpec) -> dict[str, str]:
 
 def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: Rule) -> _RunPart:
     names = {label: display_name(label, method["spec"]) for label, method in run.methods.items()}
-    judge, worst = "", dict[str, list[WorstCase]]()
+    judge, worst = "", list[Worst]()
     compared, animated = list[Comparison](), list[Clip]()
     drawn = dict[str, list[tuple[Plot, Markup]]]()
     for plot in plots(run, (), times) if run.is_scored else ():
@@ -117,7 +118,9 @@ def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: R
     if has_pictures(run):
         compared = comparisons(run, page, f"media/{key}/compare", rule)
         animated = clips(run, page, f"media/{key}/clips", run.videos[0])
-        judge, worst = worst_cases(run, page, f"media/{key}/worst") if run.is_scored else ("", {})
+    if has_pictures(run) and run.is_scored:
+        judge = run.metrics[name].label if (name := judge_of(run)) else ""
+        worst = worst_cases(run, page, f"media/{key}/worst")
     told = f"{people(len(compared))} and one hold-out frame of each, drawn at random (seed {rule.seed})"
     return _RunPart(key, run, names, run.warning(), drawn, compared, told, animated, judge, worst, failures(run),
                     run.times)
