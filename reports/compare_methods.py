@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reports.results import Difference, Metric, Results
 from thbench.errors import ThbenchError
-from thbench.metrics.coverage import FEW_VIDEOS
+from thbench.metrics.coverage import FEW_VIDEOS, videos
 
 
 def compare_methods_text(path: Path, a: str, b: str) -> str:
@@ -23,40 +23,40 @@ def compare_methods_text(path: Path, a: str, b: str) -> str:
         raise ThbenchError(f"{a} is named twice; name two methods of {', '.join(results.methods)}")
 
     lines = [f"{a} - {b}, paired by video; p after Holm's correction over all differences of the metric"]
-    found = {(d.metric, d.T): d for d in results.differences if {d.a, d.b} == {a, b}}
+    found = {(d.metric, d.T): d.seen_from(a) for d in results.differences if {d.a, d.b} == {a, b}}
     for entry in results.summary["differences"]:
         if {entry["a"], entry["b"]} != {a, b}:
             continue
         metric, T = results.metrics[entry["metric"]], int(entry["T"])
         difference = found.get((metric.name, T))
         told = (f"no difference: {entry['reason'] or 'not computed'}" if difference is None
-                else _told(difference, metric, a, b))
+                else _told(difference, metric))
         lines.append(f"T={T:<3} {metric.label:12} {told}")
     return "\n".join(lines) if len(lines) > 1 else f"{lines[0]}\nno metric was computed for both"
 
 
-def _told(difference: Difference, metric: Metric, a: str, b: str) -> str:
+def _told(difference: Difference, metric: Metric) -> str:
     """"+0.031 [+0.011, +0.05]  p = 0.004  ours-ft is better"."""
-    sign = 1 if difference.a == a else -1
-    value = f"{sign * difference.value:+.4g}"
+    value = f"{difference.value:+.4g}"
     value = value if difference.coverage.is_whole else f"({value})"
 
     interval = "[one video: no interval]"
     if difference.ci95 is not None:
-        low, high = sorted(sign * end for end in difference.ci95)
+        low, high = difference.ci95
         interval = f"[{low:+.4g}, {high:+.4g}]" + ("*" if difference.coverage.is_few else "")
     p = "p unknown" if difference.p_holm is None else f"p = {difference.p_holm:.3g}"
-    return f"{value} {interval}  {p}  {_verdict(difference, metric, sign, a, b)}"
+    return f"{value} {interval}  {p}  {_verdict(difference, metric)}"
 
 
-def _verdict(difference: Difference, metric: Metric, sign: int, a: str, b: str) -> str:
-    if not difference.coverage.is_whole:
-        return f"{difference.coverage} only: not ranked"
-    if difference.coverage.is_few:
-        return f"{difference.coverage.n_videos} videos, fewer than {FEW_VIDEOS}: not ranked"
+def _verdict(difference: Difference, metric: Metric) -> str:
+    covered = difference.coverage
+    if not covered.is_whole:
+        return f"{covered} only: not ranked"
+    if covered.is_few:
+        return f"{videos(covered.n_videos)}, fewer than {FEW_VIDEOS}: not ranked"
     if not difference.is_significant or metric.higher_is_better is None:
         return "within noise"
-    return f"{a if (sign * difference.value > 0) == metric.higher_is_better else b} is better"
+    return f"{difference.a if (difference.value > 0) == metric.higher_is_better else difference.b} is better"
 
 
 def _check_method(name: str, results: Results) -> None:

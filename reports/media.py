@@ -61,8 +61,8 @@ def comparisons(results: Results, page: Path, folder: str, rule: Rule) -> list[C
         shown = [copy_generated(results, Unit(label, T, frame.video), frame.index, copy, f"m{index}-T{T}.png")
                  for T in results.shots for index, label in enumerate(in_paper_order(results))]
         person, _, video = frame.video.partition("/")
-        source = copy(files_of(results.run.shots_folder(frame.video)).get(0), "source.png")
-        real = copy(files_of(results.run.real_folder(frame.video)).get(frame.index), "real.png")
+        source = copy(files_of(results, results.run.shots_folder(frame.video)).get(0), "source.png")
+        real = copy(files_of(results, results.run.real_folder(frame.video)).get(frame.index), "real.png")
         if source and real:  # an unfinished run may lack them
             found.append(Comparison(person, video, source, real, shown))
     return found
@@ -72,12 +72,12 @@ def clips(results: Results, page: Path, folder: str, video: str) -> list[Clip]:
     """One animated WebP per method at its largest T: true frames (or the driver's) left, the method right."""
     made = []
     T = results.shots[-1]
-    real = files_of(results.run.real_folder(video))
+    real = files_of(results, results.run.real_folder(video))
     if results.is_cross:   # its drivers follow each other: the first one's frames
         drivers = results.drivers(video)
         real = {i: file for i, file in real.items() if drivers[i] == drivers[0]}
     for index, label in enumerate(in_paper_order(results)):
-        ours = files_of(results.run.unit_folder(Unit(label, T, video)))
+        ours = files_of(results, results.run.unit_folder(Unit(label, T, video)))
         pairs = [_side_by_side(load(real[i]), load(ours[i])) for i in real if i in ours]
         if not pairs:
             continue
@@ -98,7 +98,7 @@ def failures(results: Results) -> list[tuple[Unit, str]]:
 
 def has_pictures(results: Results) -> bool:
     """Whether the run holds the pictures of its first video (a run can be made without, or be unfinished)."""
-    return bool(results.videos) and all(files_of(folder) for folder in (
+    return bool(results.videos) and all(files_of(results, folder) for folder in (
         results.run.real_folder(results.videos[0]), results.run.shots_folder(results.videos[0])))
 
 
@@ -123,7 +123,7 @@ def copy_generated(results: Results, unit: Unit, index: int, copy: Copier, name:
     picture = generated(results, unit, index)
     if isinstance(picture, str):
         return Shown(label, unit.T, missing=picture)
-    return Shown(label, unit.T, copy(files_of(results.run.unit_folder(unit))[index], name))
+    return Shown(label, unit.T, copy(files_of(results, results.run.unit_folder(unit))[index], name))
 
 
 def method_name(results: Results, label: str) -> str:

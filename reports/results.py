@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,13 @@ class Difference:
     def is_significant(self) -> bool:
         """Whether the difference is told from chance, over enough and all of the videos."""
         return self.coverage.may_rank and self.p_holm is not None and self.p_holm < LEVEL
+
+    def seen_from(self, method: str) -> Difference:
+        """The same difference as score(method) - score(the other one)."""
+        if method == self.a:
+            return self
+        ends = None if self.ci95 is None else (-self.ci95[1], -self.ci95[0])
+        return replace(self, a=self.b, b=self.a, value=-self.value, ci95=ends)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from reports.published import display_name, paper, published_cell, published_scores, with_published
 from reports.results import (
     USER,
-    Difference,
     Metric,
     Results,
     Score,
@@ -218,14 +217,6 @@ def _ablation_group(section: Section, T: int, metrics: Sequence[Metric], full: s
 def _delta(run: Results, metric: str, T: int, variant: str, full: str) -> Cell:
     for d in run.differences:
         if (d.metric, d.T) == (metric, T) and {d.a, d.b} == {variant, full}:
-            return _difference_cell(d, 1 if d.a == variant else -1)
+            found = d.seen_from(variant)
+            return interval_cell(Cell(found.value, best=False, coverage=found.coverage), found.ci95)
     return Cell(best=False)
-
-
-def _difference_cell(difference: Difference, sign: int) -> Cell:
-    cell = Cell(sign * difference.value, best=False, coverage=difference.coverage)
-    ends = difference.ci95
-    if ends is None:
-        return cell
-    low, high = sorted(sign * end for end in ends)
-    return interval_cell(cell, (low, high))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ def _case(results: Results, copy: Copier, rank: int, row: pd.Series[Any], judge:
     """None where the run lacks the picture of the true frame, or of a frame that was scored."""
     video, index = f"{row['person']}/{row['video']}", int(row["position"])
     unit = Unit(row["method"], int(row["T"]), video)
-    real = copy(files_of(results.run.real_folder(video)).get(index), f"{rank}-real.png")
+    real = copy(files_of(results, results.run.real_folder(video)).get(index), f"{rank}-real.png")
     file = copy_generated(results, unit, index, copy, f"{rank}.png").file
     if not real or not (file or reason):
         return None
