@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from reports.drivers import Ranking, drivers_text, rankings
 from reports.figures import Rule, people
 from reports.latex import to_latex
 from reports.media import Clip, Comparison, clips, comparisons, failures, has_pictures
@@ -33,6 +34,7 @@ from thbench.runs import REAL, Unit
 TEMPLATES = Path(__file__).parent / "templates"
 DOWNLOADS = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
 MARKER = "thbench-report"
+TOP_DRIVERS = 5  # shown of each head; all of them are in the table to download
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class _RunPart:
     worst: Sequence[Worst]
     failures: Sequence[tuple[Unit, str]]
     times: Sequence[Time]
+    rankings: Sequence[Ranking]
 
 
 def write_report(paths: Sequence[Path], output: Path, *, with_paper: bool = False,
@@ -122,8 +125,12 @@ def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: R
         judge = run.metrics[name].label if (name := judge_of(run)) else ""
         worst = worst_cases(run, page, f"media/{key}/worst")
     told = f"{people(len(compared))} and one hold-out frame of each, drawn at random (seed {rule.seed})"
+    ranked = rankings(run, TOP_DRIVERS) if run.is_scored else []
+    if ranked:
+        (page / "tables").mkdir(exist_ok=True)
+        (page / "tables" / f"{key}-drivers.csv").write_text(drivers_text(run.path, format="csv"), encoding="utf-8")
     return _RunPart(key, run, names, run.warning(), drawn, compared, told, animated, judge, worst, failures(run),
-                    run.times)
+                    run.times, ranked)
 
 
 def _render(parts: Sequence[_RunPart], tables: Mapping[str, TableSpec],

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
+from reports.latin import in_latin
 from reports.table import Block, Cell, Column, Group, Row, TableSpec, footnotes
 
 MAX_ROWS = 40  # rows that fit on one page with caption and notes
@@ -49,7 +50,7 @@ def to_latex(table: TableSpec, *, standalone: bool = False) -> str:
 def escape(text: str) -> str:
     """Any text as LaTeX that prints it.
 
-    Characters that LaTeX's default fonts lack are printed as their code point, U+65B9.
+    Characters that LaTeX's default fonts lack are printed in Latin letters: "方法" becomes "FangFa".
     """
     escaped = "".join(_character(c) for c in unicodedata.normalize("NFC", " ".join(text.split())))
     return re.sub("-(?=-)", "-{}", escaped)
@@ -64,7 +65,9 @@ def _character(c: str) -> str:
         return rf"$\{_GREEK[c]}$"
     decomposed = unicodedata.normalize("NFD", c)
     accented = len(decomposed) == 2 and decomposed[0].isascii() and decomposed[1] in _ACCENTS
-    return c if accented or c in "ßæøåœÆØÅŒçÇłŁ" else f"U+{ord(c):04X}"
+    if accented or c in "ßæøåœÆØÅŒçÇłŁ":
+        return c
+    return "".join(_SPECIAL.get(letter, letter) for letter in in_latin(c))
 
 
 def _float(table: TableSpec, marks: Mapping[str, str], number: int, n_pages: int) -> str:

@@ -121,8 +121,10 @@ def test_titles_never_leave_their_cells(tmp_path: Path) -> None:
     assert dark[:FONT_PX * 8].any()
 
 
-def test_characters_that_the_font_lacks_are_named() -> None:
-    assert drawable("λ 方\n") == "λ U+65B9"
+def test_what_cannot_be_drawn_is_written_in_latin_letters() -> None:
+    assert drawable("λ 方法\n") == "λ FangFa"
+    assert drawable("한국 ไทย תל سلام \ue000") == "HanGug aithy tl slm U+E000"
+    assert drawable("Ünïcödé Жук") == "Ünïcödé Жук"
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
