@@ -335,7 +335,8 @@ def runs_verify(run: Path) -> None:
 @click.argument("a")
 @click.argument("b")
 def compare(run: Path, a: str, b: str) -> None:
-    """How method A differs from method B in RUN: paired by video, with intervals and corrected p-values.
+    """How method A differs from method B in RUN: paired by video, with intervals and corrected
+    p-values.
 
     For two runs: thbench report compare RUN_A RUN_B
     """

@@ -48,10 +48,11 @@ class Change:
 
 @dataclass(frozen=True)
 class ScoreChange:
-    """B minus A for one metric, method and T; paired says whether difference and interval are from the same frames.
+    """B minus A for one metric, method and T; paired says whether difference and interval are from
+    the same frames.
 
-    coverage_a and coverage_b: over how many of its planned videos each run's score is. ci95 lies inside the range that
-    a difference can take.
+    coverage_a and coverage_b: over how many of its planned videos each run's score is. ci95 lies
+    inside the range that a difference can take.
     """
 
     metric: str
@@ -179,10 +180,15 @@ def _table(a: Results, b: Results, scores: list[ScoreChange]) -> TableSpec:
 
 def _row(change: ScoreChange, metric: Metric) -> Row:
     notes = () if change.paired else (f"{metric.label} is not paired: the interval treats the runs as independent.",)
-    difference = Cell(change.difference, notes=notes, best=change.is_significant, coverage=change.coverage)
-    cells = {"a": Cell(change.a, notes=_lost(metric, change.coverage_a), coverage=change.coverage_a),
-             "b": Cell(change.b, notes=_lost(metric, change.coverage_b), coverage=change.coverage_b),
-             "difference": interval_cell(difference, change.ci95), "p": Cell(change.p)}
+    difference = Cell(
+        change.difference, notes=notes, best=change.is_significant, coverage=change.coverage
+    )
+    cells = {
+        "a": Cell(change.a, notes=_lost(metric, change.coverage_a), coverage=change.coverage_a),
+        "b": Cell(change.b, notes=_lost(metric, change.coverage_b), coverage=change.coverage_b),
+        "difference": interval_cell(difference, change.ci95),
+        "p": Cell(change.p),
+    }
     return Row(change.method, cells, change.T)
 
 

@@ -31,7 +31,9 @@ def drivers_text(path: Path, by: str = "", top: int | None = None, format: Forma
 
 @dataclass(frozen=True)
 class Ranking:
-    """The drivers of one source at one T: by method the best first, each with its score and the frames behind it."""
+    """The drivers of one source at one T: by method the best first, each with its score and the
+    frames behind it.
+    """
 
     source: str
     T: int
@@ -41,7 +43,9 @@ class Ranking:
 
 @dataclass(frozen=True)
 class RankedDriver:
-    """A driving video; value is None where no frame that it drove could be scored, n of its frames could."""
+    """A driving video; value is None where no frame that it drove could be scored, n of its frames
+    could.
+    """
 
     driver: str
     value: float | None
@@ -50,7 +54,9 @@ class RankedDriver:
 
 
 def rankings(results: Results, top: int) -> list[Ranking]:
-    """The `top` drivers of every source by the protocol's metric, at the largest T; empty where none was computed."""
+    """The `top` drivers of every source by the protocol's metric, at the largest T; empty where
+    none was computed.
+    """
     metric = results.info["protocol"]["definition"].get("rank_by", "")
     if not results.is_cross or metric not in _per_frame(results):
         return []
@@ -73,9 +79,10 @@ def _ranked_driver(row: pd.Series[Any]) -> RankedDriver:
 def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
     """One row per (method, T, source, driver): the mean over the driver's frames, and its rank among the source's.
 
-    by: a per-frame metric, by default the one that the protocol names; failures count by its policy. Columns method,
-    T, source, driver, value, n (frames that count), n_frames (that it drove), rank from 1. Drivers with frames that do
-    not count come after all others; failed units are left out.
+    by: a per-frame metric, by default the one that the protocol names; failures count by its
+    policy. Columns method, T, source, driver, value, n (frames that count), n_frames (that it
+    drove), rank from 1. Drivers with frames that do not count come after all others; failed units
+    are left out.
     """
     if not results.is_cross:
         raise ThbenchError(f"{results.path} is a {results.info['protocol']['kind']} run; drivers belong to protocols "
@@ -96,10 +103,12 @@ def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
     by_driver = table.groupby(["method", "T", "source", "driver"], sort=False)[metric]
     means = by_driver.agg(value="mean", n="count", n_frames="size").reset_index()
 
-    # A driver that lost frames is judged by those that went well, so it comes after all that lost none.
+    # One that lost frames is judged by those that went well, so it comes after all others.
     sign = -1 if results.metrics[metric].higher_is_better else 1
     means = means.assign(lost=means["n"] < means["n_frames"], cost=sign * means["value"])
-    means = means.sort_values(["method", "T", "source", "lost", "cost"], kind="stable", ignore_index=True)
+    means = means.sort_values(
+        ["method", "T", "source", "lost", "cost"], kind="stable", ignore_index=True
+    )
     means["rank"] = means.groupby(["method", "T", "source"], sort=False).cumcount() + 1
     means = means.drop(columns=["lost", "cost"])
     means.attrs["metric"] = metric
@@ -121,7 +130,11 @@ def _text(ranked: pd.DataFrame, label: str) -> str:
 
 
 def _frames_text(row: pd.Series[Any]) -> str:
-    return f"{row['n']} frames" if row["n"] == row["n_frames"] else f"{row['n']} of {row['n_frames']} frames"
+    return (
+        f"{row['n']} frames"
+        if row["n"] == row["n_frames"]
+        else f"{row['n']} of {row['n_frames']} frames"
+    )
 
 
 def _csv(ranked: pd.DataFrame) -> str:

@@ -180,8 +180,11 @@ def _caption(results: Results, kind: Kind, rule: Rule, judge: str, T: int, frame
         how = f"{people(len(frames))} and one hold-out frame of each drawn at random (seed {rule.seed})"
     else:
         label = results.metrics[_metric(results, rule)].label
-        order = {"median": "nearest to the median", "best": "best first",
-                 "worst": "worst first, and before all those that failed and have no score"}[rule.pick]
+        order = {
+            "median": "nearest to the median",
+            "best": "best first",
+            "worst": "worst first, and before all those that failed and have no score",
+        }[rule.pick]
         how = (f"per person the frame with the {rule.pick} {label} of {judge} at T = {T}; "
                f"{people(len(frames))}, {order}")
     warning = f" {results.warning().capitalize()}." if results.warning() else ""

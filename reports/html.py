@@ -128,7 +128,9 @@ def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: R
     ranked = rankings(run, TOP_DRIVERS) if run.is_scored else []
     if ranked:
         (page / "tables").mkdir(exist_ok=True)
-        (page / "tables" / f"{key}-drivers.csv").write_text(drivers_text(run.path, format="csv"), encoding="utf-8")
+        (page / "tables" / f"{key}-drivers.csv").write_text(
+            drivers_text(run.path, format="csv"), encoding="utf-8"
+        )
     return _RunPart(key, run, names, run.warning(), drawn, compared, told, animated, judge, worst, failures(run),
                     run.times, ranked)
 

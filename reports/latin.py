@@ -10,8 +10,8 @@ from anyascii import anyascii
 def in_latin(character: str) -> str:
     """A character in ASCII letters: "方" becomes "Fang", "Ж" becomes "Zh".
 
-    A letter or mark that is silent by itself and what only formats become nothing; anything else that has no reading
-    becomes its code point, U+E000.
+    A letter or mark that is silent by itself and what only formats become nothing; anything else
+    that has no reading becomes its code point, U+E000.
     """
     if read := anyascii(character):
         return str(read)

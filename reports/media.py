@@ -58,11 +58,18 @@ def comparisons(results: Results, page: Path, folder: str, rule: Rule) -> list[C
     for number, frame in enumerate(pick_frames(results, rule, rule.judge or in_paper_order(results)[-1],
                                                results.shots[-1])):
         copy = Copier(page, f"{folder}/{number}")
-        shown = [copy_generated(results, Unit(label, T, frame.video), frame.index, copy, f"m{index}-T{T}.png")
-                 for T in results.shots for index, label in enumerate(in_paper_order(results))]
+        shown = [
+            copy_generated(
+                results, Unit(label, T, frame.video), frame.index, copy, f"m{index}-T{T}.png"
+            )
+            for T in results.shots
+            for index, label in enumerate(in_paper_order(results))
+        ]
         person, _, video = frame.video.partition("/")
         source = copy(files_of(results, results.run.shots_folder(frame.video)).get(0), "source.png")
-        real = copy(files_of(results, results.run.real_folder(frame.video)).get(frame.index), "real.png")
+        real = copy(
+            files_of(results, results.run.real_folder(frame.video)).get(frame.index), "real.png"
+        )
         if source and real:  # an unfinished run may lack them
             found.append(Comparison(person, video, source, real, shown))
     return found

@@ -111,9 +111,14 @@ def score_by_time(results: Results, metric: Metric, times: Sequence[Time]) -> Pl
     axes.set(xlabel="few-shot learning, s (log)", ylabel=_axis(metric))
     _keep_in_range(axes, metric)
     _legend(figure, axes)
-    return Plot(f"by-time-{slug(metric.name)}", metric.label, f"{metric.label} against few-shot learning time",
-                f"{metric.label} of each method against the median seconds of few-shot learning, one point "
-                f"per T.{_marks(results, metric)}", figure)
+    return Plot(
+        f"by-time-{slug(metric.name)}",
+        metric.label,
+        f"{metric.label} against few-shot learning time",
+        f"{metric.label} of each method against the median seconds of few-shot learning, one point "
+        f"per T.{_marks(results, metric)}",
+        figure,
+    )
 
 
 def spread_over_videos(results: Results, metric: Metric) -> Plot | None:
@@ -237,8 +242,15 @@ def _draw_scores(axes: Axes, x: Sequence[float], scores: Sequence[Score], name: 
 def _draw_difference(axes: Axes, place: int, difference: Difference) -> None:
     colour, value = look(0)["color"], difference.value
     low, high = difference.ci95 or (value, value)
-    drawn = axes.errorbar([value], [place], xerr=[[value - low], [high - value]], capsize=3, marker="o", color=colour,
-                          markerfacecolor=colour if difference.is_significant else "white")
+    drawn = axes.errorbar(
+        [value],
+        [place],
+        xerr=[[value - low], [high - value]],
+        capsize=3,
+        marker="o",
+        color=colour,
+        markerfacecolor=colour if difference.is_significant else "white",
+    )
     if difference.coverage.is_few:
         _dot(drawn)
 

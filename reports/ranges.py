@@ -1,4 +1,5 @@
-"""The range that each bundled metric can take, so that no interval claims a value that cannot be."""
+"""The range that each bundled metric can take, so that no interval claims a value that cannot be.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +9,24 @@ from collections.abc import Mapping
 Interval = tuple[float, float]
 UNBOUNDED: Interval = (-math.inf, math.inf)
 
-# The numbers of each card's value_range; the cards themselves need torch to load. KID's estimate may fall below 0.
+# The numbers of each card's value_range; the cards themselves need torch to load. KID's estimate
+# may fall below 0, so it has no range here.
 RANGES: Mapping[str, Interval] = {
-    "ssim": (-1, 1), "csim": (-1, 1), "csim-dlib": (-1, 1), "csim-heads": (-1, 1),
-    "psnr": (0, 100), "l1": (0, 1), "black-border": (0, 1), "detection-failure": (0, 1), "user": (0, 1),
-    "identity-error": (0, 2), "flicker": (0, 2),
-    "fid": (0, math.inf), "fd-heads": (0, math.inf), "lpips": (0, math.inf), "akd": (0, math.inf),
+    "ssim": (-1, 1),
+    "csim": (-1, 1),
+    "csim-dlib": (-1, 1),
+    "csim-heads": (-1, 1),
+    "psnr": (0, 100),
+    "l1": (0, 1),
+    "black-border": (0, 1),
+    "detection-failure": (0, 1),
+    "user": (0, 1),
+    "identity-error": (0, 2),
+    "flicker": (0, 2),
+    "fid": (0, math.inf),
+    "fd-heads": (0, math.inf),
+    "lpips": (0, math.inf),
+    "akd": (0, math.inf),
     "nme": (0, math.inf),
 }
 
@@ -32,7 +45,8 @@ def range_of_difference(metric: str) -> Interval:
 def clipped(interval: Interval, bounds: Interval) -> Interval:
     """The part of the interval inside the bounds.
 
-    It covers the true value exactly as often as the whole one does, since the true value lies inside.
+    It covers the true value exactly as often as the whole one does, since the true value lies
+    inside.
     """
     low, high = (min(max(end, bounds[0]), bounds[1]) for end in interval)
     return low, high

@@ -46,8 +46,9 @@ USER = Metric("user", "USER", False, "", "", False, "",
 class Score:
     """One number of one (method, T); value is None when it was not computed, and reason says why.
 
-    ci95 lies inside the metric's range, so it may be cut at one end. coverage says over how many of the planned videos
-    the number was computed, and so whether it may be ranked; None where nothing was computed.
+    ci95 lies inside the metric's range, so it may be cut at one end. coverage says over how many of
+    the planned videos the number was computed, and so whether it may be ranked; None where nothing
+    was computed.
     """
 
     value: float | None = None
@@ -60,7 +61,9 @@ class Score:
 
     @property
     def may_rank(self) -> bool:
-        """Whether the number may be compared with others: there is one, over enough and all of the videos."""
+        """Whether the number may be compared with others: there is one, over enough and all of the
+        videos.
+        """
         return self.value is not None and self.coverage is not None and self.coverage.may_rank
 
 
@@ -78,7 +81,9 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class Difference:
-    """score(a) - score(b) at one T, paired by video; coverage is that of the side with fewer videos."""
+    """score(a) - score(b) at one T, paired by video; coverage is that of the side with fewer
+    videos.
+    """
 
     metric: str
     T: int
@@ -210,7 +215,9 @@ class Results:
 
     def _row(self, row: Mapping[str, Any]) -> ScoreRow:
         covered = self.coverage.get((row["method"], int(row["T"])), {})
-        scores = {name: _score(name, entry, covered.get(name)) for name, entry in row["metrics"].items()}
+        scores = {
+            name: _score(name, entry, covered.get(name)) for name, entry in row["metrics"].items()
+        }
         return ScoreRow(row["method"], int(row["T"]), row["n_videos"], row["n_frames"],
                         row["n_failed_units"], scores)
 
@@ -277,9 +284,11 @@ class Results:
         return found
 
     def per_video(self, metric: str) -> pd.DataFrame:
-        """Mean of a per-frame metric by (method, T, "person/video"): columns method, T, video, value.
+        """Mean of a per-frame metric by (method, T, "person/video"): columns method, T, video,
+        value.
 
-        A frame without a value counts by the metric's policy: as 0 with "score-zero", else not at all.
+        A frame without a value counts by the metric's policy: as 0 with "score-zero", else not at
+        all.
         """
         frames = self.frames
         if metric not in frames.columns:

@@ -54,11 +54,14 @@ def rendered(figure: Figure, format: str) -> bytes:
 def drawable(text: str) -> str:
     """The text on one line, with what cannot be drawn in Latin letters: "方法" becomes "FangFa".
 
-    That is what the font lacks, and what is written from right to left: nothing here would order or join its letters.
+    That is what the font lacks, and what is written from right to left: nothing here would order or
+    join its letters.
     """
     known = _characters()
-    return "".join(c if ord(c) in known and unicodedata.bidirectional(c) not in RIGHT_TO_LEFT else in_latin(c)
-                   for c in " ".join(text.split()))
+    return "".join(
+        c if ord(c) in known and unicodedata.bidirectional(c) not in RIGHT_TO_LEFT else in_latin(c)
+        for c in " ".join(text.split())
+    )
 
 
 @cache

@@ -15,12 +15,13 @@ LEVEL = 0.05  # a difference with a larger p-value is noise
 BOLD: dict[TiePolicy, str] = {
     "displayed": "Bold: the best of its group of rows, and every figure that prints like it.",
     "exact": "Bold: the best of its group of rows, by the unrounded figure.",
-    "within-noise": "Bold: not significantly worse than the best of its group of rows (5 %; paired by video and "
-                    "corrected where the run holds the difference, else two standard errors).",
+    "within-noise": "Bold: not significantly worse than the best of its group of rows (5 %; paired "
+                    "by video and corrected where the run holds the difference, else two standard "
+                    "errors).",
 }
-NO_BOLD = f"Nothing is bold where a figure rests on fewer than {FEW_VIDEOS} videos."
-PARTIAL = ("In parentheses: not over all planned videos, so not comparable with its neighbours, never bold and "
-           "not ranked.")
+NO_BOLD = f"No figure is bold that rests on fewer than {FEW_VIDEOS} videos."
+PARTIAL = ("In parentheses: not over all planned videos, so not comparable with its neighbours, "
+           "never bold and not ranked.")
 ROUGH = f"* interval over fewer than {FEW_VIDEOS} videos: a rough guide."
 
 
@@ -28,8 +29,9 @@ ROUGH = f"* interval over fewer than {FEW_VIDEOS} videos: a rough guide."
 class Column:
     """One column. higher_is_better is None for columns that are never ranked.
 
-    decimals are digits after the point; with `significant`, that many significant digits and at most `decimals` of
-    them after the point (Table 2 of the paper prints 0.061 beside 258.0). empty says why the column may hold nothing.
+    decimals are digits after the point; with `significant`, that many significant digits and at
+    most `decimals` of them after the point (Table 2 of the paper prints 0.061 beside 258.0). empty
+    says why the column may hold nothing.
     """
 
     key: str
@@ -53,9 +55,9 @@ class Column:
 class Cell:
     """One value with its standard error and its interval; None is "not computed", notes say why.
 
-    half_width is that of an interval around the value; where the metric's range cuts the interval, `interval` holds
-    its ends instead. best says whether the cell is set in bold; None leaves that to `ranked`. coverage is None for
-    what does not rest on videos: a time, or a published figure.
+    half_width is that of an interval around the value; where the metric's range cuts the interval,
+    `interval` holds its ends instead. best says whether the cell is set in bold; None leaves that
+    to `ranked`. coverage is None for what does not rest on videos: a time, or a published figure.
     """
 
     value: float | None = None
@@ -75,7 +77,9 @@ class Cell:
 
     @property
     def is_partial(self) -> bool:
-        """Whether there is a value, but not over all planned videos: every writer sets it in parentheses."""
+        """Whether there is a value, but not over all planned videos: every writer sets it in
+        parentheses.
+        """
         return self.value is not None and self.coverage is not None and not self.coverage.is_whole
 
     @property
@@ -147,10 +151,11 @@ class TableSpec:
 def ranked(table: TableSpec, ties: TiePolicy = "displayed") -> TableSpec:
     """The same table with every cell's `best` decided, group by group; cells that say it themselves keep it.
 
-    displayed: cells that print like the best one are all best (what the paper does, but for one cell).
-    exact: unrounded values decide. within-noise: a cell is best unless it is significantly worse than the best value
-    (corrected paired p-value where the run holds one, otherwise two standard errors of the difference). Cells that
-    lost videos or rest on few are never best. The notes tell the rule.
+    displayed: cells that print like the best one are all best (what the paper does, but for one
+    cell). exact: unrounded values decide. within-noise: a cell is best unless it is significantly
+    worse than the best value (corrected paired p-value where the run holds one, otherwise two
+    standard errors of the difference). Cells that lost videos or rest on few are never best. The
+    notes tell the rule.
     """
     blocks = [replace(block, groups=tuple(_rank_group(group, table.columns, ties) for group in block.groups))
               for block in table.blocks]
@@ -159,7 +164,9 @@ def ranked(table: TableSpec, ties: TiePolicy = "displayed") -> TableSpec:
 
 
 def interval_cell(cell: Cell, ends: tuple[float, float] | None) -> Cell:
-    """The cell with an interval: its half-width where the value is its middle, its ends where it was cut."""
+    """The cell with an interval: its half-width where the value is its middle, its ends where it
+    was cut.
+    """
     if ends is None or cell.value is None:
         return cell
     half_width = (ends[1] - ends[0]) / 2
@@ -198,7 +205,12 @@ def footnotes(table: TableSpec) -> dict[str, str]:
 def _rules(table: TableSpec, ties: TiePolicy) -> list[str]:
     """The rules that a reader needs for the marks in the table."""
     keys = {column.key for column in table.columns if column.higher_is_better is not None}
-    shown = [cell for _, _, row in table.rows() for key, cell in row.cells.items() if cell.value is not None]
+    shown = [
+        cell
+        for _, _, row in table.rows()
+        for key, cell in row.cells.items()
+        if cell.value is not None
+    ]
     compared = [cell for _, _, row in table.rows() if row.ranked for key, cell in row.cells.items()
                 if key in keys and cell.value is not None]
 
@@ -206,7 +218,9 @@ def _rules(table: TableSpec, ties: TiePolicy) -> list[str]:
     rules = [BOLD[ties]] if any(cell.may_rank for cell in compared) else []
     rules += [NO_BOLD] if few else []
     rules += [PARTIAL] if any(cell.is_partial for cell in shown) else []
-    return rules + ([ROUGH] if table.show_intervals and any(cell.is_rough for cell in shown) else [])
+    return rules + (
+        [ROUGH] if table.show_intervals and any(cell.is_rough for cell in shown) else []
+    )
 
 
 def _metric_of(key: str) -> str:
@@ -232,8 +246,13 @@ def _rank_group(group: Group, columns: Sequence[Column], ties: TiePolicy) -> Gro
 
 def _best_rows(group: Group, column: Column, ties: TiePolicy) -> set[int]:
     """Indices of the best rows of one column; empty when the column is not ranked or holds no value."""
-    values = {index: cell.value for index, row in enumerate(group.rows)
-              if row.ranked and (cell := row.cells.get(column.key, Cell())).may_rank and cell.value is not None}
+    values = {
+        index: cell.value
+        for index, row in enumerate(group.rows)
+        if row.ranked
+        and (cell := row.cells.get(column.key, Cell())).may_rank
+        and cell.value is not None
+    }
     if column.higher_is_better is None or not values:
         return set()
     choose = max if column.higher_is_better else min

@@ -42,7 +42,10 @@ def table1(runs: Sequence[Results], *, metrics: Sequence[str] = (), with_paper: 
     printed = {key for block in blocks for group in block.groups for row in group.rows for key in row.cells}
     keys = [column for metric in columns for column in with_published(_score_column(metric))
             if column.key in (metric.name, *printed)]
-    notes = [f"Each row: {videos(usual[0])}, {usual[1]} frames, unless noted.{_half_width_note(intervals)}"]
+    notes = [
+        f"Each row: {videos(usual[0])}, {usual[1]} frames, unless noted."
+        + _half_width_note(intervals)
+    ]
     notes += _paper_notes(runs, keys) if with_paper else []
     what = "Heads driven by other videos" if all(run.is_cross for run in runs) else "Self-reenactment"
     return TableSpec(f"{what} of people unseen in training, by number of shots T",
@@ -63,8 +66,10 @@ def ablation_table(runs: Sequence[Results], *, metrics: Sequence[str] = (), refe
     keys = [key for metric in columns for key in (
         _score_column(metric), Column(f"{metric.name}:delta", f"Δ {metric.label}", None, _decimals(metric) + 1))]
     usual = _usual_counts(runs)
-    notes = [f"Each row: {videos(usual[0])}, {usual[1]} frames, unless noted. Δ: difference from {full}, paired by "
-             f"video.{_half_width_note(intervals)}"]
+    notes = [
+        f"Each row: {videos(usual[0])}, {usual[1]} frames, unless noted. "
+        f"Δ: difference from {full}, paired by video.{_half_width_note(intervals)}"
+    ]
     return TableSpec("Ablation", "tab:ablation", "Variant (T)", tuple(keys), tuple(blocks), tuple(notes), stamp(runs),
                      intervals)
 
@@ -108,9 +113,12 @@ def _score_column(metric: Metric) -> Column:
 def _paper_notes(runs: Sequence[Results], columns: Sequence[Column]) -> list[str]:
     """What the published figures are, or that there are none."""
     if any(column.key.endswith(":paper") for column in columns):
-        return [paper()["table1_note"]]
+        return [f"{paper()['table1_note']} Bold among them is the paper's own."]
     datasets = ", ".join(dict.fromkeys(run.dataset for run in runs))
-    return [f"No published figures stand here: the paper has none for these methods and T on {datasets}."]
+    return [
+        "No published figures stand here: the paper has none for these methods and T on "
+        f"{datasets}."
+    ]
 
 
 def _decimals(metric: Metric) -> int:
@@ -166,7 +174,9 @@ def _cell(run: Results, row: ScoreRow, metric: Metric) -> Cell:
         notes.append(f"{metric.label} failed on {row.n_frames - score.n} of {row.n_frames} frames{policy}.")
     if score.value is not None and covered is not None and covered.n_videos < row.n_videos:
         notes.append(f"{metric.label} over {covered} only.")
-    return interval_cell(Cell(score.value, None, score.se, tuple(notes), coverage=covered), score.ci95)
+    return interval_cell(
+        Cell(score.value, None, score.se, tuple(notes), coverage=covered), score.ci95
+    )
 
 
 def _row_notes(run: Results, label: str, row: ScoreRow, usual: tuple[int, int]) -> tuple[str, ...]:
@@ -196,8 +206,9 @@ def _usual_counts(runs: Sequence[Results]) -> tuple[int, int]:
 
 
 def _half_width_note(intervals: bool) -> str:
-    return (" ± is the half-width of the 95 % interval over videos; its two ends stand where the range of the metric "
-            "cuts it.") if intervals else ""
+    told = (" ± is the half-width of the 95 % interval over videos; its two ends stand where the "
+            "range of the metric cuts it.")
+    return told if intervals else ""
 
 
 def _ablation_group(section: Section, T: int, metrics: Sequence[Metric], full: str) -> Group:

@@ -1,4 +1,6 @@
-"""The worst cases of each method for the HTML report: frames that failed lead, then the lowest scores."""
+"""The worst cases of each method for the HTML report: frames that failed lead, then the lowest
+scores.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,24 @@ from reports.sections import in_paper_order
 from thbench.runs import Unit
 
 SHOWN = 4  # pictures of failed frames, and as many of the lowest scores
-JUDGES = ("csim", "csim-dlib", "csim-heads", "ssim")  # the first one measured orders the frames that have a score
-NEEDS_A_FACE = ("csim-dlib", "akd", "nme")  # where these find no face in a frame they have no value for it
+JUDGES = (
+    "csim",
+    "csim-dlib",
+    "csim-heads",
+    "ssim",
+)  # the first one measured orders the frames that have a score
+NEEDS_A_FACE = (
+    "csim-dlib",
+    "akd",
+    "nme",
+)  # where these find no face in a frame they have no value for it
 CONSEQUENCES = {"score-zero": "counts as 0", "drop-pairwise": "left out"}
 
 
 @dataclass(frozen=True)
 class WorstCase:
-    """A frame on which a method did badly: `value` of the judging metric, or the reason why it failed.
+    """A frame on which a method did badly: `value` of the judging metric, or the reason why it
+    failed.
 
     file is the picture beside the page, "" where the method made none.
     """
@@ -48,15 +60,23 @@ class Worst:
 
 def judge_of(results: Results) -> str:
     """The metric that orders the frames with a score; "" when none of `JUDGES` was measured."""
-    return next((name for name in JUDGES if name in results.metrics and name in results.frames
-                 and results.frames[name].notna().any()), "")
+    return next(
+        (
+            name
+            for name in JUDGES
+            if name in results.metrics
+            and name in results.frames
+            and results.frames[name].notna().any()
+        ),
+        "",
+    )
 
 
 def worst_cases(results: Results, page: Path, folder: str) -> list[Worst]:
     """The worst cases of each method at the largest T; pictures are copied into `page`/`folder`.
 
-    A frame has failed where its unit failed, or where a metric that the run computed has no value for it. Failed
-    frames are taken from as many videos as there are.
+    A frame has failed where its unit failed, or where a metric that the run computed has no value
+    for it. Failed frames are taken from as many videos as there are.
     """
     judge, T = judge_of(results), results.shots[-1]
     found = []
@@ -67,8 +87,11 @@ def worst_cases(results: Results, page: Path, folder: str) -> list[Worst]:
         chosen = pd.concat([_over_videos(failed).head(SHOWN), _lowest(scored, judge).head(SHOWN)])
 
         copy = Copier(page, f"{folder}/m{number}")
-        cases = [case for rank, (at, row) in enumerate(chosen.iterrows())
-                 if (case := _case(results, copy, rank, row, judge, reasons[at]))]
+        cases = [
+            case
+            for rank, (at, row) in enumerate(chosen.iterrows())
+            if (case := _case(results, copy, rank, row, judge, reasons[at]))
+        ]
         if cases:
             found.append(Worst(method_name(results, label), cases, len(failed), len(frames)))
     return found
@@ -76,9 +99,14 @@ def worst_cases(results: Results, page: Path, folder: str) -> list[Worst]:
 
 def _reasons(results: Results, frames: pd.DataFrame) -> pd.Series[str]:
     """Why each frame failed, "" for those that did not."""
-    computed = [name for name in results.metrics if name in frames and results.frames[name].notna().any()]
-    return pd.Series([_reason(results, row, computed) for _, row in frames.iterrows()],
-                     index=frames.index, dtype=object)
+    computed = [
+        name for name in results.metrics if name in frames and results.frames[name].notna().any()
+    ]
+    return pd.Series(
+        [_reason(results, row, computed) for _, row in frames.iterrows()],
+        index=frames.index,
+        dtype=object,
+    )
 
 
 def _reason(results: Results, row: pd.Series[Any], computed: Sequence[str]) -> str:
@@ -88,13 +116,15 @@ def _reason(results: Results, row: pd.Series[Any], computed: Sequence[str]) -> s
     if not missing:
         return ""
     why = "no face found" if set(missing) & set(NEEDS_A_FACE) else "could not be scored"
-    told = [f"{results.metrics[name].label} {CONSEQUENCES.get(results.metrics[name].policy, 'has no value')}"
-            for name in missing]
+    told = [f"{metric.label} {CONSEQUENCES.get(metric.policy, 'has no value')}"
+            for metric in (results.metrics[name] for name in missing)]
     return f"{why} ({', '.join(told)})"
 
 
 def _over_videos(failed: pd.DataFrame) -> pd.DataFrame:
-    """The first failed frame of each video, then the second ones; a unit that failed counts as one frame."""
+    """The first failed frame of each video, then the second ones; a unit that failed counts as one
+    frame.
+    """
     rank = failed.groupby(["person", "video"], sort=False).cumcount()
     ordered = failed.assign(rank=rank)[(failed["error"] == "") | (rank == 0)]
     return ordered.sort_values("rank", kind="stable")
@@ -104,8 +134,9 @@ def _lowest(scored: pd.DataFrame, judge: str) -> pd.DataFrame:
     return scored.sort_values(judge, kind="stable") if judge else scored.head(0)
 
 
-def _case(results: Results, copy: Copier, rank: int, row: pd.Series[Any], judge: str,
-          reason: str) -> WorstCase | None:
+def _case(
+    results: Results, copy: Copier, rank: int, row: pd.Series[Any], judge: str, reason: str
+) -> WorstCase | None:
     """None where the run lacks the picture of the true frame, or of a frame that was scored."""
     video, index = f"{row['person']}/{row['video']}", int(row["position"])
     unit = Unit(row["method"], int(row["T"]), video)

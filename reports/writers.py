@@ -39,9 +39,11 @@ def to_markdown(table: TableSpec) -> str:
 
 
 def to_csv(table: TableSpec) -> str:
-    """One line per row, full precision; text that a spreadsheet would run as a formula begins with an apostrophe.
+    """One line per row, full precision; text that a spreadsheet would run as a formula begins with
+    an apostrophe.
 
-    Of each column: the value, the ends of its interval, its videos, whether it may be ranked and is best, its notes.
+    Of each column: the value, the ends of its interval, its videos, whether it may be ranked and is
+    best, its notes.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -111,7 +113,9 @@ def show(cell: Cell, column: Column, *, interval: bool) -> str:
 
 
 def show_interval(cell: Cell, column: Column) -> str:
-    """"± 0.04", "[0.70, 1.00]" where the metric's range cuts it, with a star over few videos; "" without one."""
+    """"± 0.04", "[0.70, 1.00]" where the metric's range cuts it, with a star over few videos; ""
+    without one.
+    """
     if cell.ends is None:
         return ""
     low, high = cell.ends
@@ -151,9 +155,16 @@ def _sup(notes: tuple[str, ...], marks: Mapping[str, str]) -> str:
 
 def _json_cell(cell: Cell, column: Column) -> dict[str, Any]:
     videos = None if cell.coverage is None else cell.coverage.n_videos
-    return {"value": cell.value, "interval": cell.ends, "se": cell.se, "videos": videos,
-            "ranks": cell.may_rank, "best": bool(cell.best), "text": show(cell, column, interval=False),
-            "notes": cell.notes}
+    return {
+        "value": cell.value,
+        "interval": cell.ends,
+        "se": cell.se,
+        "videos": videos,
+        "ranks": cell.may_rank,
+        "best": bool(cell.best),
+        "text": show(cell, column, interval=False),
+        "notes": cell.notes,
+    }
 
 
 def _formula_safe(text: str) -> str:

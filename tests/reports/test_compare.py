@@ -92,11 +92,23 @@ def test_a_run_that_lost_a_video_is_marked_and_its_difference_is_not_bold(tmp_pa
     assert "SSIM over 6 of 7 videos only." in compare_text(a, b)
 
 
-def test_few_videos_are_not_bold_and_intervals_stay_within_what_a_difference_can_be(tmp_path: Path) -> None:
-    a, b = (make_run(tmp_path / name, methods=("m",), T=(8,), n_videos=2, images=False, seed=seed, shift=9 * seed)
-            for name, seed in (("a", 0), ("b", 1)))
+def test_few_videos_are_not_bold_and_intervals_stay_within_what_a_difference_can_be(
+    tmp_path: Path,
+) -> None:
+    a, b = (
+        make_run(
+            tmp_path / name,
+            methods=("m",),
+            T=(8,),
+            n_videos=2,
+            images=False,
+            seed=seed,
+            shift=9 * seed,
+        )
+        for name, seed in (("a", 0), ("b", 1))
+    )
     text = compare_text(a, b)
-    assert "Nothing is bold where a figure rests on fewer than 6 videos" in text
+    assert "No figure is bold that rests on fewer than 6 videos" in text
     assert "interval over fewer than 6 videos: a rough guide" in text
     for change in score_changes(Results.open(a), Results.open(b)):
         low, high = change.ci95 or (0, 0)
@@ -106,4 +118,6 @@ def test_few_videos_are_not_bold_and_intervals_stay_within_what_a_difference_can
 def _line(text: str, metric: str) -> str:
     """The first line of a metric's block."""
     lines = text.splitlines()
-    return lines[lines.index(next(line for line in lines if line.startswith(f"| **{metric}**"))) + 1]
+    return lines[
+        lines.index(next(line for line in lines if line.startswith(f"| **{metric}**"))) + 1
+    ]

@@ -21,8 +21,17 @@ def _run(folder: Path, n_videos: int = 6, ci95: tuple[float, float] = (0.1, 0.3)
     run = make_run(folder, methods=("a", "b"), T=(1,), n_videos=n_videos, images=False)
     summary = json.loads((run / "summary.json").read_text())
     summary["differences"] = [
-        {"metric": metric, "T": 1, "a": "a", "b": "b", "difference": value, "ci95": ci95, "p_holm": 0.002}
-        for metric, value in (("ssim", 0.2), ("akd", -0.2))]
+        {
+            "metric": metric,
+            "T": 1,
+            "a": "a",
+            "b": "b",
+            "difference": value,
+            "ci95": ci95,
+            "p_holm": 0.002,
+        }
+        for metric, value in (("ssim", 0.2), ("akd", -0.2))
+    ]
     (run / "summary.json").write_text(json.dumps(summary))
     return run
 

@@ -26,7 +26,9 @@ from thbench.metrics.coverage import FEW_VIDEOS, Coverage, coverage
 
 
 def _lose_a_video(run: Path, metric: str, method: str) -> None:
-    """Makes the metric fail on every frame of the method's first video, as when no face is found there."""
+    """Makes the metric fail on every frame of the method's first video, as when no face is found
+    there.
+    """
     frames = pd.read_parquet(run / "frames.parquet")
     frames.loc[(frames["method"] == method) & (frames["video"] == "vid0"), metric] = np.nan
     frames.to_parquet(run / "frames.parquet")
@@ -35,8 +37,14 @@ def _lose_a_video(run: Path, metric: str, method: str) -> None:
 @pytest.fixture
 def lossy(tmp_path: Path) -> Path:
     """Method "lucky" lost a video in AKD, for which it looks far better than "steady"."""
-    run = make_run(tmp_path / "run", methods=("lucky", "steady"), T=(8,), n_videos=6, images=False,
-                   scores=lambda method, T, metric: 0.126 if method == "lucky" else 0.316)
+    run = make_run(
+        tmp_path / "run",
+        methods=("lucky", "steady"),
+        T=(8,),
+        n_videos=6,
+        images=False,
+        scores=lambda method, T, metric: 0.126 if method == "lucky" else 0.316,
+    )
     _lose_a_video(run, "akd", "lucky")
     return run
 
@@ -49,9 +57,13 @@ def test_a_figure_that_lost_a_video_is_not_best_though_it_looks_best(lossy: Path
     assert cells["lucky"]["akd"].coverage == Coverage(5, 6)
 
 
-@pytest.mark.parametrize(("format", "marked"), [("markdown", "(0.13)<sup>"), ("html", "(0.13)<sup>"),
-                                                ("latex", r"(0.13)\rlap{")])
-def test_every_printed_table_sets_it_in_parentheses_with_the_reason(lossy: Path, format: str, marked: str) -> None:
+@pytest.mark.parametrize(
+    ("format", "marked"),
+    [("markdown", "(0.13)<sup>"), ("html", "(0.13)<sup>"), ("latex", r"(0.13)\rlap{")],
+)
+def test_every_printed_table_sets_it_in_parentheses_with_the_reason(
+    lossy: Path, format: str, marked: str
+) -> None:
     text = table_text([lossy], metrics=["akd"], format=format)
     assert marked in text
     assert "AKD over 5 of 6 videos only" in text
@@ -61,14 +73,29 @@ def test_every_printed_table_sets_it_in_parentheses_with_the_reason(lossy: Path,
 def test_csv_and_json_tell_the_videos_and_that_it_does_not_rank(lossy: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(table_text([lossy], metrics=["akd"], format="csv"))))
     assert [(row["akd_videos"], row["akd_ranks"], row["akd_best"]) for row in rows[:2]] == [
-        ("5", "False", "False"), ("6", "True", "True")]
-    cells = [row["cells"]["akd"] for row in json.loads(table_text([lossy], metrics=["akd"], format="json"))["rows"]]
+        ("5", "False", "False"),
+        ("6", "True", "True"),
+    ]
+    cells = [
+        row["cells"]["akd"]
+        for row in json.loads(table_text([lossy], metrics=["akd"], format="json"))["rows"]
+    ]
     assert [(cell["videos"], cell["ranks"], cell["text"]) for cell in cells[:2]] == [
-        (5, False, "(0.13)"), (6, True, "0.32")]
+        (5, False, "(0.13)"),
+        (6, True, "0.32"),
+    ]
 
 
 def test_a_failed_unit_marks_every_figure_of_its_row(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", methods=("a", "b"), T=(1,), n_videos=6, failed_units=1, images=False, study=True)
+    run = make_run(
+        tmp_path / "run",
+        methods=("a", "b"),
+        T=(1,),
+        n_videos=6,
+        failed_units=1,
+        images=False,
+        study=True,
+    )
     rows = {row.method: row for _, _, row in ranked(table1([Results.open(run)])).rows()}
     assert all(cell.is_partial for cell in rows["a"].cells.values() if cell.value is not None)
     assert "user" in rows["a"].cells
@@ -77,8 +104,16 @@ def test_a_failed_unit_marks_every_figure_of_its_row(tmp_path: Path) -> None:
 
 
 def test_a_video_scored_as_zero_is_not_lost() -> None:
-    frames = pd.DataFrame({"method": "m", "T": 1, "person": ["p", "p", "q"], "video": ["1", "1", "2"],
-                           "error": ["", "", "no face"], "x": [np.nan, np.nan, np.nan]})
+    frames = pd.DataFrame(
+        {
+            "method": "m",
+            "T": 1,
+            "person": ["p", "p", "q"],
+            "video": ["1", "1", "2"],
+            "error": ["", "", "no face"],
+            "x": [np.nan, np.nan, np.nan],
+        }
+    )
     found = coverage(frames, {"x": "score-zero", "set": "drop-pairwise"}, 2)["m", 1]
     assert found == {"x": Coverage(1, 2), "set": Coverage(1, 2)}
     assert coverage(frames, {"x": "drop-pairwise"}, 2)["m", 1]["x"] == Coverage(0, 2)
@@ -86,15 +121,22 @@ def test_a_video_scored_as_zero_is_not_lost() -> None:
 
 @pytest.mark.parametrize("n_videos", [FEW_VIDEOS - 1, FEW_VIDEOS])
 def test_below_the_stated_number_of_videos_nothing_is_bold_and_intervals_have_a_star(
-        tmp_path: Path, n_videos: int) -> None:
+    tmp_path: Path, n_videos: int
+) -> None:
     run = make_run(tmp_path / "run", methods=("a", "b"), T=(1,), n_videos=n_videos, images=False)
-    texts = {format: table_text([run], format=format, intervals=True) for format in ("latex", "markdown", "html")}
+    texts = {
+        format: table_text([run], format=format, intervals=True)
+        for format in ("latex", "markdown", "html")
+    }
     few = n_videos < FEW_VIDEOS
-    for format, bold, star in (("latex", r"\\textbf\{\d", "{*}"), ("html", "<strong>", "*<"),
-                               ("markdown", r"\*\*\d", r"\*")):
+    for format, bold, star in (
+        ("latex", r"\\textbf\{\d", "{*}"),
+        ("html", "<strong>", "*<"),
+        ("markdown", r"\*\*\d", r"\*"),
+    ):
         assert bool(re.search(bold, texts[format])) != few, format
         assert (star in texts[format]) == few, format
-        assert ("Nothing is bold where a figure rests on fewer than 6 videos" in texts[format]) == few
+        assert ("No figure is bold that rests on fewer than 6 videos" in texts[format]) == few
 
 
 def test_six_is_the_smallest_number_of_videos_whose_signs_can_reach_five_percent() -> None:
@@ -131,7 +173,9 @@ def test_intervals_stay_inside_the_range_of_their_metric(tmp_path: Path) -> None
     (run / "summary.json").write_text(json.dumps(summary))
     scores = Results.open(run).rows[1].scores
     assert (scores["ssim"].ci95, scores["fid"].ci95) == ((-1, 1), (0, 4.0))
-    assert r"0.50 \[-1.00, 1.00\]\*" in table_text([run], metrics=["ssim"], format="markdown", intervals=True)
+    assert r"0.50 \[-1.00, 1.00\]\*" in table_text(
+        [run], metrics=["ssim"], format="markdown", intervals=True
+    )
 
 
 def test_ranges_are_those_of_the_cards() -> None:
@@ -143,7 +187,9 @@ def test_ranges_are_those_of_the_cards() -> None:
             assert (low, high) == (-math.inf, math.inf)
             continue
         assert name in RANGES, name
-        assert text.startswith(f"{low:g} upwards" if math.isinf(high) else f"{low:g} to {high:g}"), name
+        assert text.startswith(
+            f"{low:g} upwards" if math.isinf(high) else f"{low:g} to {high:g}"
+        ), name
 
 
 @settings(deadline=None)

@@ -144,7 +144,9 @@ def test_axes_and_intervals_stay_within_the_range_and_few_videos_are_dotted(tmp_
     assert (min(ends), max(ends)) == (-2, 2)
 
 
-def test_a_point_that_lost_a_video_is_hollow_and_has_no_say_in_the_agreement(tmp_path: Path) -> None:
+def test_a_point_that_lost_a_video_is_hollow_and_has_no_say_in_the_agreement(
+    tmp_path: Path,
+) -> None:
     path = make_run(tmp_path / "run", methods=("a", "b"), T=(1, 8), n_videos=7, images=False)
     frames = pd.read_parquet(path / "frames.parquet")
     frames.loc[(frames["method"] == "a") & (frames["video"] == "vid0"), "ssim"] = np.nan
@@ -161,7 +163,9 @@ def test_a_point_that_lost_a_video_is_hollow_and_has_no_say_in_the_agreement(tmp
     assert "SSIM" not in [label.get_text() for label in agreement.figure.axes[0].get_yticklabels()]
 
 
-def test_a_frame_without_a_score_counts_by_the_policy_in_the_spread_over_videos(tmp_path: Path) -> None:
+def test_a_frame_without_a_score_counts_by_the_policy_in_the_spread_over_videos(
+    tmp_path: Path,
+) -> None:
     path = make_run(tmp_path / "run", methods=("a",), T=(1,), n_videos=2, n_holdout=4, images=False)
     summary = read_json(path / "summary.json")
     summary["metrics"]["csim-dlib"]["policy"] = "score-zero"
@@ -172,8 +176,12 @@ def test_a_frame_without_a_score_counts_by_the_policy_in_the_spread_over_videos(
     frames.to_parquet(path / "frames.parquet")
     kept = frames[(frames["method"] == "a") & (frames["video"] == "vid0") & ~lost]
 
-    means = {metric: Results.open(path).per_video(metric).query("method == 'a' and video.str.endswith('vid0')")["value"]
-             for metric in ("csim-dlib", "akd")}
+    means = {
+        metric: Results.open(path)
+        .per_video(metric)
+        .query("method == 'a' and video.str.endswith('vid0')")["value"]
+        for metric in ("csim-dlib", "akd")
+    }
     assert means["csim-dlib"].item() == pytest.approx(kept["csim-dlib"].sum() / 4)
     assert means["akd"].item() == pytest.approx(kept["akd"].mean())
 

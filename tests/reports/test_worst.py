@@ -38,8 +38,10 @@ def test_frames_without_a_face_lead_although_they_have_no_score(tmp_path: Path) 
 
 
 def test_a_unit_that_failed_is_one_case_with_its_error(tmp_path: Path) -> None:
-    worst = _worst(make_run(tmp_path / "run", methods=("m",), T=(1,), n_videos=2, failed_units=1),
-                   tmp_path / "page")
+    worst = _worst(
+        make_run(tmp_path / "run", methods=("m",), T=(1,), n_videos=2, failed_units=1),
+        tmp_path / "page",
+    )
     assert (worst.n_failed, worst.n, len(worst.cases)) == (4, 8, 1 + SHOWN)
     assert (worst.cases[0].file, worst.cases[0].value) == ("", "")
     assert worst.cases[0].reason == "the whole unit failed: no face"
@@ -48,7 +50,7 @@ def test_a_unit_that_failed_is_one_case_with_its_error(tmp_path: Path) -> None:
 def test_the_page_shows_the_failures_first(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", methods=("m",), T=(1,), n_videos=2, failed_units=1)
     text = write_report([run], tmp_path / "report").read_text()
-    part = text[text.index("<h3>Worst cases</h3>"):]
+    part = text[text.index("<h3>Worst cases</h3>") :]
     assert "4 of 8 frames failed" in part
     assert part.index("the whole unit failed: no face") < part.index("CSIM-dlib 0.")
 
