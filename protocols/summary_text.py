@@ -43,7 +43,7 @@ def _frames(run: Run) -> pd.DataFrame:
 def _row_line(
     row: Mapping[str, Any], metrics: Mapping[str, Any], covered: Mapping[str, Coverage], width: int
 ) -> str:
-    """ "ours-ft  T=8  n 64  SSIM 0.641  NME (0.126; n 16, 48 failed, 1 of 2 videos)"."""
+    """A row: `ours-ft  T=8  n 64  SSIM 0.641  NME (0.126; n 16, 48 failed, 1 of 2 videos)`."""
     n = max((entry["n"] for entry in row["metrics"].values()), default=0)
     cells = [
         _cell(metrics[name]["label"], entry, n, covered[name])
@@ -54,9 +54,7 @@ def _row_line(
 
 
 def _cell(label: str, entry: Mapping[str, Any], usual_n: int, covered: Coverage) -> str:
-    """A figure; its own n where that is not the row's, its failures and its videos where it lost
-    some.
-    """
+    """A figure, and where they differ from the row's or are lost: its n, failures, videos."""
     value = "none" if entry["value"] is None else f"{entry['value']:.4g}"
     own = [f"n {entry['n']}"] if entry["n"] != usual_n else []
     own += [f"{entry['n_failed']} failed"] if entry["n_failed"] else []

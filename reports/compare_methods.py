@@ -43,7 +43,7 @@ def compare_methods_text(path: Path, a: str, b: str) -> str:
 
 
 def _told(difference: Difference, metric: Metric) -> str:
-    """ "+0.031 [+0.011, +0.05]  p = 0.004  ours-ft is better"."""
+    """Such as `+0.031 [+0.011, +0.05]  p = 0.004  ours-ft is better`."""
     value = f"{difference.value:+.4g}"
     value = value if difference.coverage.is_whole else f"({value})"
 

@@ -31,9 +31,7 @@ def drivers_text(path: Path, by: str = "", top: int | None = None, format: Forma
 
 @dataclass(frozen=True)
 class Ranking:
-    """The drivers of one source at one T: by method the best first, each with its score and the
-    frames behind it.
-    """
+    """The drivers of one source at one T, by method, the best first."""
 
     source: str
     T: int
@@ -43,9 +41,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class RankedDriver:
-    """A driving video; value is None where no frame that it drove could be scored, n of its frames
-    could.
-    """
+    """A driving video: n of the n_frames that it drove have a score; value is None for n = 0."""
 
     driver: str
     value: float | None
@@ -54,9 +50,7 @@ class RankedDriver:
 
 
 def rankings(results: Results, top: int) -> list[Ranking]:
-    """The `top` drivers of every source by the protocol's metric, at the largest T; empty where
-    none was computed.
-    """
+    """The `top` drivers of every source at the largest T; empty where nothing ranks them."""
     metric = results.info["protocol"]["definition"].get("rank_by", "")
     if not results.is_cross or metric not in _per_frame(results):
         return []

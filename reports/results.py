@@ -61,9 +61,7 @@ class Score:
 
     @property
     def may_rank(self) -> bool:
-        """Whether the number may be compared with others: there is one, over enough and all of the
-        videos.
-        """
+        """Whether there is a number, over all of the videos and enough of them."""
         return self.value is not None and self.coverage is not None and self.coverage.may_rank
 
 
@@ -81,9 +79,7 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class Difference:
-    """score(a) - score(b) at one T, paired by video; coverage is that of the side with fewer
-    videos.
-    """
+    """score(a) - score(b) at one T, paired by video; coverage is that of the smaller side."""
 
     metric: str
     T: int

@@ -77,9 +77,7 @@ class Cell:
 
     @property
     def is_partial(self) -> bool:
-        """Whether there is a value, but not over all planned videos: every writer sets it in
-        parentheses.
-        """
+        """Whether the value is not over all planned videos: writers set it in parentheses."""
         return self.value is not None and self.coverage is not None and not self.coverage.is_whole
 
     @property
@@ -164,9 +162,7 @@ def ranked(table: TableSpec, ties: TiePolicy = "displayed") -> TableSpec:
 
 
 def interval_cell(cell: Cell, ends: tuple[float, float] | None) -> Cell:
-    """The cell with an interval: its half-width where the value is its middle, its ends where it
-    was cut.
-    """
+    """The cell with an interval: the half-width where the value is its middle, else the ends."""
     if ends is None or cell.value is None:
         return cell
     half_width = (ends[1] - ends[0]) / 2

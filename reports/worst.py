@@ -1,6 +1,4 @@
-"""The worst cases of each method for the HTML report: frames that failed lead, then the lowest
-scores.
-"""
+"""The worst cases of each method: frames that failed lead, then come the lowest scores."""
 
 from __future__ import annotations
 
@@ -122,9 +120,7 @@ def _reason(results: Results, row: pd.Series[Any], computed: Sequence[str]) -> s
 
 
 def _over_videos(failed: pd.DataFrame) -> pd.DataFrame:
-    """The first failed frame of each video, then the second ones; a unit that failed counts as one
-    frame.
-    """
+    """The first failed frame of each video, then the second ones; of a failed unit only one."""
     rank = failed.groupby(["person", "video"], sort=False).cumcount()
     ordered = failed.assign(rank=rank)[(failed["error"] == "") | (rank == 0)]
     return ordered.sort_values("rank", kind="stable")

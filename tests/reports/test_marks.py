@@ -26,9 +26,7 @@ from thbench.metrics.coverage import FEW_VIDEOS, Coverage, coverage
 
 
 def _lose_a_video(run: Path, metric: str, method: str) -> None:
-    """Makes the metric fail on every frame of the method's first video, as when no face is found
-    there.
-    """
+    """Makes the metric fail on the method's first video, as when no face is found there."""
     frames = pd.read_parquet(run / "frames.parquet")
     frames.loc[(frames["method"] == method) & (frames["video"] == "vid0"), metric] = np.nan
     frames.to_parquet(run / "frames.parquet")

@@ -33,9 +33,7 @@ class Coverage:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every planned video entered, so that the figure is over the same people as its
-        neighbours.
-        """
+        """Whether every planned video entered, so that neighbours are over the same people."""
         return self.n_videos >= self.n_planned
 
     @property
@@ -49,7 +47,7 @@ class Coverage:
         return self.is_whole and not self.is_few
 
     def __str__(self) -> str:
-        """ "1 of 2 videos"."""
+        """Such as "1 of 2 videos"."""
         return f"{self.n_videos} of {videos(self.n_planned)}"
 
 
@@ -76,7 +74,7 @@ def coverage(
 
 
 def videos(n: int) -> str:
-    """ "1 video", "4 videos"."""
+    """Such as "1 video" and "4 videos"."""
     return f"{n} video{'' if n == 1 else 's'}"
 
 
