@@ -85,10 +85,11 @@ def worst_cases(results: Results, page: Path, folder: str) -> list[Worst]:
         chosen = pd.concat([_over_videos(failed).head(SHOWN), _lowest(scored, judge).head(SHOWN)])
 
         copy = Copier(page, f"{folder}/m{number}")
+        told = zip(chosen.iterrows(), reasons.loc[chosen.index], strict=True)
         cases = [
             case
-            for rank, (at, row) in enumerate(chosen.iterrows())
-            if (case := _case(results, copy, rank, row, judge, reasons[at]))
+            for rank, ((_, row), reason) in enumerate(told)
+            if (case := _case(results, copy, rank, row, judge, reason))
         ]
         if cases:
             found.append(Worst(method_name(results, label), cases, len(failed), len(frames)))
