@@ -347,14 +347,17 @@ def runs_verify(run: Path) -> None:
 
 @thbench.command("compare")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--a", required=True, help="A method of the run.")
-@click.option("--b", required=True, help="Another.")
+@click.argument("a")
+@click.argument("b")
 def compare(run: Path, a: str, b: str) -> None:
-    """How method A differs from method B in RUN: paired by video, with intervals and corrected p-values."""
-    from protocols.runs_text import compare_text
-    from thbench.runs import Run
+    """How method A differs from method B in RUN: paired by video, with intervals and corrected
+    p-values.
 
-    click.echo(compare_text(Run.open(run), a, b))
+    For two runs: thbench report compare RUN_A RUN_B
+    """
+    from reports.compare_methods import compare_methods_text
+
+    click.echo(compare_methods_text(run, a, b))
 
 
 @thbench.command("mock-run")

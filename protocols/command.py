@@ -15,6 +15,7 @@ from protocols.cross import open_data
 from protocols.definition import load_definition, parse_stored
 from protocols.run import Outcome, RunOptions, locked, methods_from, run_protocol
 from protocols.score import metrics_of, score_run
+from protocols.summary_text import summary_text
 from protocols.timing import time_protocol
 from thbench.errors import ThbenchError
 from thbench.progress import track
@@ -63,7 +64,10 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
     folder = out or Path("runs") / definition.name
     run = time_protocol if definition.kind == "timing" else run_protocol
     outcome = run(definition, opened, folder, options, partial(track, quiet=quiet))
-    (_print_times if definition.kind == "timing" else _print_scores)(outcome.summary, folder)
+    if definition.kind == "timing":
+        _print_times(outcome.summary, folder)
+    else:
+        _print_scores(folder)
     _print_failures(outcome, folder)
     return not outcome.failed
 
@@ -73,9 +77,9 @@ def score_from_command_line(run: Path, metrics: Sequence[str], only: bool, devic
     """Scores a run again, with more metrics or only with these, and prints its table."""
     opened = Run.open(run)
     with locked(opened):
-        summary = score_run(opened, metrics_of(opened, metrics, only), chosen_device(device),
-                            _workers(workers, device), partial(track, quiet=quiet))
-    _print_scores(summary, run)
+        score_run(opened, metrics_of(opened, metrics, only), chosen_device(device),
+                  _workers(workers, device), partial(track, quiet=quiet))
+    _print_scores(run)
 
 
 def chosen_device(device: str) -> str:
@@ -111,16 +115,8 @@ def _print_times(timing: dict[str, Any], folder: Path) -> None:
     print(f"run: {folder}   table: thbench report latex {folder} --table 2")
 
 
-def _print_scores(summary: dict[str, Any], folder: Path) -> None:
-    for row in summary["rows"]:
-        cells = (f"{summary['metrics'][name]['label']} {cell['value']:.4g}"
-                 for name, cell in row["metrics"].items() if cell["value"] is not None)
-        print(f"{row['method']:14} T={row['T']:<3} {'  '.join(cells)}")
-    reasons = {f"{summary['metrics'][name]['label']}: not computed ({cell['reason']})"
-               for row in summary["rows"] for name, cell in row["metrics"].items()
-               if cell["reason"] and cell["n"] == 0 and cell["n_failed"] == 0}
-    for text in sorted(reasons):
-        print(text)
+def _print_scores(folder: Path) -> None:
+    print(summary_text(Run.open(folder)))
     print(f"run: {folder}   table: thbench report latex {folder}")
 
 

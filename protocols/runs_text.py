@@ -1,12 +1,13 @@
-"""Runs in words: which there are, what one holds, and how two of its methods differ."""
+"""Runs in words: which there are, and what one holds."""
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Any
 
+from protocols.definition import definition_names, load_definition
 from thbench.errors import ThbenchError
+from thbench.metrics.coverage import videos
 from thbench.runs import Run
 
 
@@ -60,44 +61,15 @@ def _cross_lines(info: dict[str, Any]) -> list[str]:
             f"{definition['holdout']} frames of each; ranked by {definition['rank_by'] or 'nothing'}"]
 
 
-def compare_text(run: Run, a: str, b: str) -> str:
-    """Every metric of two methods side by side: paired difference, 95 % interval by video, Holm-corrected p."""
-    summary = run.summary()
-    for name in (a, b):
-        _check_method(name, run)
-    lines = [f"{a} - {b}, paired by video; p after Holm's correction over all differences of the metric"]
-    for entry in summary["differences"]:
-        if {entry["a"], entry["b"]} != {a, b}:
-            continue
-        metric, sign = summary["metrics"][entry["metric"]], 1 if entry["a"] == a else -1
-        what = f"T={entry['T']:<3} {metric['label']:12}"
-        if entry["difference"] is None:
-            lines.append(f"{what} no difference: {entry['reason'] or 'not computed'}")
-            continue
-        low, high = sorted(sign * end for end in entry["ci95"]) if entry["ci95"] else (None, None)
-        interval = f"[{low:+.4g}, {high:+.4g}]" if low is not None else "[one video: no interval]"
-        p = f"p = {entry['p_holm']:.3g}" if entry["p_holm"] is not None else "p unknown"
-        lines.append(f"{what} {sign * entry['difference']:+.4g} {interval}  {p}  {_verdict(entry, metric, sign, a, b)}")
-    if len(lines) == 1:
-        lines.append("no metric was computed for both")
-    return "\n".join(lines)
-
-
-def _verdict(entry: dict[str, Any], metric: dict[str, Any], sign: int, a: str, b: str) -> str:
-    if entry["p_holm"] is None or entry["p_holm"] >= 0.05:
-        return "within noise"
-    return f"{a if (sign * entry['difference'] > 0) == metric['higher_is_better'] else b} is better"
-
-
-def _check_method(name: str, run: Run) -> None:
-    methods = run.info()["methods"]
-    if name not in methods:
-        near = difflib.get_close_matches(name, methods, n=1)
-        raise ThbenchError(f"{run.path} has no method {name!r}: " + (f"did you mean {near[0]!r}?" if near
-                                                                     else f"it has {', '.join(methods)}"))
-
-
 def _line(path: Path, info: dict[str, Any]) -> str:
-    partial = ", partial" if info["partial"] else ""
+    partial = f", {_partial(info)}" if info["partial"] else ""
     return (f"{path}: {info['protocol']['name']} on {info['dataset']['name']}, {len(info['split']['videos'])} videos, "
             f"T = {info['T']}, {', '.join(info['methods'])}; {info['status']}{partial}")
+
+
+def _partial(info: dict[str, Any]) -> str:
+    """Why a run is called partial: "partial (2 of the protocol's 50 videos)"."""
+    name, n = info["protocol"]["name"], len(info["split"]["videos"])
+    if name in definition_names():
+        return f"partial ({n} of the protocol's {videos(load_definition(name).videos)})"
+    return f"partial ({videos(n)}, fewer than the protocol asks for)"

@@ -11,16 +11,30 @@ from typing import Any
 import numpy as np
 
 from reports.latex import to_latex
+from reports.ranges import clipped, range_of_difference
 from reports.results import Metric, Results, Score
-from reports.table import Block, Cell, Column, Group, Row, TableSpec, ranked
+from reports.table import (
+    LEVEL,
+    NO_BOLD,
+    Block,
+    Cell,
+    Column,
+    Group,
+    Row,
+    TableSpec,
+    interval_cell,
+    ranked,
+)
 from reports.tables import DECIMALS
 from reports.writers import to_json, to_markdown
+from thbench.metrics.coverage import Coverage
 from thbench.metrics.statistics import Difference, difference_from_zero, holm, video_mean
 
 FRAME_KEY = ["person", "video", "position"]
 COMPARED = ("protocol", "dataset", "T", "methods", "metrics", "split", "status", "partial", "seeds", "versions",
             "hardware", "git_commit")
 FORMATS = ("markdown", "json", "latex")
+BOLD = "Bold: told from chance at 5 %, after Holm's correction over the differences of the metric."
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,12 @@ class Change:
 
 @dataclass(frozen=True)
 class ScoreChange:
-    """B minus A for one metric, method and T; paired says whether difference and interval are from the same frames."""
+    """B minus A for one metric, method and T; paired says whether difference and interval are from
+    the same frames.
+
+    coverage_a and coverage_b: over how many of its planned videos each run's score is. ci95 lies
+    inside the range that a difference can take.
+    """
 
     metric: str
     method: str
@@ -45,6 +64,19 @@ class ScoreChange:
     ci95: tuple[float, float] | None
     p: float | None
     paired: bool
+    coverage_a: Coverage
+    coverage_b: Coverage
+
+    @property
+    def coverage(self) -> Coverage:
+        """Of the side that lost more videos, or has fewer."""
+        sides = self.coverage_a, self.coverage_b
+        return min(sides, key=lambda side: (side.is_whole, side.n_videos))
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the difference is told from chance, over enough and all of the videos."""
+        return self.coverage.may_rank and self.p is not None and self.p < LEVEL
 
 
 def compare_text(path_a: Path, path_b: Path, format: str = "markdown") -> str:
@@ -99,16 +131,21 @@ def _score_change(a: Results, b: Results, metric: Metric, method: str, T: int, f
                   second: Score) -> ScoreChange | None:
     if first.value is None or second.value is None:
         return None
+    covered_a, covered_b = first.coverage or Coverage(0, 0), second.coverage or Coverage(0, 0)
+    difference, interval, p = second.value - first.value, None, None
     paired = _paired(a, b, metric, method, T)
+
     if paired is not None:
-        known = bool(np.isfinite(paired.p))
-        return ScoreChange(metric.name, method, T, first.value, second.value, paired.difference,
-                           paired.ci95 if known else None, paired.p if known else None, True)
-    difference, interval = second.value - first.value, None
-    if first.se is not None and second.se is not None:
+        difference = paired.difference
+        interval, p = (paired.ci95, paired.p) if np.isfinite(paired.p) else (None, None)
+    elif first.se is not None and second.se is not None:
         width = 1.96 * float(np.hypot(first.se, second.se))
         interval = (difference - width, difference + width)
-    return ScoreChange(metric.name, method, T, first.value, second.value, difference, interval, None, False)
+
+    if interval is not None:
+        interval = clipped(interval, range_of_difference(metric.name))
+    return ScoreChange(metric.name, method, T, first.value, second.value, difference, interval, p,
+                       paired is not None, covered_a, covered_b)
 
 
 def _paired(a: Results, b: Results, metric: Metric, method: str, T: int) -> Difference | None:
@@ -135,17 +172,28 @@ def _table(a: Results, b: Results, scores: list[ScoreChange]) -> TableSpec:
     digits = max((DECIMALS.get(change.metric, 2) for change in scores), default=2) + 1
     columns = (Column("a", "A", None, digits), Column("b", "B", None, digits),
                Column("difference", "B - A", None, digits), Column("p", "p (Holm)", None, 3))
+    notes = [BOLD] if any(change.is_significant for change in scores) else []
+    notes += [NO_BOLD] if any(change.coverage.is_few for change in scores) else []
     return TableSpec(f"From A ({a.path.name}) to B ({b.path.name}); ± is the half-width of the 95 % interval",
-                     "tab:compare", "Method (T)", columns, tuple(blocks), (), "", True)
+                     "tab:compare", "Method (T)", columns, tuple(blocks), tuple(notes), "", True)
 
 
 def _row(change: ScoreChange, metric: Metric) -> Row:
-    width = None if change.ci95 is None else (change.ci95[1] - change.ci95[0]) / 2
     notes = () if change.paired else (f"{metric.label} is not paired: the interval treats the runs as independent.",)
-    significant = change.p is not None and change.p < 0.05
-    cells = {"a": Cell(change.a), "b": Cell(change.b),
-             "difference": Cell(change.difference, width, notes=notes, best=significant), "p": Cell(change.p)}
+    difference = Cell(
+        change.difference, notes=notes, best=change.is_significant, coverage=change.coverage
+    )
+    cells = {
+        "a": Cell(change.a, notes=_lost(metric, change.coverage_a), coverage=change.coverage_a),
+        "b": Cell(change.b, notes=_lost(metric, change.coverage_b), coverage=change.coverage_b),
+        "difference": interval_cell(difference, change.ci95),
+        "p": Cell(change.p),
+    }
     return Row(change.method, cells, change.T)
+
+
+def _lost(metric: Metric, covered: Coverage) -> tuple[str, ...]:
+    return () if covered.is_whole else (f"{metric.label} over {covered} only.",)
 
 
 def _brief(value: Any) -> str:

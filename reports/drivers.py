@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -27,11 +29,54 @@ def drivers_text(path: Path, by: str = "", top: int | None = None, format: Forma
     return _csv(chosen) if format == "csv" else _text(chosen, results.metrics[ranked.attrs["metric"]].label)
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """The drivers of one source at one T, by method, the best first."""
+
+    source: str
+    T: int
+    metric: str
+    by_method: Mapping[str, Sequence[RankedDriver]]
+
+
+@dataclass(frozen=True)
+class RankedDriver:
+    """A driving video: n of the n_frames that it drove have a score; value is None for n = 0."""
+
+    driver: str
+    value: float | None
+    n: int
+    n_frames: int
+
+
+def rankings(results: Results, top: int) -> list[Ranking]:
+    """The `top` drivers of every source at the largest T; empty where nothing ranks them."""
+    metric = results.info["protocol"]["definition"].get("rank_by", "")
+    if not results.is_cross or metric not in _per_frame(results):
+        return []
+    ranked = rank_drivers(results, metric)
+    ranked = ranked[(ranked["T"] == results.shots[-1]) & (ranked["rank"] <= top)]
+
+    found = []
+    for source, table in ranked.groupby("source", sort=False):
+        by_method = {str(method): [_ranked_driver(row) for _, row in mine.iterrows()]
+                     for method, mine in table.groupby("method", sort=False)}
+        found.append(Ranking(str(source), results.shots[-1], metric, by_method))
+    return found
+
+
+def _ranked_driver(row: pd.Series[Any]) -> RankedDriver:
+    value = None if pd.isna(row["value"]) else float(row["value"])
+    return RankedDriver(row["driver"], value, int(row["n"]), int(row["n_frames"]))
+
+
 def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
     """One row per (method, T, source, driver): the mean over the driver's frames, and its rank among the source's.
 
-    by: a per-frame metric, by default the one that the protocol names; failures count by its policy. Columns method,
-    T, source, driver, value, n (frames that count), rank from 1. Failed units are left out.
+    by: a per-frame metric, by default the one that the protocol names; failures count by its
+    policy. Columns method, T, source, driver, value, n (frames that count), n_frames (that it
+    drove), rank from 1. Drivers with frames that do not count come after all others; failed units
+    are left out.
     """
     if not results.is_cross:
         raise ThbenchError(f"{results.path} is a {results.info['protocol']['kind']} run; drivers belong to protocols "
@@ -49,11 +94,17 @@ def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
     table = frames[frames["error"] == ""].assign(source=frames["person"] + "/" + frames["video"])
     if results.metrics[metric].policy == "score-zero":
         table = table.assign(**{metric: table[metric].fillna(0)})
-    means = table.groupby(["method", "T", "source", "driver"], sort=False)[metric].agg(["mean", "count"]).reset_index()
-    means = means.rename(columns={"mean": "value", "count": "n"})
-    means["rank"] = means.groupby(["method", "T", "source"], sort=False)["value"].rank(
-        method="first", ascending=not results.metrics[metric].higher_is_better, na_option="bottom").astype(int)
-    means = means.sort_values(["method", "T", "source", "rank"], kind="stable").reset_index(drop=True)
+    by_driver = table.groupby(["method", "T", "source", "driver"], sort=False)[metric]
+    means = by_driver.agg(value="mean", n="count", n_frames="size").reset_index()
+
+    # One that lost frames is judged by those that went well, so it comes after all others.
+    sign = -1 if results.metrics[metric].higher_is_better else 1
+    means = means.assign(lost=means["n"] < means["n_frames"], cost=sign * means["value"])
+    means = means.sort_values(
+        ["method", "T", "source", "lost", "cost"], kind="stable", ignore_index=True
+    )
+    means["rank"] = means.groupby(["method", "T", "source"], sort=False).cumcount() + 1
+    means = means.drop(columns=["lost", "cost"])
     means.attrs["metric"] = metric
     return means
 
@@ -67,9 +118,17 @@ def _text(ranked: pd.DataFrame, label: str) -> str:
     lines = []
     for (method, T, source), group in ranked.groupby(["method", "T", "source"], sort=False):
         lines.append(f"{source}, {method}, T = {T}: drivers by {label}")
-        lines += [f"  {row['rank']:>3}  {row['value']:.3f}  {row['driver']} ({row['n']} frames)"
+        lines += [f"  {row['rank']:>3}  {row['value']:.3f}  {row['driver']} ({_frames_text(row)})"
                   for _, row in group.iterrows()]
     return "\n".join(lines) + "\n"
+
+
+def _frames_text(row: pd.Series[Any]) -> str:
+    return (
+        f"{row['n']} frames"
+        if row["n"] == row["n_frames"]
+        else f"{row['n']} of {row['n_frames']} frames"
+    )
 
 
 def _csv(ranked: pd.DataFrame) -> str:

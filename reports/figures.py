@@ -154,7 +154,9 @@ def _pick_by_score(results: Results, rule: Rule, judge: str, T: int) -> list[Fra
         raise ThbenchError(f"{judge} has no {metric} at T = {T} in {results.path}; choose another --judge or --metric")
     better_first = scored.sort_values([metric, "person", "video", "position"], kind="stable",
                                       ascending=[not results.metrics[metric].higher_is_better, True, True, True])
-    ordered = better_first.iloc[::-1] if rule.pick == "worst" else better_first
+    ordered = better_first
+    if rule.pick == "worst":   # nothing is worse than a frame that has no score
+        ordered = pd.concat([_without_score(frames, judge, T, metric), better_first.iloc[::-1]])
     if rule.pick == "median":
         middle = [group.iloc[(len(group) - 1) // 2] for _, group in better_first.groupby("person", sort=False)]
         candidates = pd.DataFrame(middle)
@@ -162,6 +164,11 @@ def _pick_by_score(results: Results, rule: Rule, judge: str, T: int) -> list[Fra
         ordered = candidates.iloc[np.argsort(distance.to_numpy(), kind="stable")]
     first = ordered.drop_duplicates("person").head(rule.rows)
     return [Frame(f"{row['person']}/{row['video']}", int(row["position"])) for _, row in first.iterrows()]
+
+
+def _without_score(frames: pd.DataFrame, judge: str, T: int, metric: str) -> pd.DataFrame:
+    mine = frames[(frames["method"] == judge) & (frames["T"] == T)]
+    return mine[mine[metric].isna()].sort_values(["person", "video", "position"], kind="stable")
 
 
 def _metric(results: Results, rule: Rule) -> str:
@@ -173,8 +180,13 @@ def _caption(results: Results, kind: Kind, rule: Rule, judge: str, T: int, frame
         how = f"{people(len(frames))} and one hold-out frame of each drawn at random (seed {rule.seed})"
     else:
         label = results.metrics[_metric(results, rule)].label
+        order = {
+            "median": "nearest to the median",
+            "best": "best first",
+            "worst": "worst first, and before all those that failed and have no score",
+        }[rule.pick]
         how = (f"per person the frame with the {rule.pick} {label} of {judge} at T = {T}; "
-               f"{people(len(frames))}, {'nearest to the median' if rule.pick == 'median' else rule.pick + ' first'}")
+               f"{people(len(frames))}, {order}")
     warning = f" {results.warning().capitalize()}." if results.warning() else ""
     which = ", ".join(f"{frame.video} #{frame.index}" for frame in frames)
     return (f"{WHAT[kind]} on {results.dataset}, people unseen in training. Source: the first of the T shots. "

@@ -14,17 +14,19 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from reports.drivers import Ranking, drivers_text, rankings
 from reports.figures import Rule, people
 from reports.latex import to_latex
-from reports.media import Clip, Comparison, WorstCase, clips, comparisons, failures, has_pictures, worst_cases
+from reports.media import Clip, Comparison, clips, comparisons, failures, has_pictures
 from reports.plots import Plot, plots
 from reports.published import display_name
 from reports.results import Results, Time, open_all
 from reports.svg import inline_svg
-from reports.table import Cell, TableSpec, footnotes, ranked
+from reports.table import Cell, TableSpec, footnotes, ranked, without_empty_columns
 from reports.tables import table1
 from reports.time_table import table2
-from reports.writers import WRITERS, show
+from reports.worst import Worst, judge_of, worst_cases
+from reports.writers import WRITERS, show, show_interval
 from thbench.errors import ThbenchError
 from thbench.files import atomic_folder
 from thbench.runs import REAL, Unit
@@ -32,6 +34,7 @@ from thbench.runs import REAL, Unit
 TEMPLATES = Path(__file__).parent / "templates"
 DOWNLOADS = {"latex": "tex", "markdown": "md", "csv": "csv", "json": "json"}
 MARKER = "thbench-report"
+TOP_DRIVERS = 5  # shown of each head; all of them are in the table to download
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,10 @@ class _RunPart:
     rule: str
     clips: Sequence[Clip]
     judge: str
-    worst: Mapping[str, Sequence[WorstCase]]
+    worst: Sequence[Worst]
     failures: Sequence[tuple[Unit, str]]
     times: Sequence[Time]
+    rankings: Sequence[Ranking]
 
 
 def write_report(paths: Sequence[Path], output: Path, *, with_paper: bool = False,
@@ -109,7 +113,7 @@ def _write_table(page: Path, name: str, table: TableSpec) -> dict[str, str]:
 
 def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: Rule) -> _RunPart:
     names = {label: display_name(label, method["spec"]) for label, method in run.methods.items()}
-    judge, worst = "", dict[str, list[WorstCase]]()
+    judge, worst = "", list[Worst]()
     compared, animated = list[Comparison](), list[Clip]()
     drawn = dict[str, list[tuple[Plot, Markup]]]()
     for plot in plots(run, (), times) if run.is_scored else ():
@@ -117,24 +121,34 @@ def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: R
     if has_pictures(run):
         compared = comparisons(run, page, f"media/{key}/compare", rule)
         animated = clips(run, page, f"media/{key}/clips", run.videos[0])
-        judge, worst = worst_cases(run, page, f"media/{key}/worst") if run.is_scored else ("", {})
+    if has_pictures(run) and run.is_scored:
+        judge = run.metrics[name].label if (name := judge_of(run)) else ""
+        worst = worst_cases(run, page, f"media/{key}/worst")
     told = f"{people(len(compared))} and one hold-out frame of each, drawn at random (seed {rule.seed})"
+    ranked = rankings(run, TOP_DRIVERS) if run.is_scored else []
+    if ranked:
+        (page / "tables").mkdir(exist_ok=True)
+        (page / "tables" / f"{key}-drivers.csv").write_text(
+            drivers_text(run.path, format="csv"), encoding="utf-8"
+        )
     return _RunPart(key, run, names, run.warning(), drawn, compared, told, animated, judge, worst, failures(run),
-                    run.times)
+                    run.times, ranked)
 
 
 def _render(parts: Sequence[_RunPart], tables: Mapping[str, TableSpec],
             downloads: Mapping[str, Mapping[str, str]], films: Sequence[tuple[str, str]]) -> str:
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
+    shown = {name: without_empty_columns(table) for name, table in tables.items()}
     environment.filters["cell_text"] = _cell_text
+    environment.filters["interval_text"] = show_interval
     environment.filters["pretty_json"] = lambda value: json.dumps(value, indent=1, ensure_ascii=False, default=str)
     css, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     policy = (f"default-src 'none'; img-src 'self' file:; media-src 'self' file:; style-src {_hash(css)}; "
               f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'")
     return environment.get_template("report.html").render(
-        parts=parts, tables=tables, films=films, downloads=downloads,
-        marks={name: footnotes(t) for name, t in tables.items()},
+        parts=parts, tables=shown, films=films, downloads=downloads,
+        marks={name: footnotes(table) for name, table in shown.items()},
         css=Markup(css), script=Markup(script), policy=policy, real=REAL, empty=Cell())
 
 

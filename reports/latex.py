@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
+from reports.latin import in_latin
 from reports.table import Block, Cell, Column, Group, Row, TableSpec, footnotes
 
 MAX_ROWS = 40  # rows that fit on one page with caption and notes
@@ -49,7 +50,7 @@ def to_latex(table: TableSpec, *, standalone: bool = False) -> str:
 def escape(text: str) -> str:
     """Any text as LaTeX that prints it.
 
-    Characters that LaTeX's default fonts lack are printed as their code point, U+65B9.
+    Characters that LaTeX's default fonts lack are printed in Latin letters: "方法" becomes "FangFa".
     """
     escaped = "".join(_character(c) for c in unicodedata.normalize("NFC", " ".join(text.split())))
     return re.sub("-(?=-)", "-{}", escaped)
@@ -64,7 +65,9 @@ def _character(c: str) -> str:
         return rf"$\{_GREEK[c]}$"
     decomposed = unicodedata.normalize("NFD", c)
     accented = len(decomposed) == 2 and decomposed[0].isascii() and decomposed[1] in _ACCENTS
-    return c if accented or c in "ßæøåœÆØÅŒçÇłŁ" else f"U+{ord(c):04X}"
+    if accented or c in "ßæøåœÆØÅŒçÇłŁ":
+        return c
+    return "".join(_SPECIAL.get(letter, letter) for letter in in_latin(c))
 
 
 def _float(table: TableSpec, marks: Mapping[str, str], number: int, n_pages: int) -> str:
@@ -114,13 +117,25 @@ def _cell(cell: Cell, column: Column, table: TableSpec, marks: Mapping[str, str]
     if cell.value is None:
         text = "--"
     else:
-        value = column.show(cell.value)
-        text = value if not value.startswith("-") else f"$-${value[1:]}"
+        text = _signed(column.show(cell.value))
         text = rf"\textbf{{{text}}}" if cell.best else text
-        if table.show_intervals and cell.half_width is not None:
-            text += rf" $\pm$ {column.show(cell.half_width)}"
+        text = f"({text})" if cell.is_partial else text
+        text += f" {_interval(cell, column)}" if table.show_intervals and cell.ends else ""
     mark = _superscript(cell.notes, marks)
     return text + (rf"\rlap{{{mark}}}" if mark else "")
+
+
+def _signed(number: str) -> str:
+    """A number with a minus sign instead of a hyphen."""
+    return f"$-${number[1:]}" if number.startswith("-") else number
+
+
+def _interval(cell: Cell, column: Column) -> str:
+    star = "{*}" if cell.is_rough else ""
+    if cell.half_width is not None:
+        return rf"$\pm$ {column.show(cell.half_width)}{star}"
+    low, high = cell.ends or (0.0, 0.0)
+    return f"{{[}}{_signed(column.show(low))}, {_signed(column.show(high))}{{]}}{star}"
 
 
 def _superscript(notes: tuple[str, ...], marks: Mapping[str, str]) -> str:

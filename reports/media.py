@@ -1,4 +1,4 @@
-"""The pictures of the HTML report: frames to compare, short clips, and the worst cases of each method."""
+"""The pictures of the HTML report: frames to compare and short clips."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from reports.figures import Frame, Rule, pick_frames
+from reports.figures import Rule, pick_frames
 from reports.pictures import files_of, generated, load
 from reports.published import display_name
 from reports.results import Results
@@ -17,8 +17,6 @@ from reports.sections import in_paper_order
 from thbench.runs import Unit
 
 FRAME_MS = 160  # hold-out frames are spread over the video, so a clip shows poses, not motion
-WORST = 4
-JUDGES = ("csim", "csim-dlib", "csim-heads", "ssim")  # the first one measured orders the worst cases
 
 
 @dataclass(frozen=True)
@@ -54,29 +52,24 @@ class Clip:
     n_frames: int
 
 
-@dataclass(frozen=True)
-class WorstCase:
-    """A frame on which a method did badly."""
-
-    T: int
-    video: str
-    index: int
-    value: str
-    real: str
-    file: str
-
-
 def comparisons(results: Results, page: Path, folder: str, rule: Rule) -> list[Comparison]:
     """Copies the frames that the rule picks into `page`/`folder`; paths are relative to `page`."""
     found = []
     for number, frame in enumerate(pick_frames(results, rule, rule.judge or in_paper_order(results)[-1],
                                                results.shots[-1])):
-        copy = _Copier(page, f"{folder}/{number}")
-        shown = [_shown(results, Unit(label, T, frame.video), frame, copy, f"m{index}-T{T}.png")
-                 for T in results.shots for index, label in enumerate(in_paper_order(results))]
+        copy = Copier(page, f"{folder}/{number}")
+        shown = [
+            copy_generated(
+                results, Unit(label, T, frame.video), frame.index, copy, f"m{index}-T{T}.png"
+            )
+            for T in results.shots
+            for index, label in enumerate(in_paper_order(results))
+        ]
         person, _, video = frame.video.partition("/")
-        source = copy(files_of(results.run.shots_folder(frame.video)).get(0), "source.png")
-        real = copy(files_of(results.run.real_folder(frame.video)).get(frame.index), "real.png")
+        source = copy(files_of(results, results.run.shots_folder(frame.video)).get(0), "source.png")
+        real = copy(
+            files_of(results, results.run.real_folder(frame.video)).get(frame.index), "real.png"
+        )
         if source and real:  # an unfinished run may lack them
             found.append(Comparison(person, video, source, real, shown))
     return found
@@ -86,12 +79,12 @@ def clips(results: Results, page: Path, folder: str, video: str) -> list[Clip]:
     """One animated WebP per method at its largest T: true frames (or the driver's) left, the method right."""
     made = []
     T = results.shots[-1]
-    real = files_of(results.run.real_folder(video))
+    real = files_of(results, results.run.real_folder(video))
     if results.is_cross:   # its drivers follow each other: the first one's frames
         drivers = results.drivers(video)
         real = {i: file for i, file in real.items() if drivers[i] == drivers[0]}
     for index, label in enumerate(in_paper_order(results)):
-        ours = files_of(results.run.unit_folder(Unit(label, T, video)))
+        ours = files_of(results, results.run.unit_folder(Unit(label, T, video)))
         pairs = [_side_by_side(load(real[i]), load(ours[i])) for i in real if i in ours]
         if not pairs:
             continue
@@ -100,29 +93,8 @@ def clips(results: Results, page: Path, folder: str, video: str) -> list[Clip]:
         pairs[0].save(page / still)
         pairs[0].save(page / animation, format="WEBP", save_all=True, append_images=pairs[1:], duration=FRAME_MS,
                       loop=0, quality=85)
-        made.append(Clip(_name(results, label), T, video, still, animation, len(pairs)))
+        made.append(Clip(method_name(results, label), T, video, still, animation, len(pairs)))
     return made
-
-
-def worst_cases(results: Results, page: Path, folder: str) -> tuple[str, dict[str, list[WorstCase]]]:
-    """The label of the metric that judged, and by method, at the largest T, the frames that it scored worst."""
-    metric = next((name for name in JUDGES if name in results.metrics and name in results.frames.columns
-                   and results.frames[name].notna().any()), None)
-    if metric is None:
-        return "", {}
-    T, found = results.shots[-1], dict[str, list[WorstCase]]()
-    for index, label in enumerate(in_paper_order(results)):
-        frames = results.frames[(results.frames["method"] == label) & (results.frames["T"] == T)]
-        for rank, (_, row) in enumerate(frames.dropna(subset=[metric]).sort_values(metric).head(WORST).iterrows()):
-            frame = Frame(f"{row['person']}/{row['video']}", int(row["position"]))
-            copy = _Copier(page, folder)
-            shown = _shown(results, Unit(label, T, frame.video), frame, copy, f"m{index}-{rank}.png")
-            real = copy(files_of(results.run.real_folder(frame.video)).get(frame.index), f"m{index}-{rank}-real.png")
-            if shown.file and real:
-                value = f"{row[metric]:.3f}"
-                case = WorstCase(T, frame.video, frame.index, value, real, shown.file)
-                found.setdefault(shown.method, []).append(case)
-    return results.metrics[metric].label, found
 
 
 def failures(results: Results) -> list[tuple[Unit, str]]:
@@ -133,12 +105,12 @@ def failures(results: Results) -> list[tuple[Unit, str]]:
 
 def has_pictures(results: Results) -> bool:
     """Whether the run holds the pictures of its first video (a run can be made without, or be unfinished)."""
-    return bool(results.videos) and all(files_of(folder) for folder in (
+    return bool(results.videos) and all(files_of(results, folder) for folder in (
         results.run.real_folder(results.videos[0]), results.run.shots_folder(results.videos[0])))
 
 
 @dataclass(frozen=True)
-class _Copier:
+class Copier:
     """Copies pictures into one folder of the page, byte for byte."""
 
     page: Path
@@ -152,15 +124,17 @@ class _Copier:
         return f"{self.folder}/{name}"
 
 
-def _shown(results: Results, unit: Unit, frame: Frame, copy: _Copier, name: str) -> Shown:
-    label = _name(results, unit.method)
-    picture = generated(results, unit, frame.index)
+def copy_generated(results: Results, unit: Unit, index: int, copy: Copier, name: str) -> Shown:
+    """Copies the picture that a unit made of a hold-out frame, where there is one."""
+    label = method_name(results, unit.method)
+    picture = generated(results, unit, index)
     if isinstance(picture, str):
         return Shown(label, unit.T, missing=picture)
-    return Shown(label, unit.T, copy(files_of(results.run.unit_folder(unit))[frame.index], name))
+    return Shown(label, unit.T, copy(files_of(results, results.run.unit_folder(unit))[index], name))
 
 
-def _name(results: Results, label: str) -> str:
+def method_name(results: Results, label: str) -> str:
+    """The name that the page prints for a method label."""
     return display_name(label, results.methods[label]["spec"])
 
 

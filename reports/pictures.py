@@ -11,25 +11,46 @@ from thbench.errors import ThbenchError
 from thbench.runs import Unit
 
 
-def files_of(folder: Path) -> dict[int, Path]:
-    """Index -> PNG file of one of the run's image folders, ascending; empty when the folder is not there."""
+def files_of(results: Results, folder: Path) -> dict[int, Path]:
+    """Index -> PNG file of one of the run's image folders, ascending; empty when the folder is not
+    there.
+
+    Links are not followed: what stands in a report may be shown to anyone, and a run from elsewhere
+    could link to a private file. Raises `ThbenchError` for a picture that is a link, or lies
+    outside of the run through one.
+    """
     files = {int(file.stem): file for file in folder.glob("*.png") if file.stem.isdecimal()}
+    linked = [file for file in files.values() if file.is_symlink()]
+    if files and not folder.resolve().is_relative_to(results.path.resolve()):
+        linked = [folder]
+    if linked:
+        raise ThbenchError(
+            f"{linked[0]} is reached through a link, and reports follow no links in a run; put the "
+            "file itself there"
+        )
     return dict(sorted(files.items()))
 
 
 def source(results: Results, video: str) -> Image.Image:
     """The first shot, which belongs to the T shots for every T."""
-    return _need(results, files_of(results.run.shots_folder(video)), 0, f"shots of {video}")
+    return _need(
+        results, files_of(results, results.run.shots_folder(video)), 0, f"shots of {video}"
+    )
 
 
 def real(results: Results, video: str, index: int) -> Image.Image:
     """A hold-out frame."""
-    return _need(results, files_of(results.run.real_folder(video)), index, f"hold-out frames of {video}")
+    return _need(
+        results,
+        files_of(results, results.run.real_folder(video)),
+        index,
+        f"hold-out frames of {video}",
+    )
 
 
 def generated(results: Results, unit: Unit, index: int) -> Image.Image | str:
     """A generated frame, or why there is none ("failed", "not done")."""
-    files = files_of(results.run.unit_folder(unit))
+    files = files_of(results, results.run.unit_folder(unit))
     if index in files:
         return load(files[index])
     result = results.run.read_unit(unit)

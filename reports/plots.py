@@ -10,14 +10,16 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from reports.published import display_name
-from reports.results import Metric, Results, Score, Time, known_metric
+from reports.ranges import range_of
+from reports.results import USER, Difference, Metric, Results, Score, Time, known_metric
 from reports.sections import in_paper_order
 from reports.style import GREY, STYLE, drawable, look, new_figure, rendered
-from reports.tables import USER
 from thbench.files import atomic_path
+from thbench.metrics.coverage import FEW_VIDEOS, videos
 from thbench.runs import slug
 
 FORMATS = ("png", "pdf", "svg")
@@ -82,9 +84,11 @@ def score_by_shots(results: Results, metric: Metric) -> Plot:
     floor = results.floor.scores.get(metric.name, Score()).value if results.floor else None
     if floor is not None:
         axes.axhline(floor, color=GREY, linestyle=(0, (1, 2)), label="real vs real")
+    _keep_in_range(axes, metric)
     _legend(figure, axes)
     return Plot(f"by-shots-{slug(metric.name)}", metric.label, f"{metric.label} by number of shots",
-                f"{metric.label} of each method against T, with 95 % intervals over videos.", figure)
+                f"{metric.label} of each method against T, with 95 % intervals over "
+                f"videos.{_marks(results, metric)}", figure)
 
 
 def score_by_time(results: Results, metric: Metric, times: Sequence[Time]) -> Plot | None:
@@ -105,10 +109,16 @@ def score_by_time(results: Results, metric: Metric, times: Sequence[Time]) -> Pl
     axes.xaxis.set_minor_formatter("")
     axes.margins(x=0.12)
     axes.set(xlabel="few-shot learning, s (log)", ylabel=_axis(metric))
+    _keep_in_range(axes, metric)
     _legend(figure, axes)
-    return Plot(f"by-time-{slug(metric.name)}", metric.label, f"{metric.label} against few-shot learning time",
-                f"{metric.label} of each method against the median seconds of few-shot learning, one point per T.",
-                figure)
+    return Plot(
+        f"by-time-{slug(metric.name)}",
+        metric.label,
+        f"{metric.label} against few-shot learning time",
+        f"{metric.label} of each method against the median seconds of few-shot learning, one point "
+        f"per T.{_marks(results, metric)}",
+        figure,
+    )
 
 
 def spread_over_videos(results: Results, metric: Metric) -> Plot | None:
@@ -137,7 +147,7 @@ def spread_over_videos(results: Results, metric: Metric) -> Plot | None:
 def paired_differences(results: Results, metric: Metric) -> Plot | None:
     """Forest plot of every method minus the last one (ours, if it is there), paired by video; None without any."""
     *others, reference = in_paper_order(results)
-    found = {(d.T, label): (d.value if d.a == label else -d.value, d) for d in results.differences for label in others
+    found = {(d.T, label): d.seen_from(label) for d in results.differences for label in others
              if d.metric == metric.name and {d.a, d.b} == {label, reference}}
     if not found:
         return None
@@ -149,11 +159,7 @@ def paired_differences(results: Results, metric: Metric) -> Plot | None:
         for index, label in enumerate(others):
             if (T, label) not in found:
                 continue
-            value, d = found[T, label]
-            width = 0.0 if d.ci95 is None else (d.ci95[1] - d.ci95[0]) / 2
-            clear = d.p_holm is not None and d.p_holm < 0.05
-            panel.errorbar([value], [index], xerr=[width], capsize=3, marker="o", color=look(0)["color"],
-                           markerfacecolor=look(0)["color"] if clear else "white")
+            _draw_difference(panel, index, found[T, label])
         panel.set(title=f"T = {T}", xlabel=f"difference in {drawable(metric.label)}")
     panels[0].set_yticks(range(len(others)), [_name(results, label) for label in others])
     panels[0].set_ylim(len(others) - 0.5, -0.5)
@@ -161,7 +167,7 @@ def paired_differences(results: Results, metric: Metric) -> Plot | None:
     better = {True: "right of 0: better than it", False: "left of 0: better than it", None: ""}[metric.higher_is_better]
     return Plot(f"differences-{slug(metric.name)}", metric.label, f"{metric.label}: difference from {name}",
                 f"Each method minus {name}, paired by video, 95 % intervals; {better}. Filled: significant after "
-                "Holm's correction.", figure)
+                f"Holm's correction, over enough and all videos.{_rough(results)}", figure)
 
 
 def metric_agreement(results: Results) -> Plot | None:
@@ -206,7 +212,10 @@ def _oriented_scores(results: Results) -> pd.DataFrame:
 
 
 def _oriented(score: Score, metric: Metric) -> float:
-    return float("nan") if score.value is None else score.value if metric.higher_is_better else -score.value
+    """NaN where there is no value, or one that is not over all videos and so has no rank."""
+    if score.value is None or score.coverage is None or not score.coverage.is_whole:
+        return float("nan")
+    return score.value if metric.higher_is_better else -score.value
 
 
 def _scores(results: Results, label: str, metric: Metric) -> dict[int, Score]:
@@ -220,7 +229,59 @@ def _draw_scores(axes: Axes, x: Sequence[float], scores: Sequence[Score], name: 
     values = np.array([score.value for score in scores], dtype=float)
     ends = np.array([score.ci95 or (score.value, score.value) for score in scores], dtype=float).reshape(-1, 2)
     errors = np.clip([values - ends[:, 0], ends[:, 1] - values], 0, None)
-    axes.errorbar(x, values, yerr=errors, capsize=2, label=name, **look(index))
+    drawn = axes.errorbar(x, values, yerr=errors, capsize=2, label=name, **look(index))
+    if any(score.coverage is not None and score.coverage.is_few for score in scores):
+        _dot(drawn)
+
+    partial = [number for number, score in enumerate(scores)
+               if score.coverage is not None and not score.coverage.is_whole]
+    style = {**look(index), "linestyle": ""}
+    axes.plot([x[number] for number in partial], values[partial], markerfacecolor="white", **style)
+
+
+def _draw_difference(axes: Axes, place: int, difference: Difference) -> None:
+    colour, value = look(0)["color"], difference.value
+    low, high = difference.ci95 or (value, value)
+    drawn = axes.errorbar(
+        [value],
+        [place],
+        xerr=[[value - low], [high - value]],
+        capsize=3,
+        marker="o",
+        color=colour,
+        markerfacecolor=colour if difference.is_significant else "white",
+    )
+    if difference.coverage.is_few:
+        _dot(drawn)
+
+
+def _dot(drawn: ErrorbarContainer) -> None:
+    """Dots the intervals, which rest on few videos."""
+    for bars in drawn.lines[2]:
+        bars.set_linestyle(":")
+
+
+def _keep_in_range(axes: Axes, metric: Metric) -> None:
+    """Ends the axis where the metric's range ends."""
+    low, high = range_of(metric.name)
+    bottom, top = axes.get_ylim()
+    room = 0.02 * (min(top, high) - max(bottom, low))   # for the caps of intervals
+    axes.set_ylim(max(bottom, low - room), min(top, high + room))
+
+
+def _marks(results: Results, metric: Metric) -> str:
+    """What the marks in a plot of scores mean, where there are any."""
+    drawn = [score for row in results.rows if row.T
+             if (score := row.scores.get(metric.name, Score())).value is not None]
+    partial = any(score.coverage is not None and not score.coverage.is_whole for score in drawn)
+    hollow = " Hollow: not over all planned videos, not comparable." if partial else ""
+    return hollow + _rough(results)
+
+
+def _rough(results: Results) -> str:
+    """What dotted intervals mean, where the run has few videos."""
+    n = len(results.videos)
+    return f" Dotted intervals rest on {videos(n)}: a rough guide." if n < FEW_VIDEOS else ""
 
 
 def _legend(figure: Figure, axes: Axes) -> None:

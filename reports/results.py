@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from reports.ranges import clipped, range_of, range_of_difference
+from reports.table import LEVEL
 from thbench.errors import ThbenchError
 from thbench.files import read_json, sha256_json
+from thbench.metrics.coverage import Cell, Coverage, coverage
 from thbench.runs import REAL, Run
 
 
@@ -35,9 +38,18 @@ class Metric:
         return f"{self.label} ×10³" if self.unit == "10^-3" else self.label + (f", {self.unit}" if self.unit else "")
 
 
+USER = Metric("user", "USER", False, "", "", False, "",
+              "share of raters who find the fake among three; chance is 1/3")
+
+
 @dataclass(frozen=True)
 class Score:
-    """One number of one (method, T); value is None when it was not computed, and reason says why."""
+    """One number of one (method, T); value is None when it was not computed, and reason says why.
+
+    ci95 lies inside the metric's range, so it may be cut at one end. coverage says over how many of
+    the planned videos the number was computed, and so whether it may be ranked; None where nothing
+    was computed.
+    """
 
     value: float | None = None
     se: float | None = None
@@ -45,13 +57,12 @@ class Score:
     n: int = 0
     n_failed: int = 0
     reason: str = ""
+    coverage: Coverage | None = None
 
     @property
-    def half_width(self) -> float | None:
-        """Half the width of the 95 % interval, from the interval itself or from the standard error."""
-        if self.ci95 is not None:
-            return (self.ci95[1] - self.ci95[0]) / 2
-        return None if self.se is None else 1.96 * self.se
+    def may_rank(self) -> bool:
+        """Whether there is a number, over all of the videos and enough of them."""
+        return self.value is not None and self.coverage is not None and self.coverage.may_rank
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class Difference:
-    """score(a) - score(b) at one T, paired by video."""
+    """score(a) - score(b) at one T, paired by video; coverage is that of the smaller side."""
 
     metric: str
     T: int
@@ -77,6 +88,19 @@ class Difference:
     value: float
     ci95: tuple[float, float] | None
     p_holm: float | None
+    coverage: Coverage
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the difference is told from chance, over enough and all of the videos."""
+        return self.coverage.may_rank and self.p_holm is not None and self.p_holm < LEVEL
+
+    def seen_from(self, method: str) -> Difference:
+        """The same difference as score(method) - score(the other one)."""
+        if method == self.a:
+            return self
+        ends = None if self.ci95 is None else (-self.ci95[1], -self.ci95[0])
+        return replace(self, a=self.b, b=self.a, value=-self.value, ci95=ends)
 
 
 @dataclass(frozen=True)
@@ -183,9 +207,21 @@ class Results:
 
     @cached_property
     def rows(self) -> list[ScoreRow]:
-        return [ScoreRow(row["method"], int(row["T"]), row["n_videos"], row["n_frames"], row["n_failed_units"],
-                         {name: _score(entry) for name, entry in row["metrics"].items()})
-                for row in self.summary["rows"]]
+        return [self._row(row) for row in self.summary["rows"]]
+
+    def _row(self, row: Mapping[str, Any]) -> ScoreRow:
+        covered = self.coverage.get((row["method"], int(row["T"])), {})
+        scores = {
+            name: _score(name, entry, covered.get(name)) for name, entry in row["metrics"].items()
+        }
+        return ScoreRow(row["method"], int(row["T"]), row["n_videos"], row["n_frames"],
+                        row["n_failed_units"], scores)
+
+    @cached_property
+    def coverage(self) -> Mapping[Cell, Mapping[str, Coverage]]:
+        """By (method, T) and metric (USER too): over how many of the planned videos a number is."""
+        policies = {name: metric.policy for name, metric in self.metrics.items()}
+        return coverage(self.frames, {**policies, USER.name: USER.policy}, len(self.videos))
 
     def row(self, method: str, T: int) -> ScoreRow | None:
         """The scores of one (method, T), or None."""
@@ -198,9 +234,18 @@ class Results:
 
     @cached_property
     def differences(self) -> list[Difference]:
-        return [Difference(d["metric"], int(d["T"]), d["a"], d["b"], d["difference"], _interval(d.get("ci95")),
-                           d.get("p_holm"))
-                for d in self.summary.get("differences", []) if d.get("difference") is not None]
+        return [self._difference(d) for d in self.summary.get("differences", [])
+                if d.get("difference") is not None]
+
+    def _difference(self, entry: Mapping[str, Any]) -> Difference:
+        metric, T, sides = entry["metric"], int(entry["T"]), (entry["a"], entry["b"])
+        nothing = Coverage(0, len(self.videos))
+        covered = [self.coverage.get((side, T), {}).get(metric, nothing) for side in sides]
+        interval = _interval(entry.get("ci95"))
+        if interval is not None:
+            interval = clipped(interval, range_of_difference(metric))
+        return Difference(metric, T, *sides, entry["difference"], interval, entry.get("p_holm"),
+                          min(covered, key=lambda side: side.n_videos))
 
     @cached_property
     def frames(self) -> pd.DataFrame:
@@ -227,15 +272,27 @@ class Results:
     def study(self) -> dict[tuple[str, int], Score]:
         """The USER column by (method, T): people's success rate; empty when no study was scored."""
         rows = read_json(self.run.study_json)["rows"] if self.run.study_json.exists() else []
-        return {(row["method"], int(row["T"])): _score(row) for row in rows}
+        found = {}
+        for row in rows:
+            cell = row["method"], int(row["T"])
+            found[cell] = _score(USER.name, row, self.coverage.get(cell, {}).get(USER.name))
+        return found
 
     def per_video(self, metric: str) -> pd.DataFrame:
-        """Mean of a per-frame metric by (method, T, "person/video"): columns method, T, video, value; NaN dropped."""
+        """Mean of a per-frame metric by (method, T, "person/video"): columns method, T, video,
+        value.
+
+        A frame without a value counts by the metric's policy: as 0 with "score-zero", else not at
+        all.
+        """
         frames = self.frames
         if metric not in frames.columns:
             return pd.DataFrame({"method": [], "T": [], "video": [], "value": []})
+        values = frames[metric]
+        if self.metrics[metric].policy == "score-zero":
+            values = values.where(values.notna() | (frames["error"] != ""), 0.0)
         table = pd.DataFrame({"method": frames["method"], "T": frames["T"],
-                              "video": frames["person"] + "/" + frames["video"], "value": frames[metric]})
+                              "video": frames["person"] + "/" + frames["video"], "value": values})
         return table.dropna().groupby(["method", "T", "video"], sort=False)["value"].mean().reset_index()
 
     def warning(self) -> str:
@@ -270,11 +327,12 @@ def known_metric(results: Sequence[Results], name: str) -> str:
     return name
 
 
-def _score(entry: Mapping[str, Any]) -> Score:
-    value = entry.get("value")
+def _score(metric: str, entry: Mapping[str, Any], covered: Coverage | None) -> Score:
+    value, interval = entry.get("value"), _interval(entry.get("ci95"))
     return Score(value if value is None or math.isfinite(value) else None, entry.get("se"),
-                 _interval(entry.get("ci95")), int(entry.get("n") or 0), int(entry.get("n_failed") or 0),
-                 str(entry.get("reason") or ""))
+                 None if interval is None else clipped(interval, range_of(metric)),
+                 int(entry.get("n") or 0), int(entry.get("n_failed") or 0),
+                 str(entry.get("reason") or ""), covered)
 
 
 def _interval(ends: Sequence[float] | None) -> tuple[float, float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 
+from reports.latin import in_latin
+
 FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
 MARKERS = "osD^vP*X"  # colour never carries the meaning alone
 DASHES = ("-", "--", "-.", ":")
 GREY = "#6b6b6b"
+RIGHT_TO_LEFT = ("R", "AL")  # Hebrew and Arabic
 STYLE: Any = {
     "font.family": "DejaVu Sans", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#e3e3e3", "axes.axisbelow": True, "legend.frameon": False,
@@ -48,9 +52,16 @@ def rendered(figure: Figure, format: str) -> bytes:
 
 
 def drawable(text: str) -> str:
-    """The text on one line, with what the font lacks as its code point: U+65B9."""
+    """The text on one line, with what cannot be drawn in Latin letters: "方法" becomes "FangFa".
+
+    That is what the font lacks, and what is written from right to left: nothing here would order or
+    join its letters.
+    """
     known = _characters()
-    return "".join(c if ord(c) in known else f"U+{ord(c):04X}" for c in " ".join(text.split()))
+    return "".join(
+        c if ord(c) in known and unicodedata.bidirectional(c) not in RIGHT_TO_LEFT else in_latin(c)
+        for c in " ".join(text.split())
+    )
 
 
 @cache

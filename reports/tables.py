@@ -7,13 +7,20 @@ from collections import Counter
 from collections.abc import Sequence
 
 from reports.published import display_name, paper, published_cell, published_scores, with_published
-from reports.results import Metric, Results, Score, ScoreRow, known_metric
+from reports.results import (
+    USER,
+    Metric,
+    Results,
+    Score,
+    ScoreRow,
+    known_metric,
+)
 from reports.sections import Section, all_shots, methods_at, sections, stamp
-from reports.table import Block, Cell, Column, Group, Row, TableSpec
+from reports.table import Block, Cell, Column, Group, Row, TableSpec, interval_cell
 from thbench.errors import ThbenchError
+from thbench.metrics.coverage import Coverage, videos
 from thbench.runs import REAL
 
-USER = Metric("user", "USER", False, "", "", False, "", "share of raters who find the fake among three; chance is 1/3")
 TABLE1 = ("fid", "ssim", "csim")
 DECIMALS = {"fid": 1, "psnr": 1, "l1": 3, "lpips": 3, "nme": 3, "flicker": 3, "black-border": 3, "identity-error": 3}
 UNFAIR = "Driven with the true frame itself, the others with its landmarks only."
@@ -35,8 +42,11 @@ def table1(runs: Sequence[Results], *, metrics: Sequence[str] = (), with_paper: 
     printed = {key for block in blocks for group in block.groups for row in group.rows for key in row.cells}
     keys = [column for metric in columns for column in with_published(_score_column(metric))
             if column.key in (metric.name, *printed)]
-    notes = [f"Each row: {usual[0]} videos, {usual[1]} frames, unless noted.{_half_width_note(intervals)}"]
-    notes += [paper()["table1_note"]] if any(column.key.endswith(":paper") for column in keys) else []
+    notes = [
+        f"Each row: {videos(usual[0])}, {usual[1]} frames, unless noted."
+        + _half_width_note(intervals)
+    ]
+    notes += _paper_notes(runs, keys) if with_paper else []
     what = "Heads driven by other videos" if all(run.is_cross for run in runs) else "Self-reenactment"
     return TableSpec(f"{what} of people unseen in training, by number of shots T",
                      "tab:scores", "Method (T)", tuple(keys), blocks, tuple(notes), stamp(runs), intervals)
@@ -56,8 +66,10 @@ def ablation_table(runs: Sequence[Results], *, metrics: Sequence[str] = (), refe
     keys = [key for metric in columns for key in (
         _score_column(metric), Column(f"{metric.name}:delta", f"Δ {metric.label}", None, _decimals(metric) + 1))]
     usual = _usual_counts(runs)
-    notes = [f"Each row: {usual[0]} videos, {usual[1]} frames, unless noted. Δ: difference from {full}, paired by "
-             f"video.{_half_width_note(intervals)}"]
+    notes = [
+        f"Each row: {videos(usual[0])}, {usual[1]} frames, unless noted. "
+        f"Δ: difference from {full}, paired by video.{_half_width_note(intervals)}"
+    ]
     return TableSpec("Ablation", "tab:ablation", "Variant (T)", tuple(keys), tuple(blocks), tuple(notes), stamp(runs),
                      intervals)
 
@@ -96,7 +108,20 @@ def _score_column(metric: Metric) -> Column:
         notes.append(f"{metric.label} features: {metric.network}.")
     if metric.name == USER.name:
         notes.append(f"USER: {metric.description}; a dash where no study was made.")
-    return Column(metric.name, metric.heading, metric.higher_is_better, _decimals(metric), notes=tuple(notes))
+    empty = "USER: no study was made." if metric.name == USER.name else ""
+    return Column(metric.name, metric.heading, metric.higher_is_better, _decimals(metric),
+                  notes=tuple(notes), empty=empty)
+
+
+def _paper_notes(runs: Sequence[Results], columns: Sequence[Column]) -> list[str]:
+    """What the published figures are, or that there are none."""
+    if any(column.key.endswith(":paper") for column in columns):
+        return [f"{paper()['table1_note']} Bold among them is the paper's own."]
+    datasets = ", ".join(dict.fromkeys(run.dataset for run in runs))
+    return [
+        "No published figures stand here: the paper has none for these methods and T on "
+        f"{datasets}."
+    ]
 
 
 def _decimals(metric: Metric) -> int:
@@ -143,22 +168,28 @@ def _score_of(run: Results, row: ScoreRow, metric: Metric) -> Score:
 
 def _cell(run: Results, row: ScoreRow, metric: Metric) -> Cell:
     score, notes = _score_of(run, row, metric), []
+    covered = score.coverage
     if score.value is None and score.reason:
         reason = re.sub(r" \(https?://[^)]*\)", "", score.reason)  # a URL and a sha256 do not fit under a table
         notes.append(f"{metric.label} not computed: {reason.rstrip('.')}.")
     if score.value is not None and metric.name != USER.name and score.n < row.n_frames:
         policy = f" ({metric.policy})" if metric.policy else ""
         notes.append(f"{metric.label} failed on {row.n_frames - score.n} of {row.n_frames} frames{policy}.")
-    return Cell(score.value, score.half_width, score.se, tuple(notes))
+    if score.value is not None and covered is not None and covered.n_videos < row.n_videos:
+        notes.append(f"{metric.label} over {covered} only.")
+    return interval_cell(
+        Cell(score.value, None, score.se, tuple(notes), coverage=covered), score.ci95
+    )
 
 
 def _row_notes(run: Results, label: str, row: ScoreRow, usual: tuple[int, int]) -> tuple[str, ...]:
     method = run.methods[label]
     notes = [UNFAIR_CROSS if run.is_cross else UNFAIR] if method.get("drives_with") == "image" else []
     notes += [f"{label}: {note.rstrip('.')}." for note in method.get("notes") or []]
-    if (row.n_videos, row.n_frames) != usual or row.n_failed_units:
+    planned = len(run.videos)
+    if (row.n_videos, row.n_frames) != usual or row.n_videos < planned:
         failed = f"; failed units: {row.n_failed_units}" if row.n_failed_units else ""
-        notes.append(f"{row.n_videos} videos, {row.n_frames} frames{failed}.")
+        notes.append(f"{Coverage(row.n_videos, planned)}, {row.n_frames} frames{failed}.")
     return tuple(notes)
 
 
@@ -178,7 +209,9 @@ def _usual_counts(runs: Sequence[Results]) -> tuple[int, int]:
 
 
 def _half_width_note(intervals: bool) -> str:
-    return " ± is the half-width of the 95 % interval over videos." if intervals else ""
+    told = (" ± is the half-width of the 95 % interval over videos; its two ends stand where the "
+            "range of the metric cuts it.")
+    return told if intervals else ""
 
 
 def _ablation_group(section: Section, T: int, metrics: Sequence[Metric], full: str) -> Group:
@@ -198,6 +231,6 @@ def _ablation_group(section: Section, T: int, metrics: Sequence[Metric], full: s
 def _delta(run: Results, metric: str, T: int, variant: str, full: str) -> Cell:
     for d in run.differences:
         if (d.metric, d.T) == (metric, T) and {d.a, d.b} == {variant, full}:
-            sign = 1 if d.a == variant else -1
-            return Cell(sign * d.value, None if d.ci95 is None else (d.ci95[1] - d.ci95[0]) / 2, best=False)
+            found = d.seen_from(variant)
+            return interval_cell(Cell(found.value, best=False, coverage=found.coverage), found.ci95)
     return Cell(best=False)

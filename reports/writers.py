@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reports.latex import to_latex
-from reports.table import Cell, Column, Row, TableSpec, footnotes
+from reports.table import Cell, Column, Row, TableSpec, footnotes, without_empty_columns
 
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 DASH = "–"
+CSV_SUFFIXES = ("", "_low", "_high", "_videos", "_ranks", "_best", "_note")
 
 
 def to_markdown(table: TableSpec) -> str:
-    """A GitHub-style table with the notes below it."""
+    """A GitHub-style table with the notes below it; columns that no row fills are left out."""
+    table = without_empty_columns(table)
     marks = footnotes(table)
     columns = table.columns
     head = [_md(table.head), *(_md(column.label) + ARROWS[column.higher_is_better] + _sup(column.notes, marks)
@@ -37,23 +39,35 @@ def to_markdown(table: TableSpec) -> str:
 
 
 def to_csv(table: TableSpec) -> str:
-    """One line per row, full precision; text that a spreadsheet would run as a formula begins with an apostrophe."""
+    """One line per row, full precision; text that a spreadsheet would run as a formula begins with
+    an apostrophe.
+
+    Of each column: the value, the ends of its interval, its videos, whether it may be ranked and is
+    best, its notes.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["block", "method", "T", *(_formula_safe(f"{column.key}{suffix}") for column in table.columns
-                                               for suffix in ("", "_half_width", "_best", "_note")), "note"])
+                                               for suffix in CSV_SUFFIXES), "note"])
     for block, _, row in table.rows():
         values: list[object] = []
         for column in table.columns:
             cell = row.cells.get(column.key, Cell())
-            values += [cell.value, cell.half_width, bool(cell.best), _formula_safe("; ".join(cell.notes))]
+            low, high = cell.ends or (None, None)
+            n_videos = None if cell.coverage is None else cell.coverage.n_videos
+            values += [cell.value, low, high, n_videos, cell.may_rank, bool(cell.best),
+                       _formula_safe("; ".join(cell.notes))]
         writer.writerow([_formula_safe(block.title), _formula_safe(row.method), row.T, *values,
                          _formula_safe("; ".join(row.notes))])
     return out.getvalue()
 
 
 def to_html(table: TableSpec) -> str:
-    """An accessible <table> fragment with caption, column and row headers, and the notes as a list."""
+    """An accessible <table> fragment with caption, column and row headers, and the notes as a list.
+
+    Columns that no row fills are left out.
+    """
+    table = without_empty_columns(table)
     marks = footnotes(table)
     head = "".join(f'<th scope="col">{html.escape(c.label)}{ARROWS[c.higher_is_better]}{_sup(c.notes, marks)}</th>'
                    for c in table.columns)
@@ -89,11 +103,26 @@ WRITERS: Mapping[str, Callable[[TableSpec], str]] = {
 
 
 def show(cell: Cell, column: Column, *, interval: bool) -> str:
-    """The plain text of a cell: "0.62", "0.62 ± 0.04" or a dash."""
+    """The plain text of a cell: "0.62", "(0.62)", "0.62 ± 0.04", "0.95 [0.70, 1.00]*" or a dash."""
     if cell.value is None:
         return DASH
-    width = f" ± {column.show(cell.half_width)}" if interval and cell.half_width is not None else ""
-    return column.show(cell.value) + width
+    value = column.show(cell.value)
+    value = f"({value})" if cell.is_partial else value
+    width = show_interval(cell, column) if interval else ""
+    return f"{value} {width}" if width else value
+
+
+def show_interval(cell: Cell, column: Column) -> str:
+    """"± 0.04", "[0.70, 1.00]" where the metric's range cuts it, with a star over few videos; ""
+    without one.
+    """
+    if cell.ends is None:
+        return ""
+    low, high = cell.ends
+    text = f"[{column.show(low)}, {column.show(high)}]"
+    if cell.half_width is not None:
+        text = f"± {column.show(cell.half_width)}"
+    return text + ("*" if cell.is_rough else "")
 
 
 def _md_line(cells: list[str]) -> str:
@@ -107,6 +136,7 @@ def _md(text: str) -> str:
 
 def _md_cell(cell: Cell, column: Column, table: TableSpec, marks: Mapping[str, str]) -> str:
     text = show(cell, column, interval=table.show_intervals)
+    text = _md(text)
     return (f"**{text}**" if cell.best else text) + _sup(cell.notes, marks)
 
 
@@ -124,8 +154,17 @@ def _sup(notes: tuple[str, ...], marks: Mapping[str, str]) -> str:
 
 
 def _json_cell(cell: Cell, column: Column) -> dict[str, Any]:
-    return {"value": cell.value, "half_width": cell.half_width, "se": cell.se, "best": bool(cell.best),
-            "text": show(cell, column, interval=False), "notes": cell.notes}
+    videos = None if cell.coverage is None else cell.coverage.n_videos
+    return {
+        "value": cell.value,
+        "interval": cell.ends,
+        "se": cell.se,
+        "videos": videos,
+        "ranks": cell.may_rank,
+        "best": bool(cell.best),
+        "text": show(cell, column, interval=False),
+        "notes": cell.notes,
+    }
 
 
 def _formula_safe(text: str) -> str:

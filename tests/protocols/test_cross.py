@@ -241,6 +241,34 @@ def test_a_frame_without_a_face_counts_as_zero_in_the_ranking(puppets):
                                                 & (frames.person == source.split("/")[0])]["csim-heads"].sum() / 2)
 
 
+def test_a_driver_that_lost_frames_comes_after_all_that_lost_none(puppets):
+    results = Results.open(puppets.path)
+    best = rank_drivers(results).query("method == 'ours-ff' and rank == 1").iloc[0]
+    frames = results.frames.copy()
+    lost = frames.index[(frames.method == "ours-ff") & (frames.driver == best.driver)
+                        & (frames.person + "/" + frames.video == best.source)][0]
+    frames.loc[lost, "csim-heads"] = np.nan
+    results.__dict__["frames"] = frames
+    results.__dict__["metrics"] = {
+        **results.metrics,
+        "csim-heads": replace(results.metrics["csim-heads"], policy="drop-pairwise"),
+    }
+    last = (
+        rank_drivers(results).query(f"method == 'ours-ff' and source == {best.source!r}").iloc[-1]
+    )
+    assert (last.driver, last["rank"], last.n, last.n_frames) == (best.driver, 3, 1, 2)
+
+
+def test_the_page_of_puppets_ranks_the_drivers_of_each_head(puppets, tmp_path):
+    page = write_report([puppets.path], tmp_path / "report").read_text()
+    assert '<h2 id="run0-drivers">Drivers</h2>' in page
+    for _, row in rank_drivers(Results.open(puppets.path)).iterrows():
+        assert f"<td>{row.driver}<br>{row.value:.3f}</td>" in page
+    assert (tmp_path / "report/tables/run0-drivers.csv").read_text() == drivers_text(
+        puppets.path, format="csv"
+    )
+
+
 @pytest.mark.parametrize(("layout", "message"), [
     (["alice/2020/x.jpg"], "is no picture"), (["carol.heic"], "is no picture"), ([], "holds no pictures"),
     (["bob.jpg", "bob.png"], "two pictures")])

@@ -11,10 +11,11 @@ import torch
 from protocols.definition import load_definition, method_entry
 from protocols.mock import mock_run
 from protocols.run import RunOptions, run_protocol
-from protocols.runs_text import compare_text, list_text, show_text
+from protocols.runs_text import list_text, show_text
 from protocols.score import score_run
 from protocols.stored_split import export_split, read_split
 from protocols.verify import verify_run
+from reports.compare_methods import compare_methods_text
 from reports.results import Results
 from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
@@ -123,7 +124,7 @@ def test_an_altered_table_is_not_reported(run):
     summary["rows"][0]["metrics"]["psnr"]["value"] = 99.0
     write_json(run.summary_json, summary)
     for read in (lambda: Results.open(run.path).summary,
-                 lambda: compare_text(run, "copy-nearest", "none")):
+                 lambda: compare_methods_text(run.path, "copy-nearest", "none")):
         with pytest.raises(ThbenchError, match=r"summary\.json is not the file that was written"):
             read()
 
@@ -172,18 +173,14 @@ def test_show_and_list_say_what_happened(run):
         list_text(run.path / "nowhere")
 
 
-def test_compare_reads_both_ways_round(run):
-    summary = run.summary()
-    entry = next(entry for entry in summary["differences"] if entry["metric"] == "psnr")
-    entry.update(a="copy-nearest", b="none", difference=2.0, se=0.5, ci95=[1.0, 3.0], p=0.001, p_holm=0.002,
-                 reason=None)
-    write_json(run.summary_json, {**summary, "differences": [entry]})
-    write_json(run.run_json, {**run.info(), "scored": {}})
-    forth, back = compare_text(run, "copy-nearest", "none"), compare_text(run, "none", "copy-nearest")
-    assert "+2 [+1, +3]  p = 0.002  copy-nearest is better" in forth
-    assert "-2 [-3, -1]  p = 0.002  copy-nearest is better" in back
-    with pytest.raises(ThbenchError, match="did you mean 'copy-nearest'"):
-        compare_text(run, "copy-neares", "none")
+@pytest.mark.parametrize(("protocol", "reason"), [
+    ("self-reenactment", "partial (2 of the protocol's 50 videos)"),
+    ("mine", "partial (2 videos, fewer than the protocol asks for)")])
+def test_a_partial_run_says_why(run, tmp_path, protocol, reason):
+    info = run.info()
+    write_json(tmp_path / "runs" / "first" / "run.json",
+               {**info, "partial": True, "protocol": {**info["protocol"], "name": protocol}})
+    assert list_text(tmp_path / "runs").endswith(f"; failed, {reason}")
 
 
 def test_a_runs_split_can_be_handed_on(run, tmp_path):

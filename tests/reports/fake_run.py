@@ -76,8 +76,17 @@ def paper_run(path: Path, dataset: str, values: Mapping[tuple[str, int], Mapping
     """A run without images whose scores are the given ones: {(method, T): {"fid": ..., "user": ...}}."""
     methods = list(dict.fromkeys(method for method, _ in values))
     shots = sorted({T for _, T in values})
-    make_run(path, methods=methods, dataset=dataset, T=shots, images=False, absent={"csim-dlib": "", "akd": ""},
-             scores=lambda method, T, metric: values.get((method, T), {}).get(metric))
+    make_run(
+        path,
+        methods=methods,
+        dataset=dataset,
+        T=shots,
+        images=False,
+        n_videos=50,
+        n_holdout=1,
+        absent={"csim-dlib": "", "akd": ""},
+        scores=lambda method, T, metric: values.get((method, T), {}).get(metric),
+    )
     write_json(path / "study.json", {"rows": [
         {"method": method, "T": T, "value": row["user"], "se": None, "ci95": None, "n": 1600, "p_one_third": None}
         for (method, T), row in values.items()]})

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from fake_run import make_run
 from hypothesis import HealthCheck, given, settings
@@ -76,3 +77,47 @@ def test_text_tells_settings_and_scores(tmp_path: Path) -> None:
     assert value["scores"]["rows"][0]["cells"]["a"]["value"] == pytest.approx(53.52)
     unscored = make_run(tmp_path / "c", images=False, scored=False)
     assert "no score is in both runs" in compare_text(a, unscored)
+
+
+def test_a_run_that_lost_a_video_is_marked_and_its_difference_is_not_bold(tmp_path: Path) -> None:
+    a = make_run(tmp_path / "a", methods=("m",), T=(8,), n_videos=7, images=False)
+    b = make_run(tmp_path / "b", methods=("m",), T=(8,), n_videos=7, images=False, shift=3)
+    assert "**" in _line(compare_text(a, b), "SSIM")
+    frames = pd.read_parquet(b / "frames.parquet")
+    frames.loc[(frames["method"] == "m") & (frames["video"] == "vid0"), "ssim"] = np.nan
+    frames.to_parquet(b / "frames.parquet")
+    line = _line(compare_text(a, b), "SSIM")
+    assert "**" not in line
+    assert "(0." in line
+    assert "SSIM over 6 of 7 videos only." in compare_text(a, b)
+
+
+def test_few_videos_are_not_bold_and_intervals_stay_within_what_a_difference_can_be(
+    tmp_path: Path,
+) -> None:
+    a, b = (
+        make_run(
+            tmp_path / name,
+            methods=("m",),
+            T=(8,),
+            n_videos=2,
+            images=False,
+            seed=seed,
+            shift=9 * seed,
+        )
+        for name, seed in (("a", 0), ("b", 1))
+    )
+    text = compare_text(a, b)
+    assert "No figure is bold that rests on fewer than 6 videos" in text
+    assert "interval over fewer than 6 videos: a rough guide" in text
+    for change in score_changes(Results.open(a), Results.open(b)):
+        low, high = change.ci95 or (0, 0)
+        assert change.metric in ("fid", "akd") or -2 <= low <= high <= 2
+
+
+def _line(text: str, metric: str) -> str:
+    """The first line of a metric's block."""
+    lines = text.splitlines()
+    return lines[
+        lines.index(next(line for line in lines if line.startswith(f"| **{metric}**"))) + 1
+    ]

@@ -7,14 +7,16 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from fake_run import SPECIAL_NAMES, make_run
 from PIL import Image
 
 from cli import thbench
-from reports.figures import PICKS, Pick, Rule, figure, pick_frames, write_figure
+from reports.figures import PICKS, Frame, Pick, Rule, figure, pick_frames, write_figure
 from reports.grid import CELL_PX, FONT_PX, Grid, GridRow, draw
+from reports.html import write_report
 from reports.pictures import files_of
 from reports.results import Results
 from reports.style import drawable
@@ -51,8 +53,9 @@ def test_ablation_keeps_the_order_of_the_run_and_T_sweep_turns_T_into_columns(ru
 def test_a_cell_holds_the_very_pixels_of_the_run(run: Results) -> None:
     frame = pick_frames(run, Rule(rows=1, seed=3), "ours-ft", 8)[0]
     grid = figure(run, "comparison", Rule(rows=1, seed=3), methods=["ours-ft"], shots=[8])
-    stored = [files_of(run.run.shots_folder(frame.video))[0], files_of(run.run.real_folder(frame.video))[frame.index],
-              files_of(run.run.unit_folder(Unit("ours-ft", 8, frame.video)))[frame.index]]
+    stored = [files_of(run, run.run.shots_folder(frame.video))[0],
+              files_of(run, run.run.real_folder(frame.video))[frame.index],
+              files_of(run, run.run.unit_folder(Unit("ours-ft", 8, frame.video)))[frame.index]]
     for cell, file in zip(grid.rows[0].cells, stored, strict=True):
         assert np.array_equal(np.asarray(cell), np.asarray(Image.open(file)))
     drawn = np.asarray(draw(grid))
@@ -118,8 +121,10 @@ def test_titles_never_leave_their_cells(tmp_path: Path) -> None:
     assert dark[:FONT_PX * 8].any()
 
 
-def test_characters_that_the_font_lacks_are_named() -> None:
-    assert drawable("λ 方\n") == "λ U+65B9"
+def test_what_cannot_be_drawn_is_written_in_latin_letters() -> None:
+    assert drawable("λ 方法\n") == "λ FangFa"
+    assert drawable("한국 ไทย תל سلام \ue000") == "HanGug aithy tl slm U+E000"
+    assert drawable("Ünïcödé Жук") == "Ünïcödé Жук"
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
@@ -155,3 +160,32 @@ def test_the_float_compiles(tmp_path: Path) -> None:
     done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"], cwd=tmp_path,
                           capture_output=True, check=False)
     assert done.returncode == 0, done.stdout.decode("utf-8", "replace")[-1000:]
+
+
+def test_worst_picks_frames_that_failed_before_all_others(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", methods=("m",), T=(1,), n_videos=6)
+    frames = pd.read_parquet(run / "frames.parquet")
+    failed = (frames["method"] == "m") & (frames["video"] == "vid3") & (frames["position"] == 2)
+    frames.loc[failed, "akd"] = np.nan
+    frames.to_parquet(run / "frames.parquet")
+    picked = pick_frames(Results.open(run), Rule("worst", "akd", rows=2), "m", 1)
+    assert picked[0] == Frame("id10271/vid3", 2)
+    caption = figure(Results.open(run), "comparison", Rule("worst", "akd")).caption
+    assert "those that failed and have no score" in caption
+
+
+@pytest.mark.parametrize("linked", ["real/id10270__vid0/00.png", "real", "m/T1"])
+def test_links_inside_a_run_are_not_followed(tmp_path: Path, linked: str) -> None:
+    run = make_run(tmp_path / "run", methods=("m",), T=(1,), n_videos=1)
+    at = next((run / "images").glob(linked.replace("__vid0", "__vid0*")))
+    at.rename(tmp_path / "elsewhere")
+    at.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ThbenchError, match="is reached through a link"):
+        write_report([run], tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_run_that_is_itself_reached_through_a_link_is_read(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", methods=("m",), T=(1,), n_videos=1)
+    (tmp_path / "link").symlink_to(run)
+    assert write_report([tmp_path / "link"], tmp_path / "report").is_file()

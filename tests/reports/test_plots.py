@@ -7,15 +7,26 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from fake_run import SPECIAL_NAMES, make_run
 from PIL import Image
 
-from reports.plots import FORMATS, Plot, metric_agreement, plots, score_by_shots, score_by_time, write_plots
+from reports.plots import (
+    FORMATS,
+    Plot,
+    metric_agreement,
+    paired_differences,
+    plots,
+    score_by_shots,
+    score_by_time,
+    write_plots,
+)
 from reports.results import Results
 from reports.style import COLOURS, look, rendered
 from reports.svg import inline_svg
 from thbench.errors import ThbenchError
+from thbench.files import read_json, write_json
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +120,73 @@ def test_inline_svg_needs_no_style_and_keeps_its_ids_apart(run: Results) -> None
             assert "url(" not in value or value[len("url(#"):-1] in ids[0]
     told = {element.attrib.get("id"): element.text for element in first}
     assert [told[name] for name in first.attrib["aria-labelledby"].split()] == [plot.title, plot.text]
+
+
+def test_axes_and_intervals_stay_within_the_range_and_few_videos_are_dotted(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", methods=("a", "b"), T=(1, 8), n_videos=2, images=False)
+    summary = read_json(path / "summary.json")
+    for row in summary["rows"]:
+        row["metrics"]["ssim"]["ci95"] = [-3.0, 4.0]
+    for difference in summary["differences"]:
+        difference["ci95"] = [-7.0, 7.0]
+    write_json(path / "summary.json", summary)
+    few = Results.open(path)
+
+    plot = score_by_shots(few, few.metrics["ssim"])
+    low, high = plot.figure.axes[0].get_ylim()
+    assert -1.05 <= low < high <= 1.05
+    assert _interval_styles(plot) == {":"}
+    assert "Dotted intervals rest on 2 videos: a rough guide." in plot.text
+    forest = paired_differences(few, few.metrics["ssim"])
+    assert forest is not None
+    ends = [end for axes in forest.figure.axes for container in axes.containers
+            for segment in container.lines[2][0].get_segments() for end in segment[:, 0]]
+    assert (min(ends), max(ends)) == (-2, 2)
+
+
+def test_a_point_that_lost_a_video_is_hollow_and_has_no_say_in_the_agreement(
+    tmp_path: Path,
+) -> None:
+    path = make_run(tmp_path / "run", methods=("a", "b"), T=(1, 8), n_videos=7, images=False)
+    frames = pd.read_parquet(path / "frames.parquet")
+    frames.loc[(frames["method"] == "a") & (frames["video"] == "vid0"), "ssim"] = np.nan
+    frames.to_parquet(path / "frames.parquet")
+    lossy = Results.open(path)
+
+    plot = score_by_shots(lossy, lossy.metrics["ssim"])
+    assert "Hollow: not over all planned videos" in plot.text
+    assert _interval_styles(plot) == {"-"}
+    hollow = [line for line in plot.figure.axes[0].lines if line.get_markerfacecolor() == "white"]
+    assert [len(line.get_xdata()) for line in hollow] == [2, 0]
+    agreement = metric_agreement(lossy)
+    assert agreement is not None
+    assert "SSIM" not in [label.get_text() for label in agreement.figure.axes[0].get_yticklabels()]
+
+
+def test_a_frame_without_a_score_counts_by_the_policy_in_the_spread_over_videos(
+    tmp_path: Path,
+) -> None:
+    path = make_run(tmp_path / "run", methods=("a",), T=(1,), n_videos=2, n_holdout=4, images=False)
+    summary = read_json(path / "summary.json")
+    summary["metrics"]["csim-dlib"]["policy"] = "score-zero"
+    write_json(path / "summary.json", summary)
+    frames = pd.read_parquet(path / "frames.parquet")
+    lost = (frames["method"] == "a") & (frames["video"] == "vid0") & (frames["position"] < 2)
+    frames.loc[lost, ["csim-dlib", "akd"]] = np.nan
+    frames.to_parquet(path / "frames.parquet")
+    kept = frames[(frames["method"] == "a") & (frames["video"] == "vid0") & ~lost]
+
+    means = {
+        metric: Results.open(path)
+        .per_video(metric)
+        .query("method == 'a' and video.str.endswith('vid0')")["value"]
+        for metric in ("csim-dlib", "akd")
+    }
+    assert means["csim-dlib"].item() == pytest.approx(kept["csim-dlib"].sum() / 4)
+    assert means["akd"].item() == pytest.approx(kept["akd"].mean())
+
+
+def _interval_styles(plot: Plot) -> set[str]:
+    """"-" for whole lines, ":" for dotted ones."""
+    return {"-" if bars.get_linestyle()[0][1] is None else ":"
+            for container in plot.figure.axes[0].containers for bars in container.lines[2]}

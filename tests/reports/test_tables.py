@@ -108,7 +108,8 @@ def test_unscored_runs_and_other_folders_end_in_one_line(make: Make, tmp_path: P
 
 
 def test_within_noise_uses_the_paired_differences_of_the_run(make: Make) -> None:
-    run = make(methods=("x2face", "ours-ff"), scores=lambda method, T, metric: 50.0 if method == "x2face" else 50.4)
+    run = make(methods=("x2face", "ours-ff"), n_videos=6,
+               scores=lambda method, T, metric: 50.0 if method == "x2face" else 50.4)
     summary = json.loads((run / "summary.json").read_text())
     for p, best in ((0.01, {"X2Face"}), (0.5, {"X2Face", "Ours-FF"})):
         for difference in summary["differences"]:
