@@ -140,6 +140,8 @@ def train(method: str, dataset: str, out: Path | None, quiet: bool, resume: bool
 LANDMARKS = click.option("--landmarks", default="auto", show_default=True, help="auto, dlib or face-alignment.")
 CROP = click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]), default="per-clip",
                     show_default=True, help="per-clip and per-frame cut around the face; as-is: face crops already.")
+SKIP_UNUSABLE = click.option("--skip-unusable", is_flag=True,
+                             help="Leave out photos that cannot be read or show no face, and say which.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 ...")
 
 
@@ -148,7 +150,9 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, 
 @click.option("--images", multiple=True, required=True, type=click.Path(path_type=Path),
               help="Photos of one person, or folders of them.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Model file or training folder.")
-@click.option("--size", "size_px", type=click.IntRange(min=16), default=256, show_default=True)
+@click.option("--size", "size_px", type=click.IntRange(min=16),
+              help="Side of the head's pictures in pixels.  [default: the checkpoint's]")
+@SKIP_UNUSABLE
 @LANDMARKS
 @click.option("--crop", type=click.Choice(["as-is", "per-frame"]), default="per-frame", show_default=True,
               help="per-frame cuts around the face; as-is: face crops already.")
@@ -158,15 +162,19 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, 
 def adapt(method: str, images: tuple[Path, ...], output: Path, device: str, **options: Any) -> None:
     """Learns the head of one person from a few photos and keeps it in a file for `thbench drive`."""
     from protocols.command import chosen_device
+    from thbench.data.photos import listed
     from thbench.heads import adapt_head
 
-    shots = adapt_head(method, list(images), output, device=chosen_device(device), **options)
-    click.echo(f"{output}: a head from {shots} shots")
+    photos = adapt_head(method, list(images), output, device=chosen_device(device), **options)
+    if photos.unusable:
+        click.echo(f"left out:{listed(photos.unusable)}", err=True)
+    shots = len(photos.files)
+    click.echo(f"{output}: a head from {shots} photo{'s' * (shots > 1)}")
 
 
 @thbench.command()
 @click.argument("head", type=click.Path(path_type=Path))
-@click.option("--video", type=click.Path(path_type=Path), help="The driving video; its sound is kept.")
+@click.option("--video", type=click.Path(path_type=Path), help="The driving video; its times and its sound are kept.")
 @click.option("--frames", type=click.Path(path_type=Path), help="Or a folder of driving frames.")
 @click.option("--fps", type=float, default=25.0, show_default=True, help="Frames per second of --frames.")
 @LANDMARKS
@@ -214,6 +222,7 @@ def model_info(method: str, preset: str, as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the split and of few-shot learning.")
 @click.option("--split", type=click.Path(path_type=Path), help="A stored split instead of a drawn one.")
 @click.option("--sources", help="Puppeteering: where heads are learned from, a folder of photographs or a dataset.")
+@SKIP_UNUSABLE
 @click.option("--drivers", type=click.IntRange(min=1), help="Puppeteering: driving videos per head.")
 @click.option("--rank-by", help="Puppeteering: the metric that ranks drivers.")
 @click.option("--iterations", type=click.IntRange(min=1), help="Timing: repetitions; no more than these warm up.")
@@ -270,6 +279,7 @@ def split_group() -> None:
 @click.option("--holdout", type=click.IntRange(min=1), help="For a protocol: hold-out frames per video.")
 @click.option("--drivers", type=click.IntRange(min=1), help="For puppeteering: driving videos per head.")
 @click.option("--sources", help="For puppeteering: a folder of photographs or a dataset.")
+@SKIP_UNUSABLE
 @click.option("--seed", type=click.IntRange(min=0), help="For a protocol: seed of the split.")
 def split_export(out: Path, **options: Any) -> None:
     """Writes the split of a run, or the one a protocol draws, for `thbench run-protocol --split`."""
@@ -283,13 +293,15 @@ def split_export(out: Path, **options: Any) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dataset", required=True, help="A prepared dataset's folder, a name under $THBENCH_DATA, or synth.")
 @click.option("--sources", help="Puppeteering: where heads are learned from, a folder of photographs or a dataset.")
-def split_check(file: Path, dataset: str, sources: str | None) -> None:
+@SKIP_UNUSABLE
+def split_check(file: Path, dataset: str, sources: str | None, skip_unusable: bool) -> None:
     """Says whether the split FILE fits DATASET, frame by frame."""
     from protocols.stored_split import read_split
     from thbench.data.open import open_dataset, open_sources
 
     opened = open_dataset(dataset)
-    split = read_split(file, opened, open_sources(sources, opened.size_px) if sources else None)
+    learned = open_sources(sources, opened.size_px, skip_unusable) if sources else None
+    split = read_split(file, opened, learned)
     click.echo(f"{file} fits {dataset}: {len(split.videos)} videos")
 
 
@@ -371,6 +383,7 @@ def mock_run(method: str, checkpoint: Path | None, dataset: str, device: str) ->
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the split.")
 @click.option("--split", type=click.Path(path_type=Path), help="A stored split instead of a drawn one.")
 @click.option("--sources", help="Puppeteering: where heads are learned from, a folder of photographs or a dataset.")
+@SKIP_UNUSABLE
 @click.option("--drivers", type=click.IntRange(min=1), help="Puppeteering: driving videos per head.")
 @click.option("--drives-with", type=click.Choice(["image", "landmarks"]), default="image", show_default=True,
               help="landmarks: the driving frames themselves are left out.")

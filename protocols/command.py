@@ -17,6 +17,9 @@ from protocols.definition import load_definition, parse_stored
 from protocols.run import Outcome, RunOptions, locked, methods_from, run_protocol
 from protocols.score import score_run
 from protocols.timing import time_protocol
+from thbench.data.dataset import Dataset
+from thbench.data.photo_folder import PhotoFolder
+from thbench.data.photos import Unusable, listed
 from thbench.errors import ThbenchError
 from thbench.runs import Run
 
@@ -26,14 +29,17 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                           videos: int | None = None, holdout: int | None = None, seed: int | None = None,
                           split: Path | None = None, device: str = "auto", workers: int | None = None,
                           iterations: int | None = None, sources: str | None = None, drivers: int | None = None,
-                          rank_by: str | None = None, out: Path | None = None, resume: Path | None = None) -> bool:
+                          rank_by: str | None = None, out: Path | None = None, resume: Path | None = None,
+                          skip_unusable: bool = False) -> bool:
     """Runs a protocol and prints where the results are; False when a unit failed."""
     if resume is not None:
         info = Run.open(resume).info()
         definition, out = parse_stored(info["protocol"]["definition"]), resume
         definition = replace(definition, T=tuple(info["T"]))
         dataset = dataset or info["dataset"]["spec"]
-        sources = sources or (info.get("sources") or {}).get("spec")
+        stored_sources = info.get("sources") or {}
+        sources = sources or stored_sources.get("spec")
+        skip_unusable = skip_unusable or bool(stored_sources.get("left_out"))
         partial = bool(info["partial"])
     else:
         definition = load_definition(protocol)
@@ -43,12 +49,12 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
     if iterations is not None:
         definition = definition.with_values(iterations=iterations, warmup=min(iterations, definition.warmup))
     planned = definition.videos if resume else None
-    full, opened, learned = open_data(definition, dataset, sources, planned)
+    full, opened, learned = open_data(definition, dataset, sources, planned, skip_unusable)
     definition = full.with_values(videos=videos)
     if resume is None:
         partial = definition.videos < full.videos
     options = RunOptions(_checkpoints(checkpoints), chosen_device(device), _workers(workers, device),
-                         dataset or definition.dataset, learned, sources or "", split, partial)
+                         dataset or definition.dataset, learned, sources or "", split, partial, left_out=_left_out(learned))
     folder = out or Path("runs") / definition.name
     with _Bars() as bars:
         run = time_protocol if definition.kind == "timing" else run_protocol
@@ -93,6 +99,14 @@ class _Bars:
 
     def progress(self, items: Iterable[Any], total: int, title: str) -> Iterable[Any]:
         return self.bars.track(items, total=total, description=title)
+
+
+def _left_out(sources: Dataset | None) -> Sequence[Unusable]:
+    """The photographs that cannot be used, told on stderr."""
+    unusable = sources.unusable if isinstance(sources, PhotoFolder) else []
+    if unusable:
+        print(f"left out of the sources:{listed(unusable)}", file=sys.stderr)
+    return unusable
 
 
 def _checkpoints(texts: Sequence[str]) -> dict[str, Path]:

@@ -80,7 +80,8 @@ def _clip_frames(root: Path, video: SourceVideo, clip: Clip, recipe: Recipe, det
     lost: list[Dropped] = []
     try:
         reader = ClipReader(root, clip)
-        positions = sampled_positions(reader.n_frames, reader.fps, recipe.fps, recipe.frames_per_clip)
+        positions = sampled_positions(reader.n_frames, reader.times_s, recipe.fps,
+                                      recipe.frames_per_clip)
         found = list(_faces(reader, positions, detector, here, lost))
     except VideoError as error:
         dropped.append(replace(here, reason=f"video {error.reason}"))

@@ -24,7 +24,6 @@ from PIL import Image
 from prepared_samples import VOX1, VOX2, make_frames, noise, points, recipe
 
 from cli import thbench
-from thbench.data.clips import sampled_positions
 from thbench.data.contact_sheet import write_contact_sheet
 from thbench.data.prepare import Part, prepare
 from thbench.data.splits import SplitRule
@@ -146,19 +145,6 @@ def test_truncated_videos_are_dropped_and_whole_ones_sampled(tmp_path: Path) -> 
     assert store.info["dropped"] == {"video is truncated or not a video": 1}
     assert store.frame_names(store.videos[0]) == [f"00001/{frame:06d}" for frame in range(0, 50, 5)]
     assert np.array_equal(store.read(store.videos[0], [3]).landmarks[0].numpy(), points(15))
-
-
-@pytest.mark.parametrize(("n_frames", "clip_fps", "fps", "per_clip", "expected"), [
-    (5, None, None, None, [0, 1, 2, 3, 4]),
-    (100, 25.0, 1.0, None, [0, 25, 50, 75]),
-    (10, 25.0, 50.0, None, list(range(10))),
-    (100, None, None, 4, [12, 37, 62, 87]),
-    (100, 25.0, 1.0, 2, [25, 75]),
-    (3, None, None, 8, [0, 1, 2]),
-])
-def test_sampling(n_frames: int, clip_fps: float | None, fps: float | None, per_clip: int | None,
-                  expected: list[int]) -> None:
-    assert sampled_positions(n_frames, clip_fps, fps, per_clip) == expected
 
 
 def test_no_face_at_all_leaves_nothing_behind(tmp_path: Path) -> None:
