@@ -139,9 +139,11 @@ def train(method: str, dataset: str, out: Path | None, quiet: bool, resume: bool
 
 LANDMARKS = click.option("--landmarks", default="auto", show_default=True, help="auto, dlib or face-alignment.")
 CROP = click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]), default="per-clip",
-                    show_default=True, help="per-clip and per-frame cut around the face; as-is: face crops already.")
+                    show_default=True, help="per-clip cuts one square, wide enough for the face "
+                    "wherever it moves; per-frame follows it; as-is: face crops already.")
 SKIP_UNUSABLE = click.option("--skip-unusable", is_flag=True,
-                             help="Leave out photos that cannot be read or show no face, and say which.")
+                             help="Leave out photos that cannot be read or show no face, and name "
+                             "them.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 ...")
 
 
@@ -174,7 +176,8 @@ def adapt(method: str, images: tuple[Path, ...], output: Path, device: str, **op
 
 @thbench.command()
 @click.argument("head", type=click.Path(path_type=Path))
-@click.option("--video", type=click.Path(path_type=Path), help="The driving video; its times and its sound are kept.")
+@click.option("--video", type=click.Path(path_type=Path),
+              help="The driving video; its times and its sound are kept.")
 @click.option("--frames", type=click.Path(path_type=Path), help="Or a folder of driving frames.")
 @click.option("--fps", type=float, default=25.0, show_default=True, help="Frames per second of --frames.")
 @LANDMARKS
@@ -189,9 +192,8 @@ def drive(head: Path, video: Path | None, frames: Path | None, output: Path, dev
     source = video or frames
     if source is None or (video and frames):
         raise click.UsageError("give either --video or --frames")
-    rendered, total = drive_head(head, source, output, device=chosen_device(device), **options)
-    click.echo(f"{output}: {total} frames" + (f", {total - rendered} without a face repeat the one before"
-                                              if rendered < total else ""))
+    driven = drive_head(head, source, output, device=chosen_device(device), **options)
+    click.echo(f"{output}: {driven.text}")
 
 
 @thbench.command("model-info")
@@ -418,9 +420,12 @@ def score(**options: Any) -> None:
 @click.option("--landmarks", default="auto", show_default=True,
               help="auto, dlib, face-alignment, or import:DIR for landmarks that you have.")
 @click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]),
-              help="as-is: the frames are face crops; per-frame, per-clip: cut the face out, once for each frame or "
-              "for each clip.  [default: as-is for the VoxCeleb layouts, per-clip for videos, per-frame for frames]")
+              help="as-is: the frames are face crops; per-frame: a square around each face; "
+              "per-clip: one square, wide enough for the head wherever it moves.  [default: as-is "
+              "for the VoxCeleb layouts, per-clip for videos, per-frame for frames]")
 @click.option("--margin", default=2.0, show_default=True, help="Side of the crop in extents of the landmarks.")
+@click.option("--max-outside", type=click.FloatRange(0, 1), default=0.25, show_default=True,
+              help="Share of the 68 landmarks that may lie outside a frame; it is dropped beyond.")
 @click.option("--fps", type=float, help="Frames per second to take of a video.  [default: all]")
 @click.option("--frames-per-clip", type=click.IntRange(1), help="Frames to take of each clip, evenly.  [default: all]")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of the JPEGs.")

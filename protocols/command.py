@@ -29,7 +29,8 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                           videos: int | None = None, holdout: int | None = None, seed: int | None = None,
                           split: Path | None = None, device: str = "auto", workers: int | None = None,
                           iterations: int | None = None, sources: str | None = None, drivers: int | None = None,
-                          rank_by: str | None = None, out: Path | None = None, resume: Path | None = None,
+                          rank_by: str | None = None, out: Path | None = None,
+                          resume: Path | None = None,
                           skip_unusable: bool = False) -> bool:
     """Runs a protocol and prints where the results are; False when a unit failed."""
     if resume is not None:
@@ -54,7 +55,8 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
     if resume is None:
         partial = definition.videos < full.videos
     options = RunOptions(_checkpoints(checkpoints), chosen_device(device), _workers(workers, device),
-                         dataset or definition.dataset, learned, sources or "", split, partial, left_out=_left_out(learned))
+                         dataset or definition.dataset, learned, sources or "", split, partial,
+                         _left_out(learned))
     folder = out or Path("runs") / definition.name
     with _Bars() as bars:
         run = time_protocol if definition.kind == "timing" else run_protocol

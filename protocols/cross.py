@@ -29,7 +29,8 @@ def split_of(definition: Definition, dataset: Dataset, sources: Dataset | None =
 
 
 def open_data(definition: Definition, dataset: str | None, sources: str | None,
-              videos: int | None, skip_unusable: bool = False) -> tuple[Definition, Dataset, Dataset | None]:
+              videos: int | None, skip_unusable: bool = False,
+              ) -> tuple[Definition, Dataset, Dataset | None]:
     """Opens what a protocol runs on, and counts its videos: `videos`, or as many as there are photographs.
 
     skip_unusable: leave out photographs that cannot be read or show no face.

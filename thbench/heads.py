@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thbench.data.crop import CropPolicy
+from thbench.data.crop import CropPolicy, pixels_outside
 from thbench.data.landmarks import load_detector
 from thbench.data.photos import Photos, drive_frames, held, listed, read_photos, refuse
 from thbench.data.video import write_video
@@ -16,6 +17,25 @@ from thbench.training.checkpoints import read_description
 
 ENTRY_POINTS = "thbench.heads"   # kind of a head file -> its loader (path, device)
 _SIZE_PX = 256   # where neither the user nor the checkpoint says
+
+
+@dataclass(frozen=True)
+class Driven:
+    """A driving video's frames: all, those with a face, those with landmarks outside the crop."""
+
+    frames: int
+    with_face: int
+    outside: int
+
+    @property
+    def text(self) -> str:
+        """One line on them."""
+        parts = [f"{self.frames} frames"]
+        if self.with_face < self.frames:
+            parts.append(f"{self.frames - self.with_face} without a face repeat the one before")
+        if self.outside:
+            parts.append(f"in {self.outside} the driving face leaves its crop")
+        return ", ".join(parts)
 
 
 def adapt_head(method: str, images: list[Path], out: Path, *, checkpoint: Path | None,
@@ -56,12 +76,11 @@ def load_head(path: Path, device: str = "cpu") -> TalkingHead:
 
 
 def drive_head(head: Path, source: Path, out: Path, *, landmarks: str, crop: CropPolicy, fps: float,
-               device: str) -> tuple[int, int]:
+               device: str) -> Driven:
     """Renders the head under the driving frames of `source` and writes a video.
 
     The video keeps the times of the source's frames, and its sound if it has any; `fps` is the rate
-    of a folder of frames. Returns (frames rendered, frames of the source); where a source frame had
-    no face the last picture is held.
+    of a folder of frames. Where a source frame had no face the last picture is held.
     """
     loaded: Any = load_head(head, device)
     drive = drive_frames(source, loaded.size_px, load_detector(landmarks, device), crop, fps)
@@ -69,7 +88,8 @@ def drive_head(head: Path, source: Path, out: Path, *, landmarks: str, crop: Cro
 
     sound = None if source.is_dir() else source
     write_video(out, held(rendered, drive), drive.timeline, sound)
-    return len(drive.positions), len(drive.timeline)
+    outside = (pixels_outside(drive.frames.landmarks.numpy(), loaded.size_px) > 0).any(axis=1)
+    return Driven(len(drive.timeline), len(drive.positions), int(outside.sum()))
 
 
 def _trained_size_px(checkpoint: Path | None) -> int | None:

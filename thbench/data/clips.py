@@ -32,7 +32,10 @@ class SourceFrame:
 
 
 class ClipReader:
-    """A clip below `root`: its `n_frames`, and the `times_s` of each (None for images: nobody recorded them)."""
+    """A clip below `root`: its `n_frames`, and when each is shown.
+
+    times_s: the first at 0; None for images, of which nobody recorded it.
+    """
 
     def __init__(self, root: Path, clip: Clip) -> None:
         """Raises `VideoError` when a video cannot be opened or is truncated."""
@@ -60,10 +63,10 @@ class ClipReader:
 
 def sampled_positions(n_frames: int, times_s: Sequence[Fraction] | None, fps: float | None,
                       frames_per_clip: int | None) -> list[int]:
-    """Which frames of a clip to take: `fps` of each second, then `frames_per_clip` of these, evenly.
+    """Which frames of a clip to take: `fps` of each second, then `frames_per_clip` of these.
 
-    times_s: when each frame is shown, the first at 0; None where nobody knows. Evenly spaced means
-    in time, so that a camera's uneven rate does not favour any moment. None for `fps` or
+    times_s: when each frame is shown, the first at 0; None where nobody knows. Frames are
+    evenly spaced in time: a camera's uneven rate favours no moment. None for `fps` or
     `frames_per_clip` means all. Positions rise and are distinct. Raises `ThbenchError` for `fps`
     where the times are not known.
     """
@@ -80,7 +83,7 @@ def sampled_positions(n_frames: int, times_s: Sequence[Fraction] | None, fps: fl
 
 
 def _at_ticks(times_s: Sequence[Fraction], fps: Fraction) -> list[int]:
-    """The first frame at or after each tick of a clock; none twice where a frame outlasts a tick."""
+    """The first frame at or after each tick of a clock; none twice where it outlasts a tick."""
     ticks = [floor((time + _ROUNDING_S) * fps) for time in times_s]
     return [position for position, tick in enumerate(ticks)
             if position == 0 or tick != ticks[position - 1]]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thbench.data.clips import ClipReader, SourceFrame, sampled_positions
-from thbench.data.crop import CropPolicy, crop_squares, cut, moved
+from thbench.data.crop import CropPolicy, crop_squares, cut, moved, share_outside
 from thbench.data.landmarks import Face, LandmarkDetector
 from thbench.data.layouts import Clip, Dropped, SourceVideo
 from thbench.data.shards import ShardWriter, commit_shard, shard_path
@@ -28,13 +28,16 @@ _FRAMES_AT_ONCE = 32  # held in memory for a batched detector
 class Recipe:
     """How frames are made. fps and frames_per_clip choose among the source's frames; None takes all of them.
 
-    margin is the side of a per-frame or per-clip crop in extents of the landmarks. quality is JPEG's; lossless is PNG.
+    margin is the side of a per-frame or per-clip crop in extents of the landmarks. max_outside is
+    the share of its landmarks that may lie outside a frame; a quarter is the whole jaw line.
+    quality is JPEG's; lossless is PNG.
     """
 
     layout: str
     size_px: int = 256
     crop: CropPolicy = "as-is"
     margin: float = 2.0
+    max_outside: float = 0.25
     landmarks: str = "auto"
     fps: float | None = None
     frames_per_clip: int | None = None
@@ -100,6 +103,9 @@ def _clip_frames(root: Path, video: SourceVideo, clip: Clip, recipe: Recipe, det
             raise ThbenchError(f"{root / source.key.path} changed while it was read: run the same command again")
         box = moved(frame.face.box.reshape(2, 2), square, recipe.size_px)
         landmarks = moved(frame.face.landmarks, square, recipe.size_px)
+        if share_outside(landmarks, recipe.size_px) > recipe.max_outside:
+            dropped.append(replace(here, reason="face outside its crop", frame=frame.name))
+            continue
         yield _encode(cut(source.image, square, recipe.size_px), recipe), {
             "person": video.person, "video": video.video, "clip": clip.name, "frame": frame.name,
             "crop": [square.left, square.top, square.side], "box": box.reshape(-1), "faces": frame.faces,

@@ -56,7 +56,7 @@ class Drive:
 
 def read_photos(paths: Sequence[Path], size_px: int, detector: LandmarkDetector,
                 crop: CropPolicy) -> Photos:
-    """The largest face of each photo as a square frame. Folders stand for the pictures in them, sorted.
+    """The largest face of each photo as a square frame. Folders stand for their pictures, sorted.
 
     No photo is left out in silence: those that cannot be read or show no face are listed.
     """
@@ -135,7 +135,7 @@ def _photos(count: int) -> str:
 
 
 def _files(path: Path, unusable: list[Unusable]) -> Iterator[Path]:
-    """The file itself, or the pictures of a folder; notes what looks like a picture and is not read."""
+    """The file itself, or the pictures of a folder; notes pictures of a kind that is not read."""
     if not path.exists():
         unusable.append(Unusable(path, "does not exist"))
     if not path.is_dir():

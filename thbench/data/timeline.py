@@ -1,4 +1,4 @@
-"""When the frames of a video are shown: the same distance apart, or not, as phones and screen recorders do it."""
+"""When the frames of a video are shown: evenly, or not, as phones and screen recorders do it."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def _is_shown(packet: Any) -> bool:
 
 def _timeline(packets: list[Any], time_base: Fraction) -> Timeline | None:
     """The times that packets state; None when they state none, or two the same."""
-    # Some containers state decoding times only: the same moments, unless frames are of uneven length.
+    # Some containers state decoding times only: the same moments where the rate is constant.
     stated = [packet.pts for packet in packets]
     if None in stated:
         stated = [packet.dts for packet in packets]

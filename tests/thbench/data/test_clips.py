@@ -1,4 +1,4 @@
-"""Which frames of a clip are taken: evenly spaced moments in time, whatever the camera's rate did."""
+"""Which frames of a clip are taken: moments evenly spaced in time, whatever the camera's rate."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def test_sampling(n_frames: int, clip_fps: float | None, fps: float | None, per_
 
 def test_a_camera_that_slows_down_is_sampled_evenly_in_time() -> None:
     # 30 frames in the first second, then one each quarter of a second.
-    times = seconds([round(frame / 30 * 1000) for frame in range(30)] + list(range(1000, 3000, 250)))
+    fast = [round(frame / 30 * 1000) for frame in range(30)]
+    times = seconds([*fast, *range(1000, 3000, 250)])
     taken = [float(times[position]) for position in sampled_positions(len(times), times, 4, None)]
     assert taken == pytest.approx([0.0, 0.267, 0.5, 0.767, *(1 + 0.25 * n for n in range(8))])
 

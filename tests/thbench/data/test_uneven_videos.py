@@ -1,4 +1,4 @@
-"""Videos of uneven rate: their times are read as they are, and written again with the sound in step."""
+"""Videos of uneven rate: their times are read as they are, and written with the sound in step."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def test_containers_of_a_constant_rate_are_read_as_such(tmp_path: Path, codec: s
 def test_frames_that_an_edit_list_cuts_are_not_counted(tmp_path: Path) -> None:
     write_uneven(tmp_path / "whole.mp4", TIMES_MS, b_frames=2, sound="aac")
     cut_front(tmp_path / "whole.mp4", tmp_path / "cut.mp4", 300)
-    timeline, frames = read_timeline(tmp_path / "cut.mp4"), list(read_video(tmp_path / "cut.mp4")[0])
+    timeline = read_timeline(tmp_path / "cut.mp4")
+    frames = list(read_video(tmp_path / "cut.mp4")[0])
 
     assert len(timeline) == len(frames) == len(played(tmp_path / "cut.mp4").frames)
     assert len(frames) < len(TIMES_MS)

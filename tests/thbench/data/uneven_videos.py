@@ -1,4 +1,4 @@
-"""Videos as phones and screen recorders write them: uneven rates, late starts, sound, edit lists."""
+"""Videos as phones and screen recorders write them: uneven rate, late start, sound, edit list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAMPLES_PER_SECOND = 16000
 
 @dataclass(frozen=True)
 class Heard:
-    """What a player would show and hear, in seconds: each frame, and where the tone starts and ends."""
+    """What a player shows and hears, in seconds: each frame, the tone's first and last moment."""
 
     frames: list[float]
     tone: tuple[float, float] | None
@@ -70,7 +70,7 @@ def cut_front(source: Path, target: Path, cut_ms: int) -> None:
 
 
 def played(path: Path) -> Heard:
-    """Decodes everything: the times of all frames, the first and last moment of the loud samples."""
+    """Decodes everything: the times of all frames, the span of the loud samples."""
     with av.open(str(path)) as container:
         frames = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
         silent = not container.streams.audio
