@@ -189,9 +189,10 @@ def _video_stream(container: Any, frames: Tensor, timeline: Timeline) -> Any:
     height, width = frames.shape[-2:]
     even = height % 2 == 0 and width % 2 == 0
 
-    # With x264's macroblock tree, the same small frames gave other bytes each time.
+    # With x264's macroblock tree, the same small frames gave other bytes each time. With B-frames,
+    # mp4 states lengths in decoding order, and so a wrong duration where the rate is uneven.
     stream = container.add_stream("libx264", rate=timeline.mean_fps,
-                                  options={"crf": _CRF, "x264-params": "mbtree=0"})
+                                  options={"crf": _CRF, "bf": "0", "x264-params": "mbtree=0"})
     stream.codec_context.time_base = timeline.time_base
 
     # Chroma at half resolution, which every player reads, needs even sizes.

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -96,6 +97,14 @@ def test_pictures_and_sound_stay_in_step(tmp_path: Path, made: dict[str, Any], s
     if before.tone and after.tone:
         offset, kept = (heard.tone[0] - heard.frames[0] for heard in (before, after))
         assert kept == pytest.approx(offset, abs=0.03)  # a frame at 30 fps
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_the_file_states_the_duration_of_its_source(tmp_path: Path, suffix: str) -> None:
+    timeline = Timeline((*TIMES_MS, 3000), 3200, Fraction(1, 1000))
+    write_video(tmp_path / f"out{suffix}", pictures(len(timeline)), timeline)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert container.duration / av.time_base == pytest.approx(3.2, abs=0.002)
 
 
 def test_sound_of_a_cut_video_is_cut_too(tmp_path: Path) -> None:
