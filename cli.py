@@ -150,7 +150,11 @@ def train(method: str, dataset: str, out: Path | None, quiet: bool, resume: bool
 LANDMARKS = click.option("--landmarks", default="auto", show_default=True,
                          help="auto, dlib, face-alignment or face-alignment-3d.")
 CROP = click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]), default="per-clip",
-                    show_default=True, help="per-clip and per-frame cut around the face; as-is: face crops already.")
+                    show_default=True, help="per-clip cuts one square, wide enough for the face "
+                    "wherever it moves; per-frame follows it; as-is: face crops already.")
+SKIP_UNUSABLE = click.option("--skip-unusable", is_flag=True,
+                             help="Leave out photos that cannot be read or show no face, and name "
+                             "them.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 ...")
 
 
@@ -159,7 +163,9 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, 
 @click.option("--images", multiple=True, required=True, type=click.Path(path_type=Path),
               help="Photos of one person, or folders of them.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Model file or training folder.")
-@click.option("--size", "size_px", type=click.IntRange(min=16), default=256, show_default=True)
+@click.option("--size", "size_px", type=click.IntRange(min=16),
+              help="Side of the head's pictures in pixels.  [default: the checkpoint's]")
+@SKIP_UNUSABLE
 @LANDMARKS
 @click.option("--crop", type=click.Choice(["as-is", "per-frame"]), default="per-frame", show_default=True,
               help="per-frame cuts around the face; as-is: face crops already.")
@@ -169,15 +175,20 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, 
 def adapt(method: str, images: tuple[Path, ...], output: Path, device: str, **options: Any) -> None:
     """Learns the head of one person from a few photos and keeps it in a file for `thbench drive`."""
     from protocols.command import chosen_device
+    from thbench.data.photos import listed
     from thbench.heads import adapt_head
 
-    shots = adapt_head(method, list(images), output, device=chosen_device(device), **options)
-    click.echo(f"{output}: a head from {shots} shots")
+    photos = adapt_head(method, list(images), output, device=chosen_device(device), **options)
+    if photos.unusable:
+        click.echo(f"left out:{listed(photos.unusable)}", err=True)
+    shots = len(photos.files)
+    click.echo(f"{output}: a head from {shots} photo{'s' * (shots > 1)}")
 
 
 @thbench.command()
 @click.argument("head", type=click.Path(path_type=Path))
-@click.option("--video", type=click.Path(path_type=Path), help="The driving video; its sound is kept.")
+@click.option("--video", type=click.Path(path_type=Path),
+              help="The driving video; its times and its sound are kept.")
 @click.option("--frames", type=click.Path(path_type=Path), help="Or a folder of driving frames.")
 @click.option("--fps", type=float, default=25.0, show_default=True, help="Frames per second of --frames.")
 @LANDMARKS
@@ -192,9 +203,8 @@ def drive(head: Path, video: Path | None, frames: Path | None, output: Path, dev
     source = video or frames
     if source is None or (video and frames):
         raise click.UsageError("give either --video or --frames")
-    rendered, total = drive_head(head, source, output, device=chosen_device(device), **options)
-    click.echo(f"{output}: {total} frames" + (f", {total - rendered} without a face repeat the one before"
-                                              if rendered < total else ""))
+    driven = drive_head(head, source, output, device=chosen_device(device), **options)
+    click.echo(f"{output}: {driven.text}")
 
 
 @thbench.command("model-info")
@@ -225,6 +235,7 @@ def model_info(method: str, preset: str, as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the split and of few-shot learning.")
 @click.option("--split", type=click.Path(path_type=Path), help="A stored split instead of a drawn one.")
 @click.option("--sources", help="Puppeteering: where heads are learned from, a folder of photographs or a dataset.")
+@SKIP_UNUSABLE
 @click.option("--drivers", type=click.IntRange(min=1), help="Puppeteering: driving videos per head.")
 @click.option("--rank-by", help="Puppeteering: the metric that ranks drivers.")
 @click.option("--iterations", type=click.IntRange(min=1), help="Timing: repetitions; no more than these warm up.")
@@ -285,6 +296,7 @@ def split_group() -> None:
 @click.option("--holdout", type=click.IntRange(min=1), help="For a protocol: hold-out frames per video.")
 @click.option("--drivers", type=click.IntRange(min=1), help="For puppeteering: driving videos per head.")
 @click.option("--sources", help="For puppeteering: a folder of photographs or a dataset.")
+@SKIP_UNUSABLE
 @click.option("--seed", type=click.IntRange(min=0), help="For a protocol: seed of the split.")
 def split_export(out: Path, **options: Any) -> None:
     """Writes the split of a run, or the one a protocol draws, for `thbench run-protocol --split`."""
@@ -298,13 +310,15 @@ def split_export(out: Path, **options: Any) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dataset", required=True, help="A prepared dataset's folder, a name under $THBENCH_DATA, or synth.")
 @click.option("--sources", help="Puppeteering: where heads are learned from, a folder of photographs or a dataset.")
-def split_check(file: Path, dataset: str, sources: str | None) -> None:
+@SKIP_UNUSABLE
+def split_check(file: Path, dataset: str, sources: str | None, skip_unusable: bool) -> None:
     """Says whether the split FILE fits DATASET, frame by frame."""
     from protocols.stored_split import read_split
     from thbench.data.open import open_dataset, open_sources
 
     opened = open_dataset(dataset)
-    split = read_split(file, opened, open_sources(sources, opened.size_px) if sources else None)
+    learned = open_sources(sources, opened.size_px, skip_unusable) if sources else None
+    split = read_split(file, opened, learned)
     click.echo(f"{file} fits {dataset}: {len(split.videos)} videos")
 
 
@@ -389,6 +403,7 @@ def mock_run(method: str, checkpoint: Path | None, dataset: str, device: str) ->
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the split.")
 @click.option("--split", type=click.Path(path_type=Path), help="A stored split instead of a drawn one.")
 @click.option("--sources", help="Puppeteering: where heads are learned from, a folder of photographs or a dataset.")
+@SKIP_UNUSABLE
 @click.option("--drivers", type=click.IntRange(min=1), help="Puppeteering: driving videos per head.")
 @click.option("--drives-with", type=click.Choice(["image", "landmarks"]), default="image", show_default=True,
               help="landmarks: the driving frames themselves are left out.")
@@ -428,9 +443,12 @@ def score(metrics: tuple[str, ...], only: bool, **options: Any) -> None:
 @click.option("--landmarks", default="auto", show_default=True,
               help="auto, dlib, face-alignment, face-alignment-3d, or import:DIR for landmarks that you have.")
 @click.option("--crop", type=click.Choice(["as-is", "per-frame", "per-clip"]),
-              help="as-is: the frames are face crops; per-frame, per-clip: cut the face out, once for each frame or "
-              "for each clip.  [default: as-is for the VoxCeleb layouts, per-clip for videos, per-frame for frames]")
+              help="as-is: the frames are face crops; per-frame: a square around each face; "
+              "per-clip: one square, wide enough for the head wherever it moves.  [default: as-is "
+              "for the VoxCeleb layouts, per-clip for videos, per-frame for frames]")
 @click.option("--margin", default=2.0, show_default=True, help="Side of the crop in extents of the landmarks.")
+@click.option("--max-outside", type=click.FloatRange(0, 1), default=0.25, show_default=True,
+              help="Share of the 68 landmarks that may lie outside a frame; it is dropped beyond.")
 @click.option("--fps", type=float, help="Frames per second to take of a video.  [default: all]")
 @click.option("--frames-per-clip", type=click.IntRange(1), help="Frames to take of each clip, evenly.  [default: all]")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of the JPEGs.")

@@ -17,6 +17,9 @@ from protocols.run import Outcome, RunOptions, locked, methods_from, run_protoco
 from protocols.score import metrics_of, score_run
 from protocols.summary_text import summary_text
 from protocols.timing import time_protocol
+from thbench.data.dataset import Dataset
+from thbench.data.photo_folder import PhotoFolder
+from thbench.data.photos import Unusable, listed
 from thbench.errors import ThbenchError
 from thbench.progress import track
 from thbench.runs import Run
@@ -29,7 +32,7 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
                           iterations: int | None = None, sources: str | None = None, drivers: int | None = None,
                           rank_by: str | None = None, out: Path | None = None,
                           resume: Path | None = None, quiet: bool = False,
-                          allow_commands: bool = False) -> bool:
+                          allow_commands: bool = False, skip_unusable: bool = False) -> bool:
     """Runs a protocol and prints where the results are; False when a unit failed.
 
     Programs that only the run folder or the protocol's file names are run when they are allowed, by
@@ -41,7 +44,9 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
         definition = replace(definition, T=tuple(info["T"]), metrics=tuple(info["metrics"]))
         metrics = metrics_of(Run(resume), metrics, only=False)
         dataset = dataset or info["dataset"]["spec"]
-        sources = sources or (info.get("sources") or {}).get("spec")
+        stored_sources = info.get("sources") or {}
+        sources = sources or stored_sources.get("spec")
+        skip_unusable = skip_unusable or bool(stored_sources.get("left_out"))
         is_partial = bool(info["partial"])
     else:
         definition = load_definition(protocol)
@@ -55,12 +60,13 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
         where = str(folder) if Run(folder).run_json.exists() else protocol
         refuse_unasked_commands(commands_of(definition.methods, Run(folder)), methods, where)
     planned = definition.videos if resume else None
-    full, opened, learned = open_data(definition, dataset, sources, planned)
+    full, opened, learned = open_data(definition, dataset, sources, planned, skip_unusable)
     definition = full.with_values(videos=videos)
     if resume is None:
         is_partial = definition.videos < full.videos
     options = RunOptions(_checkpoints(checkpoints), chosen_device(device), _workers(workers, device),
-                         dataset or definition.dataset, learned, sources or "", split, is_partial)
+                         dataset or definition.dataset, learned, sources or "", split, is_partial,
+                         _left_out(learned))
     folder = out or Path("runs") / definition.name
     run = time_protocol if definition.kind == "timing" else run_protocol
     outcome = run(definition, opened, folder, options, partial(track, quiet=quiet))
@@ -90,6 +96,14 @@ def chosen_device(device: str) -> str:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ThbenchError("no CUDA GPU is usable here; say --device cpu")
     return device
+
+
+def _left_out(sources: Dataset | None) -> Sequence[Unusable]:
+    """The photographs that cannot be used, told on stderr."""
+    unusable = sources.unusable if isinstance(sources, PhotoFolder) else []
+    if unusable:
+        print(f"left out of the sources:{listed(unusable)}", file=sys.stderr)
+    return unusable
 
 
 def _checkpoints(texts: Sequence[str]) -> dict[str, Path]:

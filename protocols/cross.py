@@ -30,8 +30,11 @@ def split_of(definition: Definition, dataset: Dataset, sources: Dataset | None =
 
 
 def open_data(definition: Definition, dataset: str | None, sources: str | None,
-              videos: int | None) -> tuple[Definition, Dataset, Dataset | None]:
+              videos: int | None, skip_unusable: bool = False,
+              ) -> tuple[Definition, Dataset, Dataset | None]:
     """Opens what a protocol runs on, and counts its videos: `videos`, or as many as there are photographs.
+
+    skip_unusable: leave out photographs that cannot be read or show no face.
 
     Raises `ThbenchError` when no dataset is named, for sources that the protocol has no use for, or of another size.
     """
@@ -42,7 +45,7 @@ def open_data(definition: Definition, dataset: str | None, sources: str | None,
         return definition.with_values(videos=videos), opened, None
     if definition.kind != "cross-reenactment":
         raise ThbenchError(f"protocol {definition.name!r} drives every video with itself: it takes no --sources")
-    learned = open_sources(sources, opened.size_px)
+    learned = open_sources(sources, opened.size_px, skip_unusable)
     if learned.size_px != opened.size_px:
         raise ThbenchError(f"sources are {learned.size_px} pixels large, {opened.name} {opened.size_px}; prepare them "
                            "with the same --size")

@@ -17,12 +17,13 @@ from thbench.runs import nested_shots
 
 def export_from_command_line(protocol: str, T: Sequence[int], dataset: str | None, videos: int | None,
                              holdout: int | None, drivers: int | None, seed: int | None, split: Path | None,
-                             sources: str | None, drives_with: DrivesWith, out: Path) -> int:
+                             sources: str | None, drives_with: DrivesWith, out: Path,
+                             skip_unusable: bool = False) -> int:
     """Writes the episodes that `run-protocol` with the same options would measure; returns their number."""
     definition = load_definition(protocol).with_values(T=tuple(T) or None, holdout=holdout, drivers=drivers, seed=seed)
     if definition.kind == "timing":
         raise ThbenchError(f"{definition.name} measures time, which a system elsewhere measures for itself")
-    definition, opened, learned = open_data(definition, dataset, sources, videos)
+    definition, opened, learned = open_data(definition, dataset, sources, videos, skip_unusable)
     chosen = (read_split_for(definition, split, opened, learned) if split else split_of(definition, opened, learned))
     about = {"protocol": {"name": definition.name, "sha256": definition.sha256},
              "dataset": {"name": opened.name, "sha256": opened.sha256}}

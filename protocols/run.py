@@ -19,6 +19,7 @@ from protocols.score import check_fits, score_run
 from protocols.split import Split, stored_split
 from protocols.stored_split import read_split, read_split_for
 from thbench.data.dataset import Dataset
+from thbench.data.photos import Unusable
 from thbench.environment import git_commit, hardware, versions
 from thbench.errors import ThbenchError
 from thbench.files import write_json
@@ -43,6 +44,7 @@ class RunOptions:
     sources_spec: str = ""              # how to open it again
     split: Path | None = None           # a stored split instead of a drawn one
     partial: bool = False               # fewer videos than the protocol asks for: stamped on every table
+    left_out: Sequence[Unusable] = ()   # photographs of the sources that cannot be used
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,9 @@ def _info(definition: Definition, dataset: Dataset, split: Split, methods: Mappi
                     "spec": options.dataset_spec, "pictures": dataset.pictures},
         "sources": {"name": options.sources.name, "sha256": options.sources.sha256,
                     "spec": options.sources_spec,
-                    "pictures": options.sources.pictures} if options.sources else None,
+                    "pictures": options.sources.pictures,
+                    "left_out": [{"file": str(photo.file), "reason": photo.reason}
+                                 for photo in options.left_out]} if options.sources else None,
         "T": sorted(definition.T), "methods": dict(methods), "metrics": list(definition.metrics),
         "split": split.described(), "status": "running", "partial": options.partial,
         "seeds": {"split": definition.seed, "methods": definition.seed}, **session, "sessions": [session],

@@ -18,7 +18,8 @@ from thbench.runs import Run
 
 
 def export_split(source: str, out: Path, dataset: str | None, videos: int | None, T: int | None, holdout: int | None,
-                 drivers: int | None, sources: str | None, seed: int | None) -> Split:
+                 drivers: int | None, sources: str | None, seed: int | None,
+                 skip_unusable: bool = False) -> Split:
     """Writes the split of a run folder, or the one that a protocol draws, for others to use with `--split`.
 
     Raises `ThbenchError` when options for drawing are given beside a run.
@@ -30,7 +31,7 @@ def export_split(source: str, out: Path, dataset: str | None, videos: int | None
     else:
         definition = load_definition(source).with_values(holdout=holdout, drivers=drivers, seed=seed,
                                                          T=(T,) if T else None)
-        split = split_of(*open_data(definition, dataset, sources, videos))
+        split = split_of(*open_data(definition, dataset, sources, videos, skip_unusable))
     write_json(out, split.described())
     return split
 

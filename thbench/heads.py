@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thbench.data.crop import CropPolicy
+from thbench.data.crop import CropPolicy, pixels_outside
 from thbench.data.landmarks import load_detector
-from thbench.data.photos import drive_frames, held, photo_frames
+from thbench.data.photos import Photos, drive_frames, held, listed, read_photos, refuse
 from thbench.data.video import write_video
 from thbench.errors import ThbenchError
 from thbench.method import MethodOptions, TalkingHead, load_method
@@ -15,22 +16,54 @@ from thbench.plugins import load_plugin, plugin_names
 from thbench.training.checkpoints import read_description
 
 ENTRY_POINTS = "thbench.heads"   # kind of a head file -> its loader (path, device)
+_SIZE_PX = 256   # where neither the user nor the checkpoint says
 
 
-def adapt_head(method: str, images: list[Path], out: Path, *, checkpoint: Path | None, size_px: int, landmarks: str,
-               crop: CropPolicy, device: str, seed: int) -> int:
-    """Learns a head from photos and writes it to `out`; returns the number of shots.
+@dataclass(frozen=True)
+class Driven:
+    """A driving video's frames: all, those with a face, those with landmarks outside the crop."""
 
-    Raises `ThbenchError` when a photo shows no face, or when heads of this method cannot be kept.
+    frames: int
+    with_face: int
+    outside: int
+
+    @property
+    def text(self) -> str:
+        """One line on them."""
+        parts = [f"{self.frames} frames"]
+        if self.with_face < self.frames:
+            parts.append(f"{self.frames - self.with_face} without a face repeat the one before")
+        if self.outside:
+            parts.append(f"in {self.outside} the driving face leaves its crop")
+        return ", ".join(parts)
+
+
+def adapt_head(method: str, images: list[Path], out: Path, *, checkpoint: Path | None,
+               size_px: int | None, landmarks: str, crop: CropPolicy, device: str, seed: int,
+               skip_unusable: bool = False) -> Photos:
+    """Learns a head from photos, writes it to `out` and returns the photos.
+
+    size_px: None for the size that the checkpoint was trained at, 256 where it states none.
+    skip_unusable: go on without the photos that cannot be read or show no face.
+
+    Raises `ThbenchError` when photos cannot be used, or when heads of this method cannot be kept.
     """
     detector = load_detector(landmarks, device)
-    loaded = load_method(method, MethodOptions(checkpoint=checkpoint, device=device, seed=seed, size_px=size_px))
-    shots = photo_frames(images, size_px, detector, crop)
-    head: Any = loaded.adapt(shots)
+    size_px = size_px or _trained_size_px(checkpoint) or _SIZE_PX
+    loaded = load_method(method, MethodOptions(checkpoint=checkpoint, device=device, seed=seed,
+                                               size_px=size_px))
+
+    photos = read_photos(images, size_px, detector, crop)
+    if not photos.files:
+        raise ThbenchError(f"no photo can be used:{listed(photos.unusable)}")
+    if not skip_unusable:
+        refuse(photos.unusable)
+
+    head: Any = loaded.adapt(photos.frames)
     if not hasattr(head, "save"):
         raise ThbenchError(f"heads of {method} cannot be kept in a file; run it in a protocol instead")
     head.save(out)
-    return len(shots)
+    return photos
 
 
 def load_head(path: Path, device: str = "cpu") -> TalkingHead:
@@ -43,13 +76,28 @@ def load_head(path: Path, device: str = "cpu") -> TalkingHead:
 
 
 def drive_head(head: Path, source: Path, out: Path, *, landmarks: str, crop: CropPolicy, fps: float,
-               device: str) -> tuple[int, int]:
-    """Renders the head under the driving frames of `source` and writes a video, with the source's sound if it has any.
+               device: str) -> Driven:
+    """Renders the head under the driving frames of `source` and writes a video.
 
-    Returns (frames rendered, frames of the source); where a source frame had no face the last picture is held.
+    The video keeps the times of the source's frames, and its sound if it has any; `fps` is the rate
+    of a folder of frames. Where a source frame had no face the last picture is held.
     """
     loaded: Any = load_head(head, device)
     drive = drive_frames(source, loaded.size_px, load_detector(landmarks, device), crop, fps)
     rendered = loaded.render(drive.frames)
-    write_video(out, held(rendered, drive), drive.fps, None if source.is_dir() else source)
-    return len(drive.positions), drive.n_source
+
+    sound = None if source.is_dir() else source
+    write_video(out, held(rendered, drive), drive.timeline, sound)
+    outside = (pixels_outside(drive.frames.landmarks.numpy(), loaded.size_px) > 0).any(axis=1)
+    return Driven(len(drive.timeline), len(drive.positions), int(outside.sum()))
+
+
+def _trained_size_px(checkpoint: Path | None) -> int | None:
+    """The size that a model of `thbench train` states; None for no model, or files of others."""
+    if checkpoint is None:
+        return None
+    file = checkpoint / "model.safetensors" if checkpoint.is_dir() else checkpoint
+    if file.suffix != ".safetensors" or not file.is_file():
+        return None  # loading the method says what is wrong with it
+    net = read_description(file).get("config", {}).get("net", {})
+    return int(net["size_px"]) if "size_px" in net else None

@@ -86,9 +86,9 @@ class Ours:
         trained: dict[str, Any] = description["config"]
         self.config = NetConfig(**trained["net"])
         if self.config.size_px != options.size_px:
-            raise ThbenchError(f"{options.checkpoint} was trained at {self.config.size_px} pixels, the dataset has "
-                               f"{options.size_px}; use a checkpoint of that size or prepare with --size "
-                               f"{self.config.size_px}")
+            raise ThbenchError(f"{options.checkpoint} was trained at {self.config.size_px} pixels, "
+                               f"these frames have {options.size_px}; use a checkpoint of that "
+                               f"size, or make them with --size {self.config.size_px}")
         if variant == "ft" and trained["variant"] == "ff":
             raise ThbenchError(f"{options.checkpoint} was trained without the match loss (variant ff), so w' has no "
                                "start; fine-tune a checkpoint of `thbench train ours --variant ft`")

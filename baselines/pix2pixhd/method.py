@@ -70,9 +70,9 @@ class Pix2pixHD:
         self.device, self.seed = torch.device(options.device), options.seed
         model = _load(options.checkpoint, options.size_px)
         if model.net.size_px != options.size_px:
-            raise ThbenchError(f"{options.checkpoint} was trained at {model.net.size_px} pixels, the dataset has "
-                               f"{options.size_px}; use a checkpoint of that size or prepare with --size "
-                               f"{model.net.size_px}")
+            raise ThbenchError(f"{options.checkpoint} was trained at {model.net.size_px} pixels, "
+                               f"these frames have {options.size_px}; use a checkpoint of that "
+                               f"size, or make them with --size {model.net.size_px}")
         self.size_px = model.net.size_px
         self.generator, self.discriminator = build(model.net)
         for network, state in ((self.generator, model.generator), (self.discriminator, model.discriminator)):

@@ -138,7 +138,7 @@ def test_the_authors_two_files_are_read(tmp_path: Path, monkeypatch: pytest.Monk
 def test_no_checkpoint_and_other_sizes_are_refused(model: Path) -> None:
     with pytest.raises(ThbenchError, match="needs a trained model"):
         pix2pixhd(MethodOptions())
-    with pytest.raises(ThbenchError, match="trained at 32 pixels, the dataset has 64"):
+    with pytest.raises(ThbenchError, match="trained at 32 pixels, these frames have 64"):
         pix2pixhd(MethodOptions(checkpoint=model, size_px=64))
     with pytest.raises(ThbenchError, match="made at 32"):
         loaded(model).adapt(random_frames(1, 64))

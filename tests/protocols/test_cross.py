@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from protocols.command import run_from_command_line
 from protocols.cross import read_drive, split_of
 from protocols.definition import load_definition, method_entry
 from protocols.export import export_from_command_line
@@ -171,8 +172,35 @@ def test_photographs_are_sources_without_preparation(tmp_path):
 def test_a_photograph_without_a_face_is_named(tmp_path):
     (tmp_path / "photos").mkdir()
     cv2.imwrite(str(tmp_path / "photos" / "wall.png"), np.full((120, 120, 3), 128, np.uint8))
-    with pytest.raises(ThbenchError, match=r"no face found in .*wall\.png"):
+    with pytest.raises(ThbenchError, match=r"wall\.png: no face found"):
         open_sources(str(tmp_path / "photos"), 64)
+
+
+def test_unusable_photographs_are_all_named_or_left_out_and_recorded(tmp_path, capsys):
+    if not VOX1.exists():
+        pytest.skip("needs ../shared/data/vox1-sample")
+    photos = tmp_path / "photos"
+    (photos / "dave").mkdir(parents=True)
+    for number, file in enumerate(sorted(VOX1.glob("*/1.6/*/*.jpg"))[::90][:2]):
+        (photos / f"good{number}.jpg").write_bytes(file.read_bytes())
+    cv2.imwrite(str(photos / "wall.png"), np.full((120, 120, 3), 128, np.uint8))
+    (photos / "dave" / "broken.jpg").write_bytes(b"x")
+    (photos / "carol.heic").write_bytes(b"x")
+
+    with pytest.raises(ThbenchError, match=r"3 photos cannot be used(?s:.*)wall\.png: no face"):
+        open_sources(str(photos), 64)
+
+    command = {"dataset": "synth:64", "sources": str(photos), "holdout": 2, "drivers": 1, "T": (1,),
+               "methods": ("copy-nearest",), "workers": 1, "metrics": ("csim-heads",),
+               "rank_by": "csim-heads", "skip_unusable": True}
+    assert run_from_command_line("puppeteering", out=tmp_path / "run", **command)
+    assert "dave/broken.jpg: damaged" in capsys.readouterr().err
+
+    info = Run(tmp_path / "run").info()
+    left_out = {Path(photo["file"]).name: photo["reason"] for photo in info["sources"]["left_out"]}
+    assert set(left_out) == {"wall.png", "broken.jpg", "carol.heic"}
+    assert [video["person"] for video in info["split"]["videos"]] == ["good0", "good1"]
+    assert run_from_command_line("puppeteering", resume=tmp_path / "run", workers=1)
 
 
 def test_puppets_are_exported_and_their_answers_scored(tmp_path):
@@ -270,7 +298,8 @@ def test_the_page_of_puppets_ranks_the_drivers_of_each_head(puppets, tmp_path):
 
 
 @pytest.mark.parametrize(("layout", "message"), [
-    (["alice/2020/x.jpg"], "is no picture"), (["carol.heic"], "is no picture"), ([], "holds no pictures"),
+    (["alice/2020/x.jpg"], "2020: a folder in the folder of a person"),
+    (["carol.heic"], "heic is not read"), ([], "holds no photo"),
     (["bob.jpg", "bob.png"], "two pictures")])
 def test_nobody_is_left_out_of_a_folder_of_photographs_in_silence(tmp_path, layout, message):
     (tmp_path / "photos").mkdir()

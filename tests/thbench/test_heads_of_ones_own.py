@@ -1,17 +1,22 @@
 """From photos to a kept head to a video, on real frames, with their sound and their gaps."""
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from lightning.fabric import Fabric
+from PIL import Image
 
+from cli import thbench
 from thbench.data.dlib_landmarks import DlibLandmarks
-from thbench.data.photos import Drive, drive_frames, held, photo_frames
-from thbench.data.video import write_video
+from thbench.data.photos import Drive, drive_frames, held, read_photos
+from thbench.data.timeline import Timeline
+from thbench.data.video import read_video, write_video
 from thbench.errors import ThbenchError
 from thbench.heads import adapt_head, drive_head, load_head
 from thbench.method import Frames, MethodOptions, load_method
@@ -59,7 +64,7 @@ def test_folding_spectral_norm_changes_nothing(model):
 
 
 def test_a_checkpoint_of_another_size_is_refused(model):
-    with pytest.raises(ThbenchError, match="trained at 64 pixels, the dataset has 256"):
+    with pytest.raises(ThbenchError, match="trained at 64 pixels, these frames have 256"):
         load_method("ours-ff", MethodOptions(checkpoint=model, size_px=256))
 
 
@@ -89,7 +94,8 @@ def test_an_unknown_fine_tuning_setting_is_refused(model):
 def test_the_last_picture_is_held_where_a_frame_has_no_face():
     frames = Frames(torch.zeros(3, 3, 8, 8, dtype=torch.uint8), torch.zeros(3, 68, 2))
     rendered = torch.arange(3)
-    assert held(rendered, Drive(frames, [1, 2, 5], 7, 25.0)).tolist() == [0, 0, 1, 1, 1, 2, 2]
+    drive = Drive(frames, [1, 2, 5], Timeline.steady(7, 25))
+    assert held(rendered, drive).tolist() == [0, 0, 1, 1, 1, 2, 2]
 
 
 def test_head_files_of_nothing_are_refused(tmp_path, model):
@@ -104,32 +110,113 @@ def test_photos_become_a_head_and_a_clip_drives_it_with_its_sound(model, tmp_pat
     with_sound = tmp_path / "clip.mp4"
     _clip_with_sound(with_sound)
     person, out = tmp_path / "person.safetensors", tmp_path / "out.mp4"
-    shots = adapt_head("ours-ff", [PHOTOS], person, checkpoint=model, size_px=64, landmarks="dlib", crop="as-is",
-                       device="cpu", seed=0)
-    assert shots == len(list(PHOTOS.iterdir()))
-    rendered, total = drive_head(person, with_sound, out, landmarks="dlib", crop="as-is", fps=25.0, device="cpu")
-    assert 0 < rendered <= total == 12
+    photos = adapted(model, person, PHOTOS)
+    assert photos.files == sorted(PHOTOS.iterdir())
+    driven = drive_head(person, with_sound, out, landmarks="dlib", crop="as-is", fps=25.0,
+                        device="cpu")
+    assert 0 < driven.with_face <= driven.frames == 12
     with av.open(str(out)) as video:
         assert len(video.streams.audio) == 1
         assert sum(1 for _ in video.decode(video=0)) == 12
 
 
+@pytest.fixture
+def mixed_photos(tmp_path):
+    """A folder of one good photo among four that cannot be used."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    good = sorted(PHOTOS.iterdir())[0]
+    (folder / "good.jpg").write_bytes(good.read_bytes())
+    Image.fromarray(np.full((256, 256, 3), 128, np.uint8)).save(folder / "wall.png")
+    (folder / "half.jpg").write_bytes(good.read_bytes()[:-2000])
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
+    (folder / "phone.heic").write_bytes(b"x")
+    (folder / "licence.txt").write_text("of the photos")
+    return folder
+
+
+REASONS = {"wall.png": "no face found", "half.jpg": "damaged, or no picture",
+           "broken.jpg": "damaged, or no picture", "phone.heic": ".heic is not read"}
+
+
+def adapted(model, out, *images, **options):
+    return adapt_head("ours-ff", list(images), out, checkpoint=model, landmarks="dlib",
+                      crop="as-is", device="cpu", seed=0, **{"size_px": None, **options})
+
+
 @real
-def test_a_photo_without_a_face_is_named(tmp_path):
-    import cv2
-    cv2.imwrite(str(tmp_path / "wall.png"), np.full((256, 256, 3), 128, np.uint8))
-    with pytest.raises(ThbenchError, match=r"no face found in .*wall\.png"):
-        photo_frames([tmp_path / "wall.png"], 64, DlibLandmarks(), "as-is")
+def test_every_unusable_photo_is_named_with_its_reason(model, mixed_photos, tmp_path):
+    with pytest.raises(ThbenchError, match=r"5 photos cannot be used.*--skip-unusable") as error:
+        adapted(model, tmp_path / "p.safetensors", mixed_photos, tmp_path / "none.jpg")
+    for name, reason in {**REASONS, "none.jpg": "does not exist"}.items():
+        assert any(name in line and reason in line for line in str(error.value).splitlines())
+    assert not (tmp_path / "p.safetensors").exists()
+
+
+@real
+def test_a_head_is_made_without_the_unusable_photos_when_asked(model, mixed_photos, tmp_path):
+    photos = adapted(model, tmp_path / "p.safetensors", mixed_photos, skip_unusable=True)
+    assert [file.name for file in photos.files] == ["good.jpg"]
+    assert {photo.file.name for photo in photos.unusable} == set(REASONS)
+    assert load_head(tmp_path / "p.safetensors").size_px == 64
+
+
+@real
+def test_no_usable_photo_is_an_error_in_any_case(model, mixed_photos, tmp_path):
+    with pytest.raises(ThbenchError, match=r"no photo can be used:\n  .*wall\.png: no face found"):
+        adapted(model, tmp_path / "p.safetensors", mixed_photos / "wall.png", skip_unusable=True)
+
+
+@real
+def test_the_command_line_says_which_photos_were_left_out(model, mixed_photos, tmp_path):
+    command = ["adapt", "ours-ff", "--checkpoint", str(model), "--images", str(mixed_photos),
+               "--landmarks", "dlib", "-o", str(tmp_path / "p.safetensors"), "--skip-unusable"]
+    result = CliRunner().invoke(thbench, command, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "a head from 1 photo\n" in result.stdout
+    assert all(name in result.stderr for name in REASONS)
+
+
+@real
+def test_a_head_has_the_size_of_its_checkpoint(model, tmp_path):
+    adapted(model, tmp_path / "p.safetensors", PHOTOS)
+    assert load_head(tmp_path / "p.safetensors").size_px == 64
+    with pytest.raises(ThbenchError, match=r"trained at 64 pixels, these .* have 128.*--size 64"):
+        adapted(model, tmp_path / "p.safetensors", PHOTOS, size_px=128)
+
+
+@real
+def test_a_driving_folder_names_what_cannot_be_read(mixed_photos):
+    with pytest.raises(ThbenchError, match=r"cannot drive a head(?s:.*)broken\.jpg: damaged"):
+        drive_frames(mixed_photos, 64, DlibLandmarks(), "as-is")
+
+
+@real
+def test_a_driver_without_a_face_is_refused(tmp_path):
+    Image.fromarray(np.full((256, 256, 3), 128, np.uint8)).save(tmp_path / "wall.png")
+    assert not read_photos([tmp_path / "wall.png"], 64, DlibLandmarks(), "as-is").files
     with pytest.raises(ThbenchError, match="no face found in any of the 1 frames"):
         drive_frames(tmp_path, 64, DlibLandmarks(), "as-is")
-    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
-    with pytest.raises(ThbenchError, match=r"broken\.jpg is no picture"):
-        photo_frames([tmp_path / "broken.jpg"], 64, DlibLandmarks(), "as-is")
+
+
+@real
+def test_a_driven_video_keeps_the_uneven_times_of_its_driver(model, tmp_path):
+    times_s = [0, 0.04, 0.08, 0.12, 0.5, 1.0, 2.0]
+    images = torch.from_numpy(np.stack(list(read_video(CLIP, range(7))[0]))).permute(0, 3, 1, 2)
+    uneven = Timeline(tuple(round(time * 1000) for time in times_s), 2040, Fraction(1, 1000))
+    write_video(tmp_path / "driver.mkv", images, uneven)
+
+    adapted(model, tmp_path / "p.safetensors", PHOTOS)
+    driven = drive_head(tmp_path / "p.safetensors", tmp_path / "driver.mkv", tmp_path / "out.mp4",
+                        landmarks="dlib", crop="as-is", fps=25.0, device="cpu")
+    with av.open(str(tmp_path / "out.mp4")) as video:
+        written = [float(frame.pts * frame.time_base) for frame in video.decode(video=0)]
+    assert driven.frames == 7
+    assert written == pytest.approx(times_s, abs=0.001)
 
 
 def _clip_with_sound(path: Path) -> None:
     """The first 12 frames of a real clip with half a second of a tone."""
-    from thbench.data.video import read_video
     frames, fps = read_video(CLIP)
     images = torch.from_numpy(np.stack([next(frames) for _ in range(12)])).permute(0, 3, 1, 2)
     tone = path.with_suffix(".tone.mp4")

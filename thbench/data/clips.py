@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +15,11 @@ from PIL import Image, ImageOps
 
 from thbench.data.landmarks import FrameKey
 from thbench.data.layouts import IMAGE_SUFFIXES, Clip, Folder
-from thbench.data.video import count_frames, read_video
+from thbench.data.timeline import LARGEST_DENOMINATOR
+from thbench.data.video import read_timeline, read_video
 from thbench.errors import ThbenchError
+
+_ROUNDING_S = Fraction(1, 1000)  # some containers round times to milliseconds
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,9 @@ class SourceFrame:
 
 
 class ClipReader:
-    """A clip below `root`: its `n_frames`, and its `fps` (None for images, whose rate nobody recorded).
+    """A clip below `root`: its `n_frames`, and when each is shown.
+
+    times_s: the first at 0; None for images, of which nobody recorded it.
 
     pictures: the paths of its images below `root`; empty for a video.
     """
@@ -34,14 +42,14 @@ class ClipReader:
     def __init__(self, root: Path, clip: Clip, follow_links: bool = False) -> None:
         """Raises `VideoError` when a video cannot be opened or is truncated."""
         self.root, self.clip = root, clip
-        self.fps: float | None = None
+        self.times_s: list[Fraction] | None = None
         self.pictures: list[str] = []
         if clip.kind != "video":
             self.pictures = _pictures(root, clip, follow_links)
             self.n_frames = len(self.pictures)
         else:
-            self.n_frames = count_frames(root / clip.path)
-            self.fps = read_video(root / clip.path)[1]
+            self.times_s = read_timeline(root / clip.path).times_s
+            self.n_frames = len(self.times_s)
 
     def read(self, positions: Sequence[int]) -> Iterator[SourceFrame]:
         """The frames at these rising positions. Raises `VideoError` when a video cannot be decoded."""
@@ -56,22 +64,47 @@ class ClipReader:
                 yield SourceFrame(f"{position:06d}", FrameKey(self.clip.path, position), next(images, None))
 
 
-def sampled_positions(n_frames: int, clip_fps: float | None, fps: float | None,
+def sampled_positions(n_frames: int, times_s: Sequence[Fraction] | None, fps: float | None,
                       frames_per_clip: int | None) -> list[int]:
-    """Which frames of a clip to take: those at `fps` frames per second, then `frames_per_clip` of them, evenly spaced.
+    """Which frames of a clip to take: `fps` of each second, then `frames_per_clip` of these.
 
-    None means all. Positions rise and are distinct. Raises `ThbenchError` for `fps` where the clip has no known rate.
+    times_s: when each frame is shown, the first at 0; None where nobody knows. Frames are
+    evenly spaced in time: a camera's uneven rate favours no moment. None for `fps` or
+    `frames_per_clip` means all. Positions rise and are distinct. Raises `ThbenchError` for `fps`
+    where the times are not known.
     """
     positions = list(range(n_frames))
     if fps is not None:
-        if clip_fps is None:
+        if times_s is None:
             raise ThbenchError("--fps needs videos: image files carry no rate; use --frames-per-clip")
-        # A frame is taken when it is the first one at or after a tick of the wanted rate.
-        positions = [p for p in positions if p == 0 or int(p * fps / clip_fps) != int((p - 1) * fps / clip_fps)]
+        positions = _at_ticks(times_s, Fraction(fps).limit_denominator(LARGEST_DENOMINATOR))
+
     if frames_per_clip is None or frames_per_clip >= len(positions):
         return positions
-    # The middles of equal parts: never only the first and last moments, which are often fades.
-    return [positions[int((part + 0.5) * len(positions) / frames_per_clip)] for part in range(frames_per_clip)]
+    times = [times_s[position] if times_s else Fraction(position) for position in positions]
+    return [positions[place] for place in _in_equal_parts(times, frames_per_clip)]
+
+
+def _at_ticks(times_s: Sequence[Fraction], fps: Fraction) -> list[int]:
+    """The first frame at or after each tick of a clock; none twice where it outlasts a tick."""
+    ticks = [floor((time + _ROUNDING_S) * fps) for time in times_s]
+    return [position for position, tick in enumerate(ticks)
+            if position == 0 or tick != ticks[position - 1]]
+
+
+def _in_equal_parts(times: Sequence[Fraction], count: int) -> list[int]:
+    """The frames that are shown in the middles of `count` equal parts of the time, none twice.
+
+    The middles: never only the first and last moments, which are often fades.
+    """
+    length = times[-1] * len(times) / (len(times) - 1)
+    chosen: list[int] = []
+    for part in range(count):
+        shown = bisect_right(times, (part + Fraction(1, 2)) * length / count) - 1
+        earliest = chosen[-1] + 1 if chosen else 0
+        latest = len(times) - (count - part)
+        chosen.append(min(max(shown, earliest), latest))
+    return chosen
 
 
 def _pictures(root: Path, clip: Clip, follow_links: bool) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thbench.data.clips import ClipReader, SourceFrame, sampled_positions
-from thbench.data.crop import CropPolicy, crop_squares, cut, moved
+from thbench.data.crop import CropPolicy, crop_squares, cut, moved, share_outside
 from thbench.data.landmarks import Face, LandmarkDetector
 from thbench.data.layouts import Clip, Dropped, SourceVideo
 from thbench.data.shards import ShardWriter, commit_shard, shard_path
@@ -21,6 +21,7 @@ from thbench.data.video import VideoError
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path
 
+VOX1_FRAMES_PER_SECOND = 25   # VoxCeleb1 names each frame by its number in the video
 _FRAMES_AT_ONCE = 32  # held in memory for a batched detector
 
 
@@ -28,13 +29,16 @@ _FRAMES_AT_ONCE = 32  # held in memory for a batched detector
 class Recipe:
     """How frames are made. fps and frames_per_clip choose among the source's frames; None takes all of them.
 
-    margin is the side of a per-frame or per-clip crop in extents of the landmarks. quality is JPEG's; lossless is PNG.
+    margin is the side of a per-frame or per-clip crop in extents of the landmarks. max_outside is
+    the share of its landmarks that may lie outside a frame; a quarter is the whole jaw line.
+    quality is JPEG's; lossless is PNG.
     """
 
     layout: str
     size_px: int = 256
     crop: CropPolicy = "as-is"
     margin: float = 2.0
+    max_outside: float = 0.25
     landmarks: str = "auto"
     fps: float | None = None
     frames_per_clip: int | None = None
@@ -81,7 +85,8 @@ def _clip_frames(root: Path, video: SourceVideo, clip: Clip, recipe: Recipe, det
     lost: list[Dropped] = []
     try:
         reader = ClipReader(root, clip, recipe.follow_links)
-        positions = sampled_positions(reader.n_frames, reader.fps, recipe.fps, recipe.frames_per_clip)
+        positions = sampled_positions(reader.n_frames, reader.times_s, recipe.fps,
+                                      recipe.frames_per_clip)
         found = list(_faces(reader, positions, detector, here, lost))
     except VideoError as error:
         dropped.append(replace(here, reason=f"video {error.reason}"))
@@ -100,10 +105,23 @@ def _clip_frames(root: Path, video: SourceVideo, clip: Clip, recipe: Recipe, det
             raise ThbenchError(f"{root / source.key.path} changed while it was read: run the same command again")
         box = moved(frame.face.box.reshape(2, 2), square, recipe.size_px)
         landmarks = moved(frame.face.landmarks, square, recipe.size_px)
+        if share_outside(landmarks, recipe.size_px) > recipe.max_outside:
+            dropped.append(replace(here, reason="face outside its crop", frame=frame.name))
+            continue
         yield _encode(cut(source.image, square, recipe.size_px), recipe), {
             "person": video.person, "video": video.video, "clip": clip.name, "frame": frame.name,
             "crop": [square.left, square.top, square.side], "box": box.reshape(-1), "faces": frame.faces,
-            "landmarks": landmarks.reshape(-1), "landmark_source": detector.source}
+            "landmarks": landmarks.reshape(-1), "landmark_source": detector.source,
+            "time_s": _time_s(recipe, reader, frame)}
+
+
+def _time_s(recipe: Recipe, reader: ClipReader, frame: _Found) -> float | None:
+    """When a frame was recorded, since the start of its clip; None where nobody knows."""
+    if reader.times_s is not None:
+        return float(reader.times_s[frame.position])
+    if recipe.layout == "vox1-frames" and frame.name.isdecimal():
+        return int(frame.name) / VOX1_FRAMES_PER_SECOND
+    return None
 
 
 def _faces(reader: ClipReader, positions: Sequence[int], detector: LandmarkDetector, here: Dropped,

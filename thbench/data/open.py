@@ -29,10 +29,11 @@ def open_dataset(spec: str) -> Dataset:
     raise ThbenchError(f"no dataset at {places}: make one with `thbench prepare LAYOUT SRC {spec}`, or use synth")
 
 
-def open_sources(spec: str, size_px: int) -> Dataset:
+def open_sources(spec: str, size_px: int, skip_unusable: bool = False) -> Dataset:
     """What heads are learned from when other videos drive them: a dataset, or a plain folder of photographs.
 
-    Raises `ThbenchError` for a photograph without a face, and as `open_dataset` does.
+    skip_unusable: leave out photographs that cannot be read or show no face. Raises `ThbenchError`
+    for these otherwise, and as `open_dataset` does.
     """
     if spec.partition(":")[0] == "synth" or is_store(Path(spec)):
         return open_dataset(spec)
@@ -44,7 +45,7 @@ def open_sources(spec: str, size_px: int) -> Dataset:
     from thbench.data.landmarks import load_detector
     from thbench.data.photo_folder import PhotoFolder
 
-    return PhotoFolder(Path(spec), size_px, load_detector("auto"))
+    return PhotoFolder(Path(spec), size_px, load_detector("auto"), skip_unusable)
 
 
 def _synthetic(size: str) -> Dataset:

@@ -9,7 +9,7 @@ from pathlib import Path
 from thbench.data.dataset import Video
 from thbench.data.landmarks import LandmarkDetector
 from thbench.data.layouts import IMAGE_SUFFIXES
-from thbench.data.photos import photo_frames
+from thbench.data.photos import Photos, Unusable, listed, read_photos, refuse, unread_suffix
 from thbench.errors import ThbenchError
 from thbench.method import Frames
 from thbench.pictures import Pictures
@@ -18,51 +18,73 @@ VIDEO = "photos"
 
 
 class PhotoFolder:
-    """FOLDER/<person>.jpg, or FOLDER/<person>/<photo>.jpg for several of one person: the `Dataset` protocol.
+    """FOLDER/<person>.jpg, or FOLDER/<person>/<photo>.jpg for several of one person: a `Dataset`.
 
-    Each person has one "video", the photos by name, and is a test person. Faces are found and cropped on opening.
+    Each person has one "video", the photos by name, and is a test person. Faces are found and
+    cropped on opening. `unusable` are the files that were left out, and why.
     """
 
     pictures: Pictures = "photographs"
 
-    def __init__(self, folder: Path, size_px: int, detector: LandmarkDetector) -> None:
-        """Raises `ThbenchError` naming the picture that cannot be read or shows no face, or for an empty folder."""
+    def __init__(self, folder: Path, size_px: int, detector: LandmarkDetector,
+                 skip_unusable: bool = False) -> None:
+        """Raises one `ThbenchError` that lists every file that cannot be used.
+
+        With `skip_unusable` these are left out, persons without any other photo too; then it raises
+        only when nobody is left. Two entries of one name are an error in either case.
+        """
         self.name, self.size_px = folder.resolve().name, size_px
-        self._files = _files_of_persons(folder)
-        self._frames = {person: photo_frames(files, size_px, detector, "per-frame")
-                        for person, files in self._files.items()}
-        self.videos: Sequence[Video] = [Video(person, VIDEO, "test", len(files))
-                                        for person, files in self._files.items()]
-        digest = hashlib.sha256()
-        for person, frames in self._frames.items():
-            digest.update(repr((person, self.size_px, [file.name for file in self._files[person]])).encode())
-            digest.update(frames.images.numpy().tobytes() + frames.landmarks.numpy().tobytes())
-        self.sha256 = digest.hexdigest()
+        self.unusable: list[Unusable] = []
+
+        persons = {person: read_photos(files, size_px, detector, "per-frame")
+                   for person, files in _files_of_persons(folder, self.unusable).items()}
+        self.unusable += [photo for photos in persons.values() for photo in photos.unusable]
+        if not skip_unusable:
+            refuse(self.unusable)
+
+        self._photos = {person: photos for person, photos in persons.items() if photos.files}
+        if not self._photos:
+            raise ThbenchError(f"{folder} holds no photo that can be used"
+                               f"{listed(self.unusable) or _suffixes()}")
+
+        self.videos: Sequence[Video] = [Video(person, VIDEO, "test", len(photos.files))
+                                        for person, photos in self._photos.items()]
+        self.sha256 = _sha256(self._photos, size_px)
 
     def read(self, video: Video, frames: Sequence[int]) -> Frames:
         """See `Dataset.read`."""
-        return self._frames[video.person][list(frames)]
+        return self._photos[video.person].frames[list(frames)]
 
     def frame_names(self, video: Video) -> list[str]:
-        return [file.name for file in self._files[video.person]]
+        return [file.name for file in self._photos[video.person].files]
 
     def frame_times_s(self, video: Video) -> None:
         """Photographs have no common clock."""
         return None
 
 
-def _files_of_persons(folder: Path) -> dict[str, list[Path]]:
+def _sha256(photos: dict[str, Photos], size_px: int) -> str:
+    digest = hashlib.sha256()
+    for person, own in photos.items():
+        digest.update(repr((person, size_px, [file.name for file in own.files])).encode())
+        digest.update(own.frames.images.numpy().tobytes() + own.frames.landmarks.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _files_of_persons(folder: Path, unusable: list[Unusable]) -> dict[str, list[Path]]:
+    """The pictures of each person; everything else in the folder is noted as unusable."""
     persons: dict[str, list[Path]] = {}
     for entry in _visible(folder):
-        files = [_picture(file) for file in (_visible(entry) if entry.is_dir() else [entry])]
+        files = _pictures(_visible(entry) if entry.is_dir() else [entry], unusable)
+        if entry.is_dir() and not files:
+            unusable.append(Unusable(entry, "holds no pictures"))
+        if not files:
+            continue
+
         name = entry.name if entry.is_dir() else entry.stem
         if name in persons:
             raise ThbenchError(f"{folder} has two pictures or folders called {name}; rename one")
-        if not files:
-            raise ThbenchError(f"{entry} holds no pictures; remove it or fill it")
         persons[name] = files
-    if not persons:
-        raise ThbenchError(f"{folder} holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return persons
 
 
@@ -70,8 +92,17 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
-def _picture(file: Path) -> Path:
-    """The file itself; nobody is left out in silence."""
-    if file.is_dir() or file.suffix.lower() not in IMAGE_SUFFIXES:
-        raise ThbenchError(f"{file} is no picture ({', '.join(sorted(IMAGE_SUFFIXES))}); remove or convert it")
-    return file
+def _pictures(entries: Sequence[Path], unusable: list[Unusable]) -> list[Path]:
+    pictures = []
+    for entry in entries:
+        if entry.is_dir():
+            unusable.append(Unusable(entry, "a folder in the folder of a person"))
+        elif entry.suffix.lower() not in IMAGE_SUFFIXES:
+            unusable.append(Unusable(entry, unread_suffix(entry)))
+        else:
+            pictures.append(entry)
+    return pictures
+
+
+def _suffixes() -> str:
+    return f" ({', '.join(sorted(IMAGE_SUFFIXES))})"

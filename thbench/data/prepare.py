@@ -103,6 +103,9 @@ def _check(recipe: Recipe) -> None:
         raise ThbenchError(f"--size {recipe.size_px} is too small for a face: choose 16 pixels or more")
     if recipe.crop not in POLICIES:
         raise ThbenchError(f"no crop policy named {recipe.crop!r}: choose {', '.join(POLICIES)}")
+    if not 0 <= recipe.max_outside <= 1:
+        raise ThbenchError(f"--max-outside {recipe.max_outside} is a share of a face's landmarks: "
+                           "choose 0 to 1")
     if recipe.fps is not None and not recipe.fps > 0:
         raise ThbenchError(f"--fps must be more than 0, not {recipe.fps}")
     if recipe.fps is not None and recipe.layout in ("vox1-frames", "frames", "photos-flat"):

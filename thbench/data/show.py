@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from thbench.data.crop import pixels_outside
 from thbench.data.dataset import Dataset, videos_of
 from thbench.data.finish import told
 from thbench.data.open import open_dataset
 from thbench.data.store import PreparedStore
+from thbench.data.store_format import INDEX
+from thbench.errors import ThbenchError
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Frames with landmarks outside their pixels.
+
+    most_landmarks: of the 68, in the frame with most. farthest_px: of any, in pixels of the frames.
+    """
+
+    frames: int
+    most_landmarks: int
+    farthest_px: float
+
+    @property
+    def text(self) -> str:
+        if not self.frames:
+            return "no landmark lies outside its frame"
+        return (f"{self.frames} frame{'s have' if self.frames > 1 else ' has'} landmarks outside: "
+                f"at most {self.most_landmarks} of 68, up to {self.farthest_px:.1f} pixels")
 
 
 def description(spec: str) -> dict[str, Any]:
@@ -19,6 +46,7 @@ def description(spec: str) -> dict[str, Any]:
     if isinstance(dataset, PreparedStore):
         shown |= {key: dataset.info[key] for key in ("recipe", "landmarks", "split", "dropped",
                                                      "frames_with_several_faces")}
+        shown["landmarks_outside"] = asdict(_outside(dataset))
     return shown
 
 
@@ -34,10 +62,28 @@ def text(shown: Mapping[str, Any]) -> str:
         form = "PNG" if recipe["lossless"] else f"JPEG quality {recipe['quality']}"
         lines += [f"  split      {shown['split']['rule']}",
                   f"  landmarks  {shown['landmarks']['source']}",
-                  f"  frames     {recipe['layout']}, crop {recipe['crop']}, {form}",
+                  f"  frames     {recipe['layout']}, crop {recipe.get('crop', 'none')}, {form}",
                   f"  dropped    {told(shown['dropped']) or 'nothing'}",
+                  f"  outside    {Outside(**shown['landmarks_outside']).text}",
                   f"  several faces in {shown['frames_with_several_faces']} frames: the largest was kept"]
     return "\n".join(lines)
+
+
+def _outside(store: PreparedStore) -> Outside:
+    """Read in parts: an index of a million frames fits no small memory."""
+    frames = most = 0
+    farthest_px = 0.0
+    try:
+        for batch in pq.ParquetFile(store.path / INDEX).iter_batches(columns=["landmarks"]):
+            flat = batch["landmarks"].flatten().to_numpy()
+            outside_px = pixels_outside(flat.reshape(-1, 68, 2), store.size_px)
+            counts = np.count_nonzero(outside_px, axis=1)
+            frames += int(np.count_nonzero(counts))
+            most = max(most, int(counts.max(initial=0)))
+            farthest_px = max(farthest_px, float(outside_px.max(initial=0)))
+    except (OSError, pa.ArrowException) as error:
+        raise ThbenchError(f"{store.path / INDEX} is damaged: prepare the dataset again") from error
+    return Outside(frames, most, farthest_px)
 
 
 def _counts(dataset: Dataset, split: Any) -> dict[str, Any]:

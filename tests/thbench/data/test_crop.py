@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thbench.data.crop import Square, crop_squares, cut, moved
+from thbench.data.crop import Square, crop_squares, cut, moved, pixels_outside, share_outside
 from thbench.data.landmarks import Face
 from thbench.errors import ThbenchError
 
@@ -62,3 +62,39 @@ def test_per_clip_is_one_square() -> None:
 def test_per_clip_needs_frames_of_one_size() -> None:
     with pytest.raises(ThbenchError, match="differ in size"):
         crop_squares("per-clip", [(400, 400), (300, 400)], [face_at(200, 200, 60)] * 2, 2)
+
+
+def walk(shift_px: float, frames: int = 20) -> list[Face]:
+    """A face that goes from the middle of a 640 x 360 frame to both sides and back."""
+    phase = np.linspace(0, 2 * np.pi, frames)
+    return [face_at(320 + shift_px * np.sin(angle), 180, 60) for angle in phase]
+
+
+@pytest.mark.parametrize("shift_px", [0, 20, 60, 120])
+def test_per_clip_holds_a_head_that_moves(shift_px: float) -> None:
+    faces = walk(shift_px)
+    squares = crop_squares("per-clip", [(360, 640)] * len(faces), faces, 2)
+    landmarks = np.stack([moved(face.landmarks, square, 256)
+                          for face, square in zip(faces, squares, strict=True)])
+
+    assert len(set(squares)) == 1
+    assert pixels_outside(landmarks, 256).max() == 0
+
+
+def test_per_clip_is_moved_before_it_is_enlarged() -> None:
+    # Most of the time at 200, for a while 20 pixels to the right: the head, 90 pixels, still fits.
+    faces = [face_at(200, 200, 60)] * 8 + [face_at(220, 200, 60)] * 3
+    square = crop_squares("per-clip", [(400, 400)] * 11, faces, 2)[0]
+    assert (square.side, square.left + square.side) == (120, 266)  # pixel edges
+
+
+def test_a_face_in_the_corner_does_not_widen_the_crop_of_a_still_one() -> None:
+    still = [face_at(320 + step, 180, 60) for step in (-3, -1, 0, 0, 1, 2, 3)]
+    alone = crop_squares("per-clip", [(360, 640)] * 7, still, 2)[0]
+    assert crop_squares("per-clip", [(360, 640)] * 8, [*still, face_at(60, 60, 70)], 2)[0] == alone
+
+
+def test_landmarks_outside_are_measured_from_the_edge_of_the_outer_pixels() -> None:
+    points = np.array([[-0.5, 10], [63.5, 63.5], [-3.5, 10], [10, 65.5]], np.float32)
+    assert pixels_outside(points, 64).tolist() == [0, 0, 3, 2]
+    assert share_outside(points, 64) == 0.5

@@ -24,9 +24,10 @@ from PIL import Image
 from prepared_samples import VOX1, VOX2, make_frames, noise, points, recipe
 
 from cli import thbench
-from thbench.data.clips import read_image, sampled_positions
+from thbench.data.clips import read_image
 from thbench.data.contact_sheet import write_contact_sheet
 from thbench.data.prepare import Part, prepare
+from thbench.data.show import description, text
 from thbench.data.splits import SplitRule
 from thbench.data.store import PreparedStore
 from thbench.data.verify import verify
@@ -246,19 +247,6 @@ def test_truncated_videos_are_dropped_and_whole_ones_sampled(tmp_path: Path) -> 
     assert np.array_equal(store.read(store.videos[0], [3]).landmarks[0].numpy(), points(15))
 
 
-@pytest.mark.parametrize(("n_frames", "clip_fps", "fps", "per_clip", "expected"), [
-    (5, None, None, None, [0, 1, 2, 3, 4]),
-    (100, 25.0, 1.0, None, [0, 25, 50, 75]),
-    (10, 25.0, 50.0, None, list(range(10))),
-    (100, None, None, 4, [12, 37, 62, 87]),
-    (100, 25.0, 1.0, 2, [25, 75]),
-    (3, None, None, 8, [0, 1, 2]),
-])
-def test_sampling(n_frames: int, clip_fps: float | None, fps: float | None, per_clip: int | None,
-                  expected: list[int]) -> None:
-    assert sampled_positions(n_frames, clip_fps, fps, per_clip) == expected
-
-
 def test_no_face_at_all_leaves_nothing_behind(tmp_path: Path) -> None:
     make_frames(tmp_path, persons=1)
     shutil.rmtree(tmp_path / "landmarks/p0")
@@ -271,6 +259,7 @@ def test_no_face_at_all_leaves_nothing_behind(tmp_path: Path) -> None:
     ({"fps": 5.0}, "--fps needs videos"),
     ({"fps": 0.0, "layout": "videos"}, "--fps must be more than 0"),
     ({"size_px": 8}, "--size 8 is too small"),
+    ({"max_outside": 2.0}, "--max-outside 2.0 is a share"),
     ({"crop": "tight"}, "no crop policy named 'tight'"),
     ({"landmarks": "guess"}, "no landmark source named 'guess'"),
     ({"landmarks": "import:/none"}, "/none is not a folder of landmark files"),
@@ -343,6 +332,32 @@ def test_landmarks_move_with_a_per_frame_crop(tmp_path: Path) -> None:
     assert pq.read_table(store.path / "index.parquet")["crop"].to_pylist()[0][2] == 80
 
 
+def test_frames_whose_face_leaves_the_crop_are_dropped_and_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "frames/ann/talk"
+    folder.mkdir(parents=True)
+    (tmp_path / "landmarks/ann/talk").mkdir(parents=True)
+    for frame in range(9):
+        Image.fromarray(noise(frame, 200, 300)).save(folder / f"{frame}.png")
+        face = np.random.default_rng(frame).uniform(-20, 20, (68, 2)) + [220, 120]
+        if frame == 4:  # somebody else
+            face -= [180, 80]
+        if frame == 7:
+            face[:10] -= [90, 0]  # more than half the width of the crop
+        np.save(tmp_path / f"landmarks/ann/talk/{frame}.npy", face.astype(np.float32))
+
+    def shown(out: str, **settings: object) -> str:
+        chosen = recipe(tmp_path, crop="per-clip", size_px=80, **settings)
+        prepare(tmp_path / "frames", tmp_path / out, chosen, SplitRule())
+        return text(description(str(tmp_path / out)))
+
+    assert "dropped    1 face outside its crop" in shown("strict")
+    assert PreparedStore(tmp_path / "strict").videos[0].n_frames == 8
+    lost = pq.read_table(tmp_path / "strict/dropped.parquet").to_pylist()
+    assert [row["frame"] for row in lost] == ["4"]
+    assert "2 frames have landmarks outside: at most 68 of 68" in shown("kept", max_outside=1.0)
+    assert "dropped    nothing" in shown("all", max_outside=1.0)
+
+
 def test_a_clip_of_many_sizes_cannot_share_one_crop(tmp_path: Path) -> None:
     make_frames(tmp_path, persons=1, videos=1)
     Image.fromarray(noise(0, 64, 48)).save(tmp_path / "frames/p0/v0/0.png")
@@ -364,6 +379,7 @@ def test_the_command_line_prepares_shows_draws_and_verifies(tmp_path: Path) -> N
     report = said(*command(tmp_path, tmp_path / "out")[3:], "--test-persons", "p0", "p2")
     assert "test   2 persons, 4 videos, 16 frames (4 to 4 a video)" in report
     assert "dropped    nothing" in report
+    assert "outside    no landmark lies outside its frame" in report
     shown = json.loads(said("data", "show", out, "--json"))
     assert shown["split"] == {"rule": "named", "test_persons": ["p0", "p2"]}
     assert shown["counts"]["train"]["frames"] == 8

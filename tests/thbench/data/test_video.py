@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from thbench.data.video import VideoError, count_frames, read_video, write_video
+from thbench.data.video import VideoError, read_timeline, read_video, write_video
 from thbench.errors import ThbenchError
 
 VOX2 = Path(__file__).parents[3] / "../shared/data/vox2-sample/mp4"
@@ -59,7 +59,7 @@ def test_written_frames_are_read_back(clip: Path) -> None:
     assert fps == 25
     assert read.shape == (12, 3, 64, 64)
     assert (read.float() - moving_square().float()).abs().mean() < 4
-    assert count_frames(clip) == 12
+    assert len(read_timeline(clip)) == 12
 
 
 def test_wanted_positions_are_the_same_frames(clip: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_silent_source_gives_a_silent_video(clip: Path, tmp_path: Path) -> Non
     write_video(tmp_path / "out.mp4", moving_square(), 25, clip)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert not container.streams.audio
-    assert count_frames(tmp_path / "out.mp4") == 12
+    assert len(read_timeline(tmp_path / "out.mp4")) == 12
 
 
 @pytest.mark.parametrize("degrees", [90, 180, -90])
@@ -117,7 +117,7 @@ def test_truncated_mp4_is_an_error(clip: Path, tmp_path: Path, share: float) -> 
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(data[:int(len(data) * share)])
     with pytest.raises(ThbenchError, match=r"broken\.mp4 is truncated.*copy it again"):
-        count_frames(broken)
+        read_timeline(broken)
 
 
 def test_truncated_after_its_header_is_an_error(clip: Path, tmp_path: Path) -> None:
@@ -161,4 +161,4 @@ def test_a_real_clip_has_its_frames() -> None:
     path = VOX2 / "id90003/clip00000000/00001.mp4"
     frames, fps = read_video(path)
     shapes = {frame.shape for frame in frames}
-    assert (fps, shapes, count_frames(path)) == (25, {(224, 224, 3)}, 66)
+    assert (fps, shapes, len(read_timeline(path))) == (25, {(224, 224, 3)}, 66)
