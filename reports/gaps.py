@@ -33,13 +33,18 @@ def gap_to_shots(results: Results, T: int) -> Gap | None:
 
 
 def gap_note(runs: Sequence[Results]) -> str:
-    """One sentence for a table: the rule of the hold-out, and the gaps at each T.
+    """What a table says of each dataset: the rule of the hold-out, and the gaps at each T.
 
-    Runs of one table share a split, so the first that has a gap speaks for all. Empty where none has.
+    Runs on one dataset share a split, so the first speaks for all. Empty where other videos drive.
     """
-    run = next((run for run in runs if not run.is_cross), None)
-    if run is None:
-        return ""
+    of_datasets = {run.dataset: run for run in reversed(runs) if not run.is_cross}
+    told = [(dataset, _gaps_of(run)) for dataset, run in reversed(of_datasets.items())]
+    if len(told) == 1:
+        return told[0][1]
+    return " ".join(f"{dataset}: {note}" for dataset, note in told)
+
+
+def _gaps_of(run: Results) -> str:
     gaps = [(T, gap) for T in run.shots if (gap := gap_to_shots(run, T)) is not None]
     lies = {"part": "Hold-out frames are a part of the video apart from the shots",
             "interleaved": "Hold-out frames lie between the shots"}[_rule(run)]

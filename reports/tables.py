@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from reports.gaps import gap_note
 from reports.published import display_name, paper, published_cell, published_scores, with_published
 from reports.results import (
     USER,
@@ -46,6 +47,7 @@ def table1(runs: Sequence[Results], *, metrics: Sequence[str] = (), with_paper: 
         f"Each row: {videos(usual[0])}, {usual[1]} frames, unless noted."
         + _half_width_note(intervals)
     ]
+    notes += _split_notes(runs)
     notes += _paper_notes(runs, keys) if with_paper else []
     what = "Heads driven by other videos" if all(run.is_cross for run in runs) else "Self-reenactment"
     return TableSpec(f"{what} of people unseen in training, by number of shots T",
@@ -70,6 +72,7 @@ def ablation_table(runs: Sequence[Results], *, metrics: Sequence[str] = (), refe
         f"Each row: {videos(usual[0])}, {usual[1]} frames, unless noted. "
         f"Δ: difference from {full}, paired by video.{_half_width_note(intervals)}"
     ]
+    notes += _split_notes(runs)
     return TableSpec("Ablation", "tab:ablation", "Variant (T)", tuple(keys), tuple(blocks), tuple(notes), stamp(runs),
                      intervals)
 
@@ -206,6 +209,14 @@ def _p_values(section: Section, T: int) -> dict[tuple[str, str, str], float]:
 def _usual_counts(runs: Sequence[Results]) -> tuple[int, int]:
     counts = Counter((row.n_videos, row.n_frames) for run in runs for row in run.rows if row.method != REAL)
     return counts.most_common(1)[0][0] if counts else (0, 0)
+
+
+def _split_notes(runs: Sequence[Results]) -> list[str]:
+    """How near hold-out frames lie to the shots, and what standard errors leave out as one."""
+    notes = [gap_note(runs)]
+    if any(run.is_scored and run.summary.get("cluster") == "person" for run in runs):
+        notes.append("Errors and intervals leave out all videos of a person together.")
+    return [note for note in notes if note]
 
 
 def _half_width_note(intervals: bool) -> str:

@@ -25,7 +25,8 @@ def override(config: Config, settings: dict[str, str]) -> Config:
         path = name.split(".")
         value = _parse(text, _kind_of(config, path, name), name)
         _put(changes, path, value)
-    return _replaced(config, changes)
+    changed: Config = _replaced(config, changes)
+    return changed
 
 
 def _kind_of(config: Any, path: list[str], name: str) -> Any:
