@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from thbench import __version__
-from thbench.errors import ThbenchError
+from thbench.errors import ThbenchError, unforeseen
 
 
 class SeveralValues(click.Command):
@@ -825,7 +826,10 @@ def study_simulate(folder: Path, **options: Any) -> None:
 
 
 def main() -> None:
-    """Entry point: errors that users can mend end in one line, exit code 2 for usage and 1 for failed work."""
+    """Entry point: every error ends in one line, exit code 2 for usage and 1 for failed work.
+
+    Of what nobody foresaw, a fault of this program, the traceback is kept in a file that the line names.
+    """
     try:
         thbench.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -838,6 +842,12 @@ def main() -> None:
         sys.exit(130)
     except ThbenchError as error:
         click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:   # `thbench ... | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        click.echo(f"error: {unforeseen(error, sys.argv[1:])}", err=True)
         sys.exit(1)
 
 

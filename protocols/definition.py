@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from thbench.errors import ThbenchError
-from thbench.files import sha256_json
+from thbench.files import read_text, sha256_json
+from thbench.records.decode import decode
 
 Kind = Literal["self-reenactment", "cross-reenactment", "timing"]
 DrivenBy = Literal["", "same-person", "other-persons"]
@@ -103,7 +104,9 @@ def parse_definition(text: str, where: str) -> Definition:
     """Reads and checks TOML text; `where` names it in errors."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise ThbenchError(f"{where} is not TOML: nested too deep") from None
+    except ValueError as error:   # of the syntax, or a number that is none
         raise ThbenchError(f"{where} is not TOML: {error}") from None
     _known_keys(raw, Definition, where)
     for name, value in raw.items():
@@ -124,9 +127,8 @@ def parse_stored(described: dict[str, Any]) -> Definition:
 
     Raises `ThbenchError` for one that this thbench does not write.
     """
-    _known_keys(described, Definition, "run.json (of another version of thbench?)")
-    return Definition(**{**described, "methods": tuple(MethodEntry(**entry) for entry in described["methods"]),
-                         "T": tuple(described["T"]), "metrics": tuple(described["metrics"])})
+    return decode(Definition, described, "run.json: protocol.definition",
+                  "it was edited, or written by another version of thbench")
 
 
 def method_entry(spec: str) -> MethodEntry:
@@ -140,7 +142,7 @@ def _read(name_or_path: str) -> str:
     if path.suffix == ".toml":
         if not path.exists():
             raise ThbenchError(f"no protocol file {path}; `thbench protocols list` names the bundled ones")
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     names = definition_names()
     if name_or_path not in names:
         near = difflib.get_close_matches(name_or_path, names, n=1)

@@ -111,7 +111,12 @@ def prepare_run(definition: Definition, dataset: Dataset, out: Path, options: Ru
 @contextmanager
 def locked(run: Run) -> Iterator[None]:
     """Keeps a second process from working on the same run."""
-    with open(run.path / ".lock", "w", encoding="utf-8") as file:
+    try:
+        opened = open(run.path / ".lock", "w", encoding="utf-8")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise ThbenchError(f"cannot write {run.path / '.lock'} ({error.strerror}): scores and frames go into the run; "
+                           "work on a copy that can be written") from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from protocols.frames import read_frames, read_images
 from thbench.errors import ThbenchError
-from thbench.files import atomic_path, read_json, sha256_file, sha256_json, write_json
+from thbench.files import atomic_path, read_json_object, sha256_file, sha256_json, write_json
 from thbench.method import Frames
 from thbench.metrics.base import (
     FrameMetric,
@@ -35,6 +35,8 @@ from thbench.metrics.base import (
 from thbench.metrics.features import FeatureStore
 from thbench.metrics.statistics import Estimate
 from thbench.metrics.summary import Cell, summarise
+from thbench.records.decode import decode
+from thbench.records.unit import ScoresRecord
 from thbench.runs import REAL, Run, Unit, slug
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
@@ -153,7 +155,7 @@ def _score_unit(run: Run, metrics: Sequence[str], device: str, unit: Unit) -> No
         return
     path = _score_file(run, unit)
     frames = sha256_json(dict(result.frames))
-    kept = read_json(path) if path.exists() else {}
+    kept = _stored(run, path) if path.exists() else {}
     scores: dict[str, Any] = kept.get("metrics", {}) if kept.get("frames") == frames else {}
     missing = [name for name in metrics if scores.get(name, {}).get("card") != _card_key(name, device)]
     if not missing:
@@ -201,7 +203,7 @@ def _frame_table(run: Run, units: Sequence[Unit], metrics: Sequence[str]) -> pd.
         result, video = run.read_unit(unit), videos[unit.video]
         assert result is not None
         n = len(video["holdout"])
-        scores = read_json(_score_file(run, unit))["metrics"] if result.status == "done" and metrics else {}
+        scores = _stored(run, _score_file(run, unit))["metrics"] if result.status == "done" and metrics else {}
         for name, values in (("method", [unit.method] * n), ("T", [unit.T] * n), ("person", [video["person"]] * n),
                              ("video", [video["video"]] * n), ("driver", video.get("driver_of") or [unit.video] * n),
                              ("frame", video["holdout_names"]),
@@ -211,8 +213,18 @@ def _frame_table(run: Run, units: Sequence[Unit], metrics: Sequence[str]) -> pd.
             if scores and name not in scores:
                 raise ThbenchError(f"{_score_file(run, unit)} has no {name}; run `thbench score {run.path}`")
             values = scores[name]["values"] if scores else [None] * n
+            if len(values) != n:
+                raise ThbenchError(f"{_score_file(run, unit)} has {len(values)} scores of {n} frames; remove it and "
+                                   f"`thbench score {run.path}`")
             columns[name] += [np.nan if value is None else value for value in values]
     return pd.DataFrame({name: pd.array(values, dtype=_dtype(name)) for name, values in columns.items()})
+
+
+def _stored(run: Run, path: Path) -> dict[str, Any]:
+    """The stored scores of a unit, checked."""
+    kept = read_json_object(path)
+    decode(ScoresRecord, kept, path, f"remove it and `thbench score {run.path}`")
+    return kept
 
 
 def _dtype(column: str) -> Any:

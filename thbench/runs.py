@@ -22,35 +22,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from thbench.errors import ThbenchError
-from thbench.files import read_json, sha256_file, write_json
+from thbench.files import read_json_object, sha256_file, write_json
+from thbench.records.decode import decode, read_record
+from thbench.records.run import FORMAT, RunRecord
+from thbench.records.summary import SummaryRecord
+from thbench.records.timing import TimingRecord
+from thbench.records.unit import References, Unit, UnitRecord, UnitResult, UserColumn
 
-FORMAT = 1
+__all__ = ["FORMAT", "REAL", "Run", "Unit", "UnitResult", "nested_shots", "slug"]
+
 REAL = "real"  # the method name of the real-vs-real row; its T is 0
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One piece of work: `method` learns T shots of `video` ("person/video") and renders its hold-out frames."""
-
-    method: str
-    T: int
-    video: str
-
-
-@dataclass(frozen=True)
-class UnitResult:
-    """The commit mark of a unit. frames maps file names (relative to the unit's image folder) to their sha256."""
-
-    status: Literal["done", "failed"]
-    error: str = ""
-    frames: Mapping[str, str] = field(default_factory=dict)
-    timing: Mapping[str, float] = field(default_factory=dict)
+_EDITED = "it was edited, or written by another version of thbench"
 
 
 @dataclass(frozen=True)
@@ -65,9 +53,10 @@ class Run:
         run = Run(Path(path))
         if not run.run_json.exists():
             raise ThbenchError(f"{path} is not a run folder (no run.json); make one with `thbench run-protocol`")
-        found = run.info().get("format")
+        found = read_json_object(run.run_json).get("format")
         if found != FORMAT:
             raise ThbenchError(f"{path}/run.json has format {found!r}, this thbench reads {FORMAT}; update thbench")
+        run.record()
         return run
 
     @property
@@ -90,10 +79,13 @@ class Run:
     def study_json(self) -> Path:
         return self.path / "study.json"
 
+    def record(self) -> RunRecord:
+        """run.json; raises `ThbenchError` where it does not hold what it must."""
+        return read_record(self.run_json, RunRecord, _EDITED)
+
     def info(self) -> dict[str, Any]:
-        """run.json as a dictionary."""
-        info: dict[str, Any] = read_json(self.run_json)
-        return info
+        """run.json as a dictionary that holds what `record` asks for."""
+        return self._checked(self.run_json, RunRecord, _EDITED)
 
     def summary(self) -> dict[str, Any]:
         """summary.json as a dictionary; raises `ThbenchError` when the run was never scored."""
@@ -103,8 +95,17 @@ class Run:
         if not self.summary_json.exists():
             raise ThbenchError(f"{self.path} is not scored yet; finish it with `thbench run-protocol --resume "
                                f"{self.path}` or `thbench score {self.path}`")
-        summary: dict[str, Any] = read_json(self.summary_json)
-        return summary
+        return self._checked(self.summary_json, SummaryRecord,
+                             f"score the run again with `thbench score {self.path}`")
+
+    def timing(self) -> dict[str, Any]:
+        """timing.json as a dictionary; raises `ThbenchError` where it does not hold what it must."""
+        return self._checked(self.timing_json, TimingRecord, f"remove it and `thbench run-protocol --resume "
+                             f"{self.path}` to time again")
+
+    def users(self) -> UserColumn:
+        """study.json: people's success rates; raises `ThbenchError` where it does not hold what it must."""
+        return read_record(self.study_json, UserColumn, "write it again with `thbench study score`")
 
     def real_folder(self, video: str) -> Path:
         """The folder of the hold-out frames of a video ("person/video")."""
@@ -125,7 +126,7 @@ class Run:
     def altered_references(self, video: str) -> list[str]:
         """Hold-out frames, shots and triplets of a video that are missing or differ from what was written."""
         mark = self.references_mark(video)
-        kept: dict[str, dict[str, str]] = read_json(mark) if mark.exists() else {}
+        kept = read_record(mark, References, self._remove(mark)) if mark.exists() else {}
         files = {f"{folder}/{name}": sha256 for folder, names in kept.items() for name, sha256 in names.items()}
         return [name for name, sha256 in files.items()
                 if not (self.path / name).is_file() or sha256_file(self.path / name) != sha256]
@@ -140,7 +141,7 @@ class Run:
     def read_unit(self, unit: Unit) -> UnitResult | None:
         """The result of a unit, or None when it is still to do."""
         mark = self.unit_mark(unit)
-        return UnitResult(**read_json(mark)["result"]) if mark.exists() else None
+        return read_record(mark, UnitRecord, self._remove(mark)).result if mark.exists() else None
 
     def commit_unit(self, unit: Unit, result: UnitResult) -> None:
         """Marks a unit as finished; its image folder must already be in place."""
@@ -154,6 +155,14 @@ class Run:
             for T in info["T"]:
                 for video in videos:
                     yield Unit(method, T, video)
+
+    def _checked(self, path: Path, kind: type[object], remedy: str) -> dict[str, Any]:
+        value = read_json_object(path)
+        decode(kind, value, path, remedy)
+        return value
+
+    def _remove(self, mark: Path) -> str:
+        return f"remove it and `thbench run-protocol --resume {self.path}`"
 
     def altered_frames(self, unit: Unit) -> list[str]:
         """Names of the unit's frames whose bytes are missing or differ from its commit mark."""

@@ -15,7 +15,8 @@ from reports.study.requests import TOKEN, BadRequestError, parse_answer, parse_d
 from reports.study.schema import assignments, forms, open_database, participants, trials
 from reports.study.store import Response
 from thbench.errors import ThbenchError
-from thbench.files import read_json
+from thbench.files import read_json_object
+from thbench.records.decode import decode
 
 FORMAT = 1
 LARGEST_FILE = 1_000_000
@@ -40,11 +41,38 @@ class _Result:
     answers: dict[str, Response]
 
 
+@dataclass(frozen=True)
+class _KeyTrial:
+    """A trial of a form that was handed out: arrangement has the fake's panel, "0", where it was shown."""
+
+    token: str
+    item: int
+    arrangement: str
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for an arrangement of other panels than three."""
+        if sorted(self.arrangement) != ["0", "1", "2"] or self.item < 0:
+            raise ValueError(f"arranges {self.arrangement!r} of item {self.item}")
+
+
+@dataclass(frozen=True)
+class _Key:
+    """The key that `export-static` writes: the trials of each form, by its number."""
+
+    format: int
+    design_sha256: str
+    export: str
+    forms: dict[str, list[_KeyTrial]]
+
+
 def import_results(study: Study, engine: Engine, key_file: Path, files: Sequence[Path]) -> list[Imported]:
     """Reads result files; each is taken whole or refused, and a form counts once. Importing again changes nothing."""
-    key = read_json(key_file)
-    if not isinstance(key, dict) or key.get("format") != FORMAT or key.get("design_sha256") != study.design_sha256:
+    key = read_json_object(key_file)
+    if key.get("format") != FORMAT or key.get("design_sha256") != study.design_sha256:
         raise ThbenchError(f"{key_file} is not the key of an export of {study.path}")
+    described = decode(_Key, key, key_file, "restore it: it was written beside the export")
+    if any(trial.item >= len(study.design.items) for form in described.forms.values() for trial in form):
+        raise ThbenchError(f"{key_file} names an item that {study.path} does not have; restore it")
     return [_import(study, engine, key, file) for file in files]
 
 

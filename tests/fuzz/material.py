@@ -74,7 +74,8 @@ def _thbench(*arguments: object) -> None:
     try:
         run_command(*arguments)
     except SystemExit as stop:
-        assert not stop.code, arguments
+        if stop.code:
+            raise AssertionError(arguments) from stop
 
 
 def _sources(root: Path) -> None:

@@ -17,6 +17,7 @@ from thbench.data.layouts import Dropped
 from thbench.data.shards import (
     read_dropped,
     read_rows,
+    recorded_sha256,
     remove_parts,
     shard_path,
     table_writer,
@@ -113,7 +114,7 @@ def _split_rows(out: Path, shards: int, test: frozenset[str], tally: _Tally) -> 
         rows = read_rows(out, shard)
         split = pa.array(["test" if person in test else "train" for person in rows["person"].to_pylist()], pa.string())
         table = rows.add_column(SCHEMA.get_field_index("split"), "split", split).cast(SCHEMA)
-        tally.add(shard_path(out, shard), rows.schema.metadata[b"sha256"].decode(), table)
+        tally.add(shard_path(out, shard), recorded_sha256(out, shard, rows), table)
         yield table.replace_schema_metadata(None)
 
 

@@ -6,6 +6,7 @@ The rows are written last, so a shard with rows is whole: they are its commit ma
 from __future__ import annotations
 
 import hashlib
+import re
 import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -21,8 +22,10 @@ from thbench.data.layouts import Dropped
 from thbench.data.store_format import DROPPED_SCHEMA, ROWS_PER_GROUP, SCHEMA, SHARDS
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path
+from thbench.tables import read_table
 
 PARTS = "parts"
+UNSPLIT_SCHEMA = SCHEMA.remove(SCHEMA.get_field_index("split"))
 _TEXT = ["person", "video", "clip", "split", "landmark_source", "reason"]
 
 
@@ -69,13 +72,22 @@ def commit_shard(out: Path, shard: int, rows: Sequence[Mapping[str, Any]], dropp
     """Writes what was left out of a shard, then its rows. The tar must already be in place."""
     lost = pa.Table.from_pylist([asdict(drop) for drop in dropped], DROPPED_SCHEMA)
     write_table(_part_path(out, shard, "dropped"), lost)
-    unsplit = SCHEMA.remove(SCHEMA.get_field_index("split")).with_metadata({"sha256": sha256})
-    write_table(_part_path(out, shard, "rows"), pa.Table.from_pylist(list(rows), unsplit))
+    table = pa.Table.from_pylist(list(rows), UNSPLIT_SCHEMA.with_metadata({"sha256": sha256}))
+    write_table(_part_path(out, shard, "rows"), table)
 
 
 def read_rows(out: Path, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
     """The rows of a committed shard, without their split; the tar's sha256 is in the schema's metadata."""
     return _read(_part_path(out, shard, "rows"), columns)
+
+
+def recorded_sha256(out: Path, shard: int, rows: pa.Table) -> str:
+    """The tar's sha256 as its rows were written with; raises `ThbenchError` where they have lost it."""
+    sha256: str = (rows.schema.metadata or {}).get(b"sha256", b"").decode("ascii", "replace")
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise ThbenchError(f"{_part_path(out, shard, 'rows')} holds no sha256 of its shard: delete it and run the same "
+                           "`thbench prepare` again")
+    return sha256
 
 
 def read_dropped(out: Path, shard: int) -> pa.Table:
@@ -114,7 +126,5 @@ def _part_path(out: Path, shard: int, what: str) -> Path:
 
 
 def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
-    try:
-        return pq.read_table(path, columns=columns)
-    except pa.ArrowException as error:
-        raise ThbenchError(f"{path} is damaged: delete it and run the same `thbench prepare` again") from error
+    known = DROPPED_SCHEMA if path.name.endswith(".dropped.parquet") else UNSPLIT_SCHEMA
+    return read_table(path, "delete it and run the same `thbench prepare` again", columns, known)

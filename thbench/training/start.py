@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from thbench.config import override
 from thbench.data.dataset import videos_of
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
+from thbench.files import parse_json, read_text
 from thbench.plugins import load_plugin
 from thbench.training.loop import LoopConfig, train
 
@@ -64,7 +64,11 @@ def _steps_taken(folder: Path) -> int:
     if not file.exists():
         raise ThbenchError(f"{folder} is no training folder (no {file.name}); give --steps instead")
     # What follows the last line feed is half a line of a training that was killed.
-    lines = file.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
+    lines = read_text(file).rpartition("\n")[0].splitlines()
     if not lines:
         raise ThbenchError(f"{folder} has not taken a step yet; give --steps instead")
-    return int(json.loads(lines[-1])["step"])
+    last = parse_json(lines[-1], f"the last line of {file}")
+    steps = last.get("step") if isinstance(last, dict) else None
+    if type(steps) is not int or steps < 1:
+        raise ThbenchError(f"{file} does not tell its steps in its last line; give --steps instead")
+    return steps
