@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 import typing
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -119,7 +120,9 @@ def parse_definition(text: str, where: str) -> Definition:
                f.name not in raw]
     if missing:
         raise ThbenchError(f"{where} lacks {', '.join(missing)}")
-    return Definition(**raw)
+    plain = {**raw, "methods": [asdict(method) for method in raw["methods"]], "T": list(raw["T"]),
+             "metrics": list(raw["metrics"])}
+    return decode(Definition, plain, where, "see `thbench protocols show self-reenactment` for one that is right")
 
 
 def parse_stored(described: dict[str, Any]) -> Definition:
@@ -155,11 +158,16 @@ def _read(name_or_path: str) -> str:
 def _method(entry: Any, where: str) -> MethodEntry:
     if isinstance(entry, str):
         return method_entry(entry)
+    if not isinstance(entry, dict):
+        raise ThbenchError(f"{where}, methods: {entry!r} is neither a name nor a table")
     _known_keys(entry, MethodEntry, f"{where}, methods")
     if "spec" not in entry:
         raise ThbenchError(f"{where}: a method needs spec = \"...\", got {entry!r}")
-    return MethodEntry(entry.get("label", entry["spec"]), entry["spec"], entry.get("settings", {}),
-                       entry.get("own_checkpoint", False))
+    try:
+        json.dumps(entry, allow_nan=False)   # as run.json will hold it
+    except (TypeError, ValueError) as error:
+        raise ThbenchError(f"{where}, methods: {entry['spec']!r} has a setting that cannot be kept ({error})") from None
+    return decode(MethodEntry, {"label": entry["spec"], **entry}, f"{where}, methods", "mend it there")
 
 
 def _known_keys(raw: dict[str, Any], kind: Any, where: str) -> None:
@@ -194,8 +202,8 @@ def _problem(definition: Definition) -> str:
         return f"T = {list(definition.T)} must be different numbers from 1"
     if min(definition.videos, definition.holdout, definition.iterations, definition.drivers) < 1:
         return "videos, holdout, drivers and iterations must be at least 1"
-    if definition.warmup < 0:
-        return "warmup must be at least 0"
+    if definition.warmup < 0 or definition.seed < 0:
+        return "warmup and seed must be at least 0"
     if (definition.kind == "cross-reenactment") != bool(definition.driven_by):
         return 'driven_by = "same-person" or "other-persons" belongs to kind = "cross-reenactment", and to no other'
     if definition.kind != "cross-reenactment" and (definition.drivers > 1 or definition.rank_by):

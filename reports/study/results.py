@@ -12,7 +12,7 @@ from sqlalchemy import Engine, insert, select, update
 
 from reports.study.folder import Study
 from reports.study.requests import TOKEN, BadRequestError, parse_answer, parse_device, parse_object
-from reports.study.schema import assignments, forms, open_database, participants, trials
+from reports.study.schema import assignments, forms, open_database, participants, telling_damage, trials
 from reports.study.store import Response
 from thbench.errors import ThbenchError
 from thbench.files import read_json_object
@@ -79,7 +79,9 @@ def import_results(study: Study, engine: Engine, key_file: Path, files: Sequence
 def import_into_folder(folder: Path, db: str | None, key_file: Path, files: Sequence[Path]) -> list[Imported]:
     """`import_results` on a study folder and its database."""
     study = Study.open(folder)
-    return import_results(study, open_database(db or study.default_database, study), key_file, files)
+    url = db or study.default_database
+    with telling_damage(url):
+        return import_results(study, open_database(url, study), key_file, files)
 
 
 def _import(study: Study, engine: Engine, key: dict[str, Any], file: Path) -> Imported:

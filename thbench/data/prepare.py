@@ -28,7 +28,7 @@ from thbench.data.shards import is_committed, remove_leftovers
 from thbench.data.splits import SplitRule
 from thbench.data.store_format import DATASET_JSON, PLAN_JSON
 from thbench.errors import ThbenchError
-from thbench.files import read_json, sha256_json, write_json
+from thbench.files import read_json_object, sha256_json, write_json
 
 _SHARDS_AT_LEAST = 64  # where there are as many videos: the work of many processes, and little lost by a kill
 _VIDEOS_PER_SHARD = 32  # at most: tens of megabytes
@@ -105,7 +105,7 @@ def _grouped(videos: Sequence[SourceVideo]) -> Iterator[Sequence[SourceVideo]]:
 def _write_plan(out: Path, plan: dict[str, Any]) -> None:
     """Writes plan.json into a new store; checks that one begun earlier was begun in the same way."""
     if (out / PLAN_JSON).exists():
-        difference = _difference(read_json(out / PLAN_JSON), json.loads(json.dumps(plan)))
+        difference = _difference(read_json_object(out / PLAN_JSON), json.loads(json.dumps(plan)))
         if difference:
             raise ThbenchError(f"{out} was begun with {difference}: use a new folder or the options of the first time")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):

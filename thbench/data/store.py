@@ -153,6 +153,8 @@ def _read_index(path: Path, columns: list[str]) -> Any:
 
 def _videos(table: Any) -> tuple[list[Video], list[int]]:
     """The videos in the order of the index and the first row of each; the rows of a video lie together."""
+    if not len(table):
+        raise ThbenchError("the index of a dataset holds no frame: prepare the dataset again")
     names = {name: table[name].unify_dictionaries().combine_chunks() for name in ("person", "video", "split")}
     codes = np.stack([column.indices.to_numpy() for column in names.values()])
     changes = np.flatnonzero((codes[:, 1:] != codes[:, :-1]).any(axis=0)) + 1

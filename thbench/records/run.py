@@ -29,8 +29,8 @@ class DatasetRecord:
     name: str
     sha256: str
     size_px: int
-    label: str = ""
-    spec: str = ""
+    label: str
+    spec: str
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SourcesRecord:
 
     name: str
     sha256: str
-    spec: str = ""
+    spec: str
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class MethodRecord:
 
     spec: str
     drives_with: Literal["landmarks", "image"]
-    config: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    checkpoint: CheckpointRecord | None
+    notes: list[str]
     own_checkpoint: bool = False
-    checkpoint: CheckpointRecord | None = None
-    notes: list[str] = field(default_factory=list)
     more: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
 
 
@@ -94,10 +94,10 @@ class RunRecord:
     hardware: Mapping[str, Any]
     git_commit: str | None
     created_utc: str
-    device: str = ""
-    partial: bool = False
+    device: str
+    partial: bool
+    metrics: list[str]
     sources: SourcesRecord | None = None
-    metrics: list[str] = field(default_factory=list)
     seeds: Mapping[str, int] = field(default_factory=dict)
     sessions: list[SessionRecord] = field(default_factory=list)
 

@@ -21,11 +21,14 @@ def write_run(path: Path, *, videos: int = 6, videos_per_person: int = 2, holdou
     entries = [_video(index, videos_per_person, holdout, max(T), rng) for index in range(videos)]
     path.mkdir(parents=True)
     write_json(path / "run.json", {
-        "format": FORMAT, "status": "complete", "git_commit": None, "versions": {}, "hardware": {},
+        "format": FORMAT, "status": "complete", "git_commit": None, "device": "cpu", "partial": False, "metrics": [],
+        "versions": {}, "hardware": {},
         "created_utc": "2026-11-23T20:00:00Z",
         "protocol": {"name": "table1", "kind": "self-reenactment", "sha256": "0" * 64, "definition": {}},
-        "dataset": {"name": "drawn", "sha256": "1" * 64, "size_px": size_px}, "T": list(T),
-        "methods": {method: {"spec": method, "drives_with": "landmarks"} for method in methods},
+        "dataset": {"name": "drawn", "sha256": "1" * 64, "size_px": size_px, "label": "drawn", "spec": ""},
+        "T": list(T),
+        "methods": {method: {"spec": method, "drives_with": "landmarks", "config": {}, "settings": {},
+                              "checkpoint": None, "notes": []} for method in methods},
         "split": {"seed": seed, "dataset_sha256": "1" * 64, "shots": max(T), "holdout": holdout, "videos": entries}})
     run = Run.open(path)
     for entry in entries:
