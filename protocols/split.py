@@ -36,7 +36,7 @@ def draw_split(dataset: Dataset, videos: int, shots: int, holdout: int, seed: in
 
 def stored_split(described: Mapping[str, Any], path: Path | str = "run.json") -> Split:
     """The split that `described` came from; raises `ThbenchError` that names `path` where it is none."""
-    return decode(Split, described, path, "export one with `thbench split export`")
+    return decode(Split, described, path, "it is not a split file: export one with `thbench split export`")
 
 
 def _draw_video(dataset: Dataset, video: Video, tested: Sequence[Video], shots: int, holdout: int,

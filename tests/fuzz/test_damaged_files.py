@@ -30,7 +30,7 @@ from thbench.errors import ThbenchError
 
 DAMAGES = int(os.environ.get("THBENCH_TEST_DAMAGES", "3"))   # of each kind of file
 FIRST = int(os.environ.get("THBENCH_TEST_FIRST_DAMAGE", "0"))
-SECONDS = 60   # a reader that takes longer hangs
+SECONDS = 300   # a reader that takes longer hangs
 
 pytestmark = pytest.mark.skipif(not FACES.exists(), reason="no photographs in ../shared")
 

@@ -65,7 +65,7 @@ def _read(path: Path) -> NDArray[np.float32]:
     """float32 [frames, 68, 2]."""
     try:
         landmarks = _READERS[path.suffix](path)
-    except (ValueError, KeyError, TypeError, OSError, EOFError, csv.Error) as error:
+    except (ValueError, KeyError, TypeError, OSError, EOFError, csv.Error, ThbenchError) as error:
         raise ThbenchError(f"{path} is not a landmark file thbench can read ({error})") from error
     if landmarks.ndim == 2:
         landmarks = landmarks[None]
