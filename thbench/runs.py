@@ -96,7 +96,7 @@ class Run:
             raise ThbenchError(f"{self.path} is not scored yet; finish it with `thbench run-protocol --resume "
                                f"{self.path}` or `thbench score {self.path}`")
         return self._checked(self.summary_json, SummaryRecord,
-                             f"score the run again with `thbench score {self.path}`")
+                             f"it is not a summary of this thbench: `thbench score {self.path}` writes it again")
 
     def timing(self) -> dict[str, Any]:
         """timing.json as a dictionary; raises `ThbenchError` where it does not hold what it must."""

@@ -122,7 +122,7 @@ KINDS = (
     Kind("faces/videos/p0/v0.mp4", (DRIVE, PREPARE_VIDEOS), ("faces",)),
     Kind("faces/head.safetensors", (DRIVE,), ("faces",)),
     Kind("exported/answers/manifest.json", (EXTERNAL,), ("exported", "store")),
-    Kind("exported/answers/*/*.png", (EXTERNAL,), ("exported", "store")),
+    Kind("exported/answers/*/*/*.png", (EXTERNAL,), ("exported", "store")),
     Kind("study/design.json", (STUDY_SCORE, STUDY_IMPORT, STUDY_SIMULATE, STUDY_EXPORT),
          ("study", "studied", "given")),
     Kind("study/settings.json", (STUDY_SCORE, STUDY_SIMULATE, STUDY_EXPORT),
