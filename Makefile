@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+LOCKER := .lock-venv
+DAMAGES ?= 60
 
-.PHONY: demo test lint check clean
+.PHONY: demo test lint fuzz check lock clean
 
 demo: $(STAMP)
 	$(VENV)/bin/thbench demo
@@ -17,10 +19,25 @@ lint: $(STAMP)
 
 check: lint test
 
-$(STAMP): pyproject.toml constraints.txt
+# Damages every kind of file that the program reads, a few minutes long; `make test` does so more briefly.
+fuzz: $(STAMP)
+	THBENCH_TEST_DAMAGES=$(DAMAGES) $(VENV)/bin/python -m pytest -q tests/fuzz
+
+# What is not in the lock with its hash is not installed; the package itself is built with what the lock brought.
+$(STAMP): pyproject.toml requirements.lock
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet -e .[dev] -c constraints.txt
+	$(VENV)/bin/pip install --quiet --require-hashes -r requirements.lock
+	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation -e .
 	touch $(STAMP)
 
+# Writes the lock again after a change of pyproject.toml: for every platform and Python, versions that are in it stay.
+# `make lock UPGRADE=--upgrade` takes the newest of all.
+lock:
+	$(PYTHON) -m venv $(LOCKER)
+	$(LOCKER)/bin/pip install --quiet uv
+	$(LOCKER)/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --quiet $(UPGRADE) --output-file requirements.lock
+	rm -rf $(LOCKER)
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(LOCKER) build *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -13,7 +14,8 @@ from typing import Any
 import click
 
 from thbench import __version__
-from thbench.errors import ThbenchError
+from thbench.errors import ThbenchError, unforeseen
+from thbench.plugins import check_plugin
 
 
 class SeveralValues(click.Command):
@@ -140,6 +142,7 @@ def train(method: str, dataset: str, out: Path | None, quiet: bool, resume: bool
     The folder gets model.safetensors (what --checkpoint takes), checkpoints, losses, sample pictures and TensorBoard
     logs. A killed training goes on with --resume.
     """
+    check_plugin("thbench.trainers", method, "trainer")
     from thbench.training.start import start_training
 
     folder = out or Path("checkpoints") / method
@@ -174,6 +177,8 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, 
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="person.safetensors")
 def adapt(method: str, images: tuple[Path, ...], output: Path, device: str, **options: Any) -> None:
     """Learns the head of one person from a few photos and keeps it in a file for `thbench drive`."""
+    check_plugin("thbench.methods", method.partition(":")[0], "method")
+    _check_exist(options["checkpoint"])
     from protocols.command import chosen_device
     from thbench.data.photos import listed
     from thbench.heads import adapt_head
@@ -197,12 +202,14 @@ def adapt(method: str, images: tuple[Path, ...], output: Path, device: str, **op
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="out.mp4")
 def drive(head: Path, video: Path | None, frames: Path | None, output: Path, device: str, **options: Any) -> None:
     """Renders a kept head in the poses of a driving video."""
-    from protocols.command import chosen_device
-    from thbench.heads import drive_head
-
     source = video or frames
     if source is None or (video and frames):
         raise click.UsageError("give either --video or --frames")
+    _check_exist(head, source)
+
+    from protocols.command import chosen_device
+    from thbench.heads import drive_head
+
     driven = drive_head(head, source, output, device=chosen_device(device), **options)
     click.echo(f"{output}: {driven.text}")
 
@@ -213,6 +220,8 @@ def drive(head: Path, video: Path | None, frames: Path | None, output: Path, dev
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def model_info(method: str, preset: str, as_json: bool) -> None:
     """Counts the trainable parameters of METHOD's networks (ours, x2face, pix2pixhd), from the real modules."""
+    check_plugin("thbench.trainers", method, "trainer")
+
     import json
 
     from thbench.training.start import parameter_counts
@@ -252,6 +261,14 @@ def run_protocol(**options: Any) -> None:
 
     What is done already in the run folder stays: run the same command again after a stop, or with more methods or T.
     """
+    _check_exist(options["split"], options["resume"])
+    if options["resume"] is None:
+        from protocols.definition import load_definition
+
+        load_definition(options["protocol"])
+    for name in options["metrics"]:
+        check_plugin("thbench.metrics", name, "metric")
+
     from protocols.command import run_from_command_line
 
     if not run_from_command_line(**options):
@@ -350,6 +367,7 @@ def runs_show(run: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 def runs_verify(run: Path) -> None:
     """Hashes every frame of RUN again and derives its tables from the stored scores; exit code 1 where they differ."""
+    _check_runs(run)
     from protocols.verify import verify_run
     from thbench.runs import Run
 
@@ -369,6 +387,7 @@ def compare(run: Path, a: str, b: str) -> None:
 
     For two runs: thbench report compare RUN_A RUN_B
     """
+    _check_runs(run)
     from reports.compare_methods import compare_methods_text
 
     click.echo(compare_methods_text(run, a, b))
@@ -381,6 +400,7 @@ def compare(run: Path, a: str, b: str) -> None:
 @DEVICE
 def mock_run(method: str, checkpoint: Path | None, dataset: str, device: str) -> None:
     """Tries METHOD on one video, T = 1 and 2, in seconds, and says which promises of a method it keeps."""
+    check_plugin("thbench.methods", method.partition(":")[0], "method")
     from protocols.command import chosen_device
     from protocols.mock import mock_run
     from thbench.data.open import open_dataset
@@ -427,6 +447,10 @@ def export_protocol(out: Path, **options: Any) -> None:
 @QUIET
 def score(metrics: tuple[str, ...], only: bool, **options: Any) -> None:
     """Computes the metrics of RUN from its stored frames; no method's code is needed."""
+    _check_runs(options["run"])
+    for name in metrics:
+        check_plugin("thbench.metrics", name, "metric")
+
     from protocols.command import score_from_command_line
 
     if only and not metrics:
@@ -590,6 +614,7 @@ RUNS = click.argument("runs", nargs=-1, required=True, type=click.Path(path_type
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A file instead of the screen.")
 def report_latex(runs: tuple[Path, ...], output: Path | None, **options: Any) -> None:
     """The paper's tables from RUNS: LaTeX (needs booktabs only), Markdown, CSV, HTML or JSON."""
+    _check_runs(*runs)
     from reports.emit import table_text
     from thbench.files import write_text
 
@@ -619,6 +644,7 @@ def report_latex(runs: tuple[Path, ...], output: Path | None, **options: Any) ->
 def report_figure(run: Path, kind: Any, output: Path | None, methods: tuple[str, ...], shots: tuple[int, ...],
                   **rule: Any) -> None:
     """A grid of pictures like the paper's Figures 3, 4, 7 and 14-17: people by T and method."""
+    _check_runs(run)
     from reports.figures import Rule, write_figure
 
     click.echo(write_figure(run, kind, output or Path(kind), Rule(**rule), methods, shots))
@@ -631,6 +657,7 @@ def report_figure(run: Path, kind: Any, output: Path | None, methods: tuple[str,
 @click.option("--format", type=click.Choice(["text", "csv"]), default="text", show_default=True)
 def report_drivers(run: Path, **options: Any) -> None:
     """Which videos suit the heads of a puppeteering RUN: the drivers of each head, ranked."""
+    _check_runs(run)
     from reports.drivers import drivers_text
 
     click.echo(drivers_text(run, **options), nl=False)
@@ -643,6 +670,7 @@ def report_drivers(run: Path, **options: Any) -> None:
 @click.option("--times", type=click.Path(path_type=Path), help="The timing run of the same methods.")
 def report_plots(run: Path, output: Path, metrics: tuple[str, ...], times: Path | None) -> None:
     """Scores against T and time, per-video spread, agreement of metrics, paired differences: PNG, PDF and SVG."""
+    _check_runs(run)
     from reports.plots import write_plots
 
     for file in write_plots(run, output, metrics, times):
@@ -658,6 +686,7 @@ def report_plots(run: Path, output: Path, metrics: tuple[str, ...], times: Path 
 @click.option("--seed", default=0, show_default=True, help="Which people.")
 def report_html(runs: tuple[Path, ...], output: Path, **options: Any) -> None:
     """One folder with a page that opens from disk: tables, pictures, clips, plots, worst cases, provenance."""
+    _check_runs(*runs)
     from reports.html import write_report
 
     click.echo(write_report(runs, output, **options))
@@ -669,6 +698,7 @@ def report_html(runs: tuple[Path, ...], output: Path, **options: Any) -> None:
 @click.option("--format", type=click.Choice(["markdown", "json", "latex"]), default="markdown", show_default=True)
 def report_compare(run_a: Path, run_b: Path, format: str) -> None:
     """What changed from RUN_A to RUN_B: settings, versions, and numbers with paired intervals."""
+    _check_runs(run_a, run_b)
     from reports.compare import compare_text
 
     click.echo(compare_text(run_a, run_b, format), nl=False)
@@ -764,6 +794,7 @@ DATABASE = click.option("--db", metavar="URL", help="Database, e.g. postgresql:/
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 def study_build(run: Path, out: Path, **options: Any) -> None:
     """Makes a study from a finished RUN: balanced forms, pictures, practice and checks."""
+    _check_runs(run)
     from reports.study.build import build_study
     from thbench.runs import Run
 
@@ -882,11 +913,27 @@ def study_simulate(folder: Path, **options: Any) -> None:
     click.echo(simulate_folder(folder, **options))
 
 
-def main() -> None:
-    """Entry point: errors that users can mend end in one line.
+def _check_exist(*paths: Path | None) -> None:
+    """A mistyped path is told before anything heavy is imported."""
+    for path in paths:
+        if path is not None and not path.exists():
+            raise ThbenchError(f"{path} does not exist")
 
-    Exit code 2 for usage and 1 for failed work. SIGTERM is handled like Ctrl-C: what runs is ended
-    and cleaned up, exit code 143 (130 for Ctrl-C).
+
+def _check_runs(*runs: Path) -> None:
+    """A folder that is no run is told before anything heavy is imported."""
+    from thbench.runs import Run
+
+    for run in runs:
+        Run.open(run)
+
+
+def main() -> None:
+    """Entry point: every error ends in one line, exit code 2 for usage and 1 for failed work.
+
+    Of what nobody foresaw, a fault of this program, the traceback is kept in a file that the line
+    names. SIGTERM is handled like Ctrl-C: what runs is ended and cleaned up, exit code 143 (130 for
+    Ctrl-C).
     """
     terminated = _interrupt_on_sigterm()
     try:
@@ -902,6 +949,12 @@ def main() -> None:
         sys.exit(128 + signal.SIGTERM if terminated.is_set() else 128 + signal.SIGINT)
     except ThbenchError as error:
         click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:   # `thbench ... | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        click.echo(f"error: {unforeseen(error, sys.argv[1:])}", err=True)
         sys.exit(1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 import typing
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from thbench.errors import ThbenchError
-from thbench.files import sha256_json
+from thbench.files import read_text, sha256_json
+from thbench.records.decode import decode
 
 Kind = Literal["self-reenactment", "cross-reenactment", "timing"]
 DrivenBy = Literal["", "same-person", "other-persons"]
@@ -113,7 +115,9 @@ def parse_definition(text: str, where: str) -> Definition:
     """Reads and checks TOML text; `where` names it in errors."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise ThbenchError(f"{where} is not TOML: nested too deep") from None
+    except ValueError as error:   # of the syntax, or a number that is none
         raise ThbenchError(f"{where} is not TOML: {error}") from None
     _known_keys(raw, Definition, where)
     for name, value in raw.items():
@@ -126,7 +130,9 @@ def parse_definition(text: str, where: str) -> Definition:
                f.name not in raw]
     if missing:
         raise ThbenchError(f"{where} lacks {', '.join(missing)}")
-    return Definition(**raw)
+    plain = {**raw, "methods": [asdict(method) for method in raw["methods"]], "T": list(raw["T"]),
+             "metrics": list(raw["metrics"])}
+    return decode(Definition, plain, where, "see `thbench protocols show self-reenactment` for one that is right")
 
 
 def parse_stored(described: dict[str, Any]) -> Definition:
@@ -134,10 +140,8 @@ def parse_stored(described: dict[str, Any]) -> Definition:
 
     Raises `ThbenchError` for one that this thbench does not write.
     """
-    _known_keys(described, Definition, "run.json (of another version of thbench?)")
-    described = BEFORE_VERSION_2 | described
-    return Definition(**{**described, "methods": tuple(MethodEntry(**entry) for entry in described["methods"]),
-                         "T": tuple(described["T"]), "metrics": tuple(described["metrics"])})
+    return decode(Definition, BEFORE_VERSION_2 | described, "run.json: protocol.definition",
+                  "it was edited, or written by another version of thbench")
 
 
 def method_entry(spec: str) -> MethodEntry:
@@ -151,7 +155,7 @@ def _read(name_or_path: str) -> str:
     if path.suffix == ".toml":
         if not path.exists():
             raise ThbenchError(f"no protocol file {path}; `thbench protocols list` names the bundled ones")
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     names = definition_names()
     if name_or_path not in names:
         near = difflib.get_close_matches(name_or_path, names, n=1)
@@ -164,11 +168,16 @@ def _read(name_or_path: str) -> str:
 def _method(entry: Any, where: str) -> MethodEntry:
     if isinstance(entry, str):
         return method_entry(entry)
+    if not isinstance(entry, dict):
+        raise ThbenchError(f"{where}, methods: {entry!r} is neither a name nor a table")
     _known_keys(entry, MethodEntry, f"{where}, methods")
     if "spec" not in entry:
         raise ThbenchError(f"{where}: a method needs spec = \"...\", got {entry!r}")
-    return MethodEntry(entry.get("label", entry["spec"]), entry["spec"], entry.get("settings", {}),
-                       entry.get("own_checkpoint", False))
+    try:
+        json.dumps(entry, allow_nan=False)   # as run.json will hold it
+    except (TypeError, ValueError) as error:
+        raise ThbenchError(f"{where}, methods: {entry['spec']!r} has a setting that cannot be kept ({error})") from None
+    return decode(MethodEntry, {"label": entry["spec"], **entry}, f"{where}, methods", "mend it there")
 
 
 def _known_keys(raw: dict[str, Any], kind: Any, where: str) -> None:
@@ -203,8 +212,8 @@ def _problem(definition: Definition) -> str:
         return f"T = {list(definition.T)} must be different numbers from 1"
     if min(definition.videos, definition.holdout, definition.iterations, definition.drivers) < 1:
         return "videos, holdout, drivers and iterations must be at least 1"
-    if definition.warmup < 0:
-        return "warmup must be at least 0"
+    if definition.warmup < 0 or definition.seed < 0:
+        return "warmup and seed must be at least 0"
     if (definition.kind == "cross-reenactment") != bool(definition.driven_by):
         return 'driven_by = "same-person" or "other-persons" belongs to kind = "cross-reenactment", and to no other'
     if definition.kind != "cross-reenactment" and (definition.drivers > 1 or definition.rank_by):

@@ -8,8 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from thbench.arrays import read_array
 from thbench.errors import ThbenchError
 from thbench.files import atomic_folder, sha256_file
 from thbench.method import Frames
@@ -32,20 +34,24 @@ def write_frames(folder: Path, images: Tensor, names: Sequence[str] | None = Non
 
 def read_images(folder: Path, names: Sequence[str]) -> Tensor:
     """Reads PNGs as uint8 [N, 3, H, W] RGB; raises `ThbenchError` naming the file that is missing or damaged."""
-    images = []
+    if not names:
+        raise ThbenchError(f"{folder} should hold no frames at all, says its mark; remove that and resume the run")
+    images: list[NDArray[np.uint8]] = []
     for name in names:
-        image = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ThbenchError(f"{folder / name} is missing or no picture; remove its unit's mark and resume the run")
-        images.append(image[..., ::-1])
+        file = folder / name
+        image = cv2.imread(str(file), cv2.IMREAD_COLOR) if file.is_file() else None
+        if image is None or (images and image.shape != images[0].shape):
+            raise ThbenchError(f"{folder / name} is missing, no picture or of another size than those beside it; "
+                               "remove its unit's mark and resume the run")
+        images.append(np.asarray(image[..., ::-1], np.uint8))
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
 
 
 def read_frames(folder: Path, names: Sequence[str]) -> Frames:
     """Reads PNGs with the landmarks beside them."""
     path = folder / LANDMARKS
-    try:
-        landmarks = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ThbenchError(f"{path} is missing or damaged ({error}); remove {folder} and resume the run") from error
+    landmarks = read_array(path, f"remove {folder} and resume the run")
+    if landmarks.dtype != np.float32 or landmarks.shape != (len(names), 68, 2):
+        raise ThbenchError(f"{path} holds {landmarks.dtype} {list(landmarks.shape)}, not the landmarks of {len(names)} "
+                           f"frames; remove {folder} and resume the run")
     return Frames(read_images(folder, names), torch.from_numpy(landmarks))

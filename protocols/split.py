@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,56 +12,10 @@ from numpy.typing import NDArray
 from protocols.definition import HoldoutRule
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.errors import ThbenchError
+from thbench.records.decode import decode
+from thbench.records.split import FramePlace, Split, TestVideo
 
-FramePlace = tuple[str, int]   # ("person/video", position)
-
-
-@dataclass(frozen=True)
-class TestVideo:
-    """One test video: T_max shots (the first T are the T shots), the hold-out frames in time order, all disjoint.
-
-    floor: as many other frames of the same video, for the real-vs-real row. others: per hold-out frame two frames of
-    two other videos of the person (the user study's triplets), or None where the person has fewer than three videos.
-    driver_of: in cross-reenactment the video ("person/video") that each hold-out frame comes from, driver by driver;
-    None where the video itself drives. shot_times_s, holdout_times_s: when each frame was recorded,
-    in seconds from the start of its clip; None where nobody recorded it.
-    """
-
-    __test__ = False  # not a pytest class
-
-    person: str
-    video: str
-    shots: list[int]
-    holdout: list[int]
-    floor: list[int]
-    shot_names: list[str]
-    holdout_names: list[str]
-    others: list[list[FramePlace]] | None
-    driver_of: list[str] | None = None
-    shot_times_s: list[float] | None = None
-    holdout_times_s: list[float] | None = None
-
-    @property
-    def key(self) -> str:
-        return f"{self.person}/{self.video}"
-
-
-@dataclass(frozen=True)
-class Split:
-    """The test videos of a run; the same seed and dataset give the same split.
-
-    sources_sha256: of the dataset that cross-reenactment learns its heads from, where it is another one.
-    """
-
-    seed: int
-    dataset_sha256: str
-    shots: int
-    holdout: int
-    videos: list[TestVideo]
-    sources_sha256: str | None = None
-
-    def described(self) -> dict[str, Any]:
-        return asdict(self)
+__all__ = ["Split", "TestVideo", "draw_split", "stored_split"]
 
 
 def draw_split(dataset: Dataset, videos: int, shots: int, holdout: int, seed: int,
@@ -88,9 +42,9 @@ def draw_split(dataset: Dataset, videos: int, shots: int, holdout: int, seed: in
     return Split(seed, dataset.sha256, shots, holdout, drawn)
 
 
-def stored_split(described: Mapping[str, Any]) -> Split:
-    """The split that `described` came from; raises `KeyError` or `TypeError` where it is none."""
-    return Split(**{**described, "videos": [TestVideo(**video) for video in described["videos"]]})
+def stored_split(described: Mapping[str, Any], path: Path | str = "run.json") -> Split:
+    """The split that `described` came from; raises `ThbenchError` that names `path` where it is none."""
+    return decode(Split, described, path, "it is not a split file: export one with `thbench split export`")
 
 
 def _too_few(dataset: Dataset, tested: Sequence[Video], videos: int, shots: int,

@@ -14,10 +14,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from thbench.errors import ThbenchError
-from thbench.files import read_json, sha256_file, write_json
+from thbench.files import sha256_file, write_json
+from thbench.records.decode import read_record
 from thbench.runs import Run, Unit, slug
 
 
@@ -42,15 +41,7 @@ class UnitScores:
     @staticmethod
     def read(file: Path) -> UnitScores:
         """Raises `ThbenchError` naming the file when it is missing or does not hold scores."""
-        stored = read_json(file)
-
-        try:
-            metrics = {name: MetricScores(_text(entry["card"]), _values(entry["values"]))
-                       for name, entry in stored["metrics"].items()}
-            return UnitScores(_text(stored["frames"]), metrics)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ThbenchError(f"{file} does not hold scores ({type(error).__name__}: {error}); "
-                               "remove it and run `thbench score` again") from None
+        return read_record(file, UnitScores, "remove it and run `thbench score` again")
 
     def write(self, file: Path) -> None:
         """Writes the metrics by name: the order in which they were asked for leaves no trace."""
@@ -84,16 +75,3 @@ def forget_altered_scores(run: Run) -> None:
         logging.getLogger(__name__).warning(
             "%s is not the file that was written (edited or damaged): it is made again from the "
             "frames", run.path / name)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
-    return value
-
-
-def _values(values: Any) -> list[float | None]:
-    numbers = (int, float, type(None))
-    if not isinstance(values, list) or not all(type(value) in numbers for value in values):
-        raise TypeError("values must be a list of numbers")
-    return [None if value is None else float(value) for value in values]

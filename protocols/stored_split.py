@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,11 +41,7 @@ def read_split(path: Path, dataset: Dataset, sources: Dataset | None = None) -> 
     sources: where a cross-reenactment's heads are learned from, when that is another dataset. Raises `ThbenchError`
     when the split was made for another dataset, names unknown videos or frames, or its shots and hold-out overlap.
     """
-    try:
-        split = stored_split(read_json(path))
-        _check_types(split)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ThbenchError(f"{path} is not a split file ({error}); export one with `thbench split export`") from None
+    split = stored_split(read_json(path), path)
     for found, expected in ((split.dataset_sha256, dataset),
                             (split.sources_sha256, sources)) if sources else ((split.dataset_sha256, dataset),):
         if found != expected.sha256:
@@ -95,28 +90,6 @@ def _unfit(definition: Definition, video: TestVideo) -> str | None:
     if {driver.partition("/")[0] == video.person for driver in counts} != {same} or video.key in counts:
         return f"is not driven by {'another video of the person' if same else 'other persons'}"
     return None
-
-
-def _check_types(split: Split) -> None:
-    """Raises `TypeError` or `ValueError` unless everything holds what it should."""
-    if not all(type(number) is int for number in (split.seed, split.shots, split.holdout)):
-        raise TypeError("seed, shots and holdout must be whole numbers")
-    if not split.videos:
-        raise ValueError("it names no video")
-    for video in split.videos:
-        for pair in video.others or []:
-            for key, frame in pair:
-                if not isinstance(key, str) or type(frame) is not int:
-                    raise TypeError(f"{video.key}: a triplet must hold two pairs of video and frame")
-        for numbers in (video.shots, video.holdout, video.floor):
-            if not all(type(number) is int for number in numbers):
-                raise TypeError(f"{video.key}: frames must be whole numbers")
-        for names in (video.shot_names, video.holdout_names, video.driver_of or []):
-            if not all(isinstance(name, str) for name in names):
-                raise TypeError(f"{video.key}: names must be text")
-        for time_s in (*(video.shot_times_s or []), *(video.holdout_times_s or [])):
-            if not isinstance(time_s, float) or not math.isfinite(time_s):
-                raise TypeError(f"{video.key}: times must be numbers of seconds")
 
 
 def _check(split: Split, dataset: Dataset, sources: Dataset, where: str) -> None:

@@ -20,7 +20,7 @@ from protocols.run import Outcome, Progress, RunOptions, locked, prepare_run, se
 from thbench.data.dataset import Dataset
 from thbench.environment import hardware
 from thbench.errors import ThbenchError
-from thbench.files import read_json, write_json
+from thbench.files import write_json
 from thbench.method import Frames
 from thbench.runs import Run, Unit, nested_shots
 
@@ -91,7 +91,7 @@ def _begun(run: Run, device: str) -> dict[str, Any]:
     if not run.timing_json.exists():
         return {**here, "memory": "PyTorch's on the GPU" if device.startswith("cuda") else "the whole process",
                 "inference": "one frame at a time, from its landmarks (or image) to uint8", "rows": []}
-    timing: dict[str, Any] = read_json(run.timing_json)
+    timing = run.timing()
     changed = [key for key, value in here.items() if timing.get(key) != value]
     if changed:
         raise ThbenchError(f"{run.path} was timed with other {', '.join(changed)}, whose times cannot be mixed; choose "

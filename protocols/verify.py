@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from protocols.definition import parse_stored
 from protocols.score import derive
@@ -15,6 +16,7 @@ from thbench.errors import ThbenchError
 from thbench.files import read_json
 from thbench.metrics.base import load_metric
 from thbench.runs import REAL, Run, Unit
+from thbench.tables import read_table
 
 RELATIVE = 1e-9   # means and intervals may differ in their last digits between machines
 SHOWN = 5         # differences listed of each file
@@ -83,8 +85,8 @@ def _table_faults(run: Run) -> list[str]:
         stored = read_json(run.summary_json)
         loaded = {name: load_metric(name) for name in stored["metrics"]}
         table, summary = derive(run, loaded, _unavailable(stored))
-        kept = pd.read_parquet(run.frames_parquet)
-    except (ThbenchError, OSError, KeyError) as error:
+        kept = read_table(run.frames_parquet, f"score the run again with `thbench score {run.path}`").to_pandas()
+    except (ThbenchError, OSError, KeyError, ValueError, pa.ArrowException) as error:
         return [f"the numbers cannot be derived again: {error}"]
     return [*_several("frames.parquet", _table_differences(kept, table)),
             *_several("summary.json", differences(stored, summary))]

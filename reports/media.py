@@ -14,6 +14,7 @@ from reports.pictures import files_of, generated, load
 from reports.published import display_name
 from reports.results import Results
 from reports.sections import in_paper_order
+from thbench.errors import ThbenchError
 from thbench.runs import Unit
 
 FRAME_MS = 160  # hold-out frames are spread over the video, so a clip shows poses, not motion
@@ -88,6 +89,9 @@ def clips(results: Results, page: Path, folder: str, video: str) -> list[Clip]:
         pairs = [_side_by_side(load(real[i]), load(ours[i])) for i in real if i in ours]
         if not pairs:
             continue
+        if len({pair.size for pair in pairs}) > 1:
+            raise ThbenchError(f"the frames of {label}, T = {T}, {video} in {results.path} have different sizes; check "
+                               "the run with `thbench runs verify`")
         still, animation = f"{folder}/m{index}.png", f"{folder}/m{index}.webp"
         (page / folder).mkdir(parents=True, exist_ok=True)
         pairs[0].save(page / still)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 from PIL import Image
@@ -63,7 +64,7 @@ def load(file: Path) -> Image.Image:
     """An RGB picture; raises `ThbenchError` naming the file when it cannot be decoded."""
     try:
         return Image.open(file).convert("RGB")
-    except OSError as error:
+    except (OSError, ValueError, SyntaxError, EOFError, zlib.error, Image.DecompressionBombError) as error:
         raise ThbenchError(f"{file} is not a readable picture; check the run with `thbench runs verify`") from error
 
 

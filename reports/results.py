@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from reports.ranges import clipped, range_of, range_of_difference
 from reports.table import LEVEL
 from thbench.errors import ThbenchError
-from thbench.files import read_json, sha256_json
+from thbench.files import sha256_json
 from thbench.metrics.coverage import Cell, Coverage, coverage
 from thbench.runs import REAL, Run
+from thbench.tables import is_text, read_table
+
+FRAME_COLUMNS: dict[str, Callable[[pa.DataType], bool]] = {
+    "method": is_text, "T": pa.types.is_integer, "person": is_text, "video": is_text, "frame": is_text,
+    "position": pa.types.is_integer, "error": is_text}
 
 
 @dataclass(frozen=True)
@@ -127,12 +133,7 @@ class Results:
     @staticmethod
     def open(path: Path) -> Results:
         """Raises `ThbenchError` when `path` holds no run or a broken run.json."""
-        results = Results(Run.open(path))
-        required = ("protocol", "dataset", "T", "methods", "split", "status")
-        missing = [key for key in required if key not in results.info]
-        if missing:
-            raise ThbenchError(f"{path}/run.json lacks {', '.join(missing)}; it was edited or written by another tool")
-        return results
+        return Results(Run.open(path))
 
     @property
     def path(self) -> Path:
@@ -190,12 +191,7 @@ class Results:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """summary.json; raises `ThbenchError` when the run was not scored or the file lacks what it must hold."""
-        summary = self.run.summary()
-        keys = {"method", "T", "n_videos", "n_frames", "n_failed_units", "metrics"}
-        if not {"metrics", "rows"} <= summary.keys() or any(not keys <= row.keys() for row in summary["rows"]):
-            raise ThbenchError(f"{self.run.summary_json} is not a summary of this thbench; score the run again with "
-                               f"`thbench score {self.path}`")
-        return summary
+        return self.run.summary()
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
@@ -250,18 +246,24 @@ class Results:
     @cached_property
     def frames(self) -> pd.DataFrame:
         """frames.parquet; raises `ThbenchError` when it is missing, altered or broken."""
-        frames_parquet = self.run.checked_frames_parquet()
-        try:
-            return pd.read_parquet(frames_parquet)
-        except (OSError, ValueError) as error:
-            raise ThbenchError(f"{self.run.frames_parquet} is broken ({' '.join(str(error).split())[:100]}); rebuild "
-                               f"it with `thbench score {self.path}`") from error
+        remedy = f"rebuild it with `thbench score {self.path}`"
+        table = read_table(self.run.checked_frames_parquet(), remedy)
+
+        for name, holds in FRAME_COLUMNS.items():
+            if name not in table.column_names or not holds(table.schema.field(name).type) or (
+                    table[name].null_count):
+                raise ThbenchError(f"{self.run.frames_parquet} has no whole column {name}: {remedy}")
+        for name in set(table.column_names) & self.metrics.keys():
+            if not pa.types.is_floating(table.schema.field(name).type):
+                raise ThbenchError(f"{self.run.frames_parquet} has no numbers in {name}: {remedy}")
+
+        frames: pd.DataFrame = table.to_pandas()
+        return frames
 
     @cached_property
     def timing(self) -> dict[str, Any]:
         """timing.json, or an empty dictionary when nothing was timed."""
-        timing: dict[str, Any] = read_json(self.run.timing_json) if self.run.timing_json.exists() else {}
-        return timing
+        return self.run.timing() if self.run.timing_json.exists() else {}
 
     @cached_property
     def times(self) -> list[Time]:
@@ -271,12 +273,10 @@ class Results:
     @cached_property
     def study(self) -> dict[tuple[str, int], Score]:
         """The USER column by (method, T): people's success rate; empty when no study was scored."""
-        rows = read_json(self.run.study_json)["rows"] if self.run.study_json.exists() else []
-        found = {}
-        for row in rows:
-            cell = row["method"], int(row["T"])
-            found[cell] = _score(USER.name, row, self.coverage.get(cell, {}).get(USER.name))
-        return found
+        rows = self.run.users().rows if self.run.study_json.exists() else []
+        return {(row.method, row.T): _score(USER.name, asdict(row),
+                                            self.coverage.get((row.method, row.T), {}).get(USER.name))
+                for row in rows}
 
     def per_video(self, metric: str) -> pd.DataFrame:
         """Mean of a per-frame metric by (method, T, "person/video"): columns method, T, video,
@@ -335,5 +335,6 @@ def _score(metric: str, entry: Mapping[str, Any], covered: Coverage | None) -> S
                  str(entry.get("reason") or ""), covered)
 
 
-def _interval(ends: Sequence[float] | None) -> tuple[float, float] | None:
-    return None if ends is None or None in ends else (float(ends[0]), float(ends[1]))
+def _interval(ends: Sequence[float | None] | None) -> tuple[float, float] | None:
+    low, high = ends or (None, None)
+    return None if low is None or high is None else (float(low), float(high))

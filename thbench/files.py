@@ -75,14 +75,43 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Reads JSON; raises `ThbenchError` naming the file when it is missing or broken."""
+def read_text(path: Path) -> str:
+    """Reads UTF-8 text; raises `ThbenchError` naming the file when it is missing, no file, or other bytes."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ThbenchError(f"{path} is missing") from None
+    except UnicodeDecodeError as error:
+        raise ThbenchError(f"{path} is not text in UTF-8 (byte {error.start})") from None
     except (OSError, ValueError) as error:
-        raise ThbenchError(f"{path} is not readable JSON: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ThbenchError(f"{path} cannot be read: {reason or error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """Reads JSON; raises `ThbenchError` naming the file when it is missing or broken."""
+    return parse_json(read_text(path), path)
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """`read_json` for a file that holds an object; raises `ThbenchError` for any other root too."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise ThbenchError(f"{path} holds no JSON object, but {type(value).__name__}")
+    return value
+
+
+def parse_json(text: str, where: Path | str) -> Any:
+    """Strict JSON (no NaN, no text that UTF-8 cannot hold); raises `ThbenchError` that begins with `where`."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+        if "\\ud" in text.lower():   # an escape may stand for half a character, which nothing can print
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ThbenchError(f"{where} is not readable JSON: nested too deep") from None
+    except ValueError as error:
+        raise ThbenchError(f"{where} is not readable JSON: {error}") from None
+    return value
 
 
 def sha256_file(path: Path) -> str:
@@ -104,6 +133,10 @@ def inside(root: Path, relative: str) -> Path:
     if not path.is_relative_to(base):
         raise ThbenchError(f"the path {relative!r} leaves {root}: the file that names it is wrong or hostile")
     return path
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _flush(path: Path) -> None:

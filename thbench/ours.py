@@ -22,6 +22,7 @@ from thbench.nets.config import NetConfig
 from thbench.nets.discriminator import Discriminator
 from thbench.nets.embedder import Embedder
 from thbench.nets.generator import Generator
+from thbench.records.decode import decode
 from thbench.training import checkpoints
 from thbench.training.content import Content, content_networks
 from thbench.training.finetune import FineTuneConfig, fine_tune
@@ -63,11 +64,15 @@ class OursHead:
 def load_head(path: Path, device: str = "cpu") -> OursHead:
     """Reads what `OursHead.save` wrote; raises `ThbenchError` when it is missing, damaged or something else."""
     tensors, description, _ = checkpoints.load_model(path, HEAD_KIND)
-    config = NetConfig(**description["config"]["net"])
-    generator = _without_spectral_norm(Generator(config))
+    with checkpoints.telling_damage(path):
+        config = decode(NetConfig, description["config"]["net"], path, "make the head again with `thbench adapt`")
+        generator = _without_spectral_norm(Generator(config))
+        adaptive = tensors["adaptive"]
+        if list(adaptive.shape) != [1, sum(generator.slices)]:
+            raise ValueError(f"{list(adaptive.shape)} adaptive parameters")
     checkpoints.load_module(generator, checkpoints.unprefixed("generator", tensors), str(path))
-    checkpoints.check_finite({"adaptive": tensors["adaptive"]}, str(path))
-    return OursHead(config, generator.to(device), tensors["adaptive"].to(device))
+    checkpoints.check_finite({"adaptive": adaptive}, str(path))
+    return OursHead(config, generator.to(device), adaptive.to(device))
 
 
 class Ours:
@@ -83,21 +88,24 @@ class Ours:
         self.name, self.variant, self.seed = f"ours-{variant}", variant, options.seed
         self.device = torch.device(options.device)
         tensors, description, sha256 = checkpoints.load_model(options.checkpoint, "ours")
-        trained: dict[str, Any] = description["config"]
-        self.config = NetConfig(**trained["net"])
+        with checkpoints.telling_damage(options.checkpoint):
+            trained: dict[str, Any] = dict(description["config"])
+            self.config = decode(NetConfig, trained["net"], options.checkpoint, "train the model again")
+            self.fine_tuning, self.content_name = _fine_tuning(trained, options.settings)
+            trained_as, _ = trained["variant"], (description["step"], description["dataset"]["name"])
         if self.config.size_px != options.size_px:
             raise ThbenchError(f"{options.checkpoint} was trained at {self.config.size_px} pixels, "
                                f"these frames have {options.size_px}; use a checkpoint of that "
                                f"size, or make them with --size {self.config.size_px}")
-        if variant == "ft" and trained["variant"] == "ff":
+        if variant == "ft" and trained_as == "ff":
             raise ThbenchError(f"{options.checkpoint} was trained without the match loss (variant ff), so w' has no "
                                "start; fine-tune a checkpoint of `thbench train ours --variant ft`")
-        self.embedder, self.generator, self.discriminator = (
-            self._load(module, name, tensors, str(options.checkpoint))
-            for name, module in (("embedder", Embedder(self.config)), ("generator", Generator(self.config)),
-                                 ("discriminator", Discriminator(self.config))))
+        with checkpoints.telling_damage(options.checkpoint):
+            self.embedder, self.generator, self.discriminator = (
+                self._load(module, name, tensors, str(options.checkpoint))
+                for name, module in (("embedder", Embedder(self.config)), ("generator", Generator(self.config)),
+                                     ("discriminator", Discriminator(self.config))))
         self.folded = folded(self.generator, self.config)
-        self.fine_tuning, self.content_name = _fine_tuning(trained, options.settings)
         self.content = ContentLoss(content_networks(self.content_name, self.device)) if variant == "ft" else None
         self.provenance = _provenance(self, trained, description, options.checkpoint, sha256)
 

@@ -19,6 +19,15 @@ def load_plugin(group: str, name: str, what: str) -> Any:
 
     Raises `ThbenchError` for an unknown name (with the nearest known one) and for one that two packages claim.
     """
+    return _registered(group, name, what).load()
+
+
+def check_plugin(group: str, name: str, what: str) -> None:
+    """Raises as `load_plugin` does, without importing anything: a mistyped name is told at once."""
+    _registered(group, name, what)
+
+
+def _registered(group: str, name: str, what: str) -> EntryPoint:
     found: list[EntryPoint] = [point for point in entry_points(group=group) if point.name == name]
     if not found:
         near = difflib.get_close_matches(name, plugin_names(group), n=1)
@@ -27,4 +36,4 @@ def load_plugin(group: str, name: str, what: str) -> Any:
     if len({point.value for point in found}) > 1:
         raise ThbenchError(f"two packages register a {what} named {name!r}: {', '.join(p.value for p in found)}; "
                            "uninstall one")
-    return found[0].load()
+    return found[0]

@@ -25,35 +25,23 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from thbench.errors import ThbenchError
-from thbench.files import inside, read_json, sha256_file, write_json
-from thbench.pictures import Pictures, checked_pictures
+from thbench.files import inside, read_json_object, sha256_file, write_json
+from thbench.pictures import Pictures
+from thbench.records.decode import decode, read_record
+from thbench.records.run import FORMAT, RunRecord
+from thbench.records.summary import SummaryRecord
+from thbench.records.timing import TimingRecord
+from thbench.records.unit import References, Unit, UnitRecord, UnitResult, UserColumn
 
-FORMAT = 1
+__all__ = ["FORMAT", "REAL", "Run", "Unit", "UnitResult", "nested_shots", "slug"]
+
 REAL = "real"  # the method name of the real-vs-real row; its T is 0
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One piece of work: `method` learns T shots of `video` ("person/video") and renders its hold-out frames."""
-
-    method: str
-    T: int
-    video: str
-
-
-@dataclass(frozen=True)
-class UnitResult:
-    """The commit mark of a unit. frames maps file names (relative to the unit's image folder) to their sha256."""
-
-    status: Literal["done", "failed"]
-    error: str = ""
-    frames: Mapping[str, str] = field(default_factory=dict)
-    timing: Mapping[str, float] = field(default_factory=dict)
+_EDITED = "it was edited, or written by another version of thbench"
 
 
 @dataclass(frozen=True)
@@ -68,9 +56,10 @@ class Run:
         run = Run(Path(path))
         if not run.run_json.exists():
             raise ThbenchError(f"{path} is not a run folder (no run.json); make one with `thbench run-protocol`")
-        found = run.info().get("format")
+        found = read_json_object(run.run_json).get("format")
         if found != FORMAT:
             raise ThbenchError(f"{path}/run.json has format {found!r}, this thbench reads {FORMAT}; update thbench")
+        run.record()
         return run
 
     @property
@@ -93,19 +82,18 @@ class Run:
     def study_json(self) -> Path:
         return self.path / "study.json"
 
+    def record(self) -> RunRecord:
+        """run.json; raises `ThbenchError` where it does not hold what it must."""
+        return read_record(self.run_json, RunRecord, _EDITED)
+
     def info(self) -> dict[str, Any]:
-        """run.json as a dictionary."""
-        info: dict[str, Any] = read_json(self.run_json)
-        return info
+        """run.json as a dictionary that holds what `record` asks for."""
+        return self._checked(self.run_json, RunRecord, _EDITED)
 
     def pictures(self) -> Pictures | None:
         """What the run's heads were learned from; None in a run of an older version."""
-        info = self.info()
-        described = info.get("sources") or info["dataset"]
-        if "pictures" not in described:
-            return None
-
-        return checked_pictures(described["pictures"], self.run_json)
+        record = self.record()
+        return (record.sources or record.dataset).pictures
 
     def summary(self) -> dict[str, Any]:
         """summary.json as a dictionary.
@@ -119,8 +107,17 @@ class Run:
             raise ThbenchError(f"{self.path} is not scored yet; finish it with `thbench run-protocol --resume "
                                f"{self.path}` or `thbench score {self.path}`")
         self._refuse_altered(self.summary_json.name)
-        summary: dict[str, Any] = read_json(self.summary_json)
-        return summary
+        return self._checked(self.summary_json, SummaryRecord,
+                             f"it is not a summary of this thbench: `thbench score {self.path}` writes it again")
+
+    def timing(self) -> dict[str, Any]:
+        """timing.json as a dictionary; raises `ThbenchError` where it does not hold what it must."""
+        return self._checked(self.timing_json, TimingRecord, f"remove it and `thbench run-protocol --resume "
+                             f"{self.path}` to time again")
+
+    def users(self) -> UserColumn:
+        """study.json: people's success rates; raises `ThbenchError` where it does not hold what it must."""
+        return read_record(self.study_json, UserColumn, "write it again with `thbench study score`")
 
     def checked_frames_parquet(self) -> Path:
         """The path of frames.parquet.
@@ -139,11 +136,7 @@ class Run:
 
         Empty where the run was not scored yet, or by an older thbench, which kept no record.
         """
-        record = self.info().get("scored", {})
-        if not isinstance(record, dict) or {type(sha256) for sha256 in record.values()} - {str}:
-            raise ThbenchError(f"{self.run_json} has a damaged record of its scores (\"scored\"); "
-                               f"remove that entry and `thbench score {self.path}`")
-        return record
+        return self.record().scored
 
     def altered_numbers(self) -> list[str]:
         """Names of the files on record that are there with other bytes."""
@@ -169,7 +162,7 @@ class Run:
     def altered_references(self, video: str) -> list[str]:
         """Hold-out frames, shots and triplets of a video that are missing or differ from what was written."""
         mark = self.references_mark(video)
-        kept: dict[str, dict[str, str]] = read_json(mark) if mark.exists() else {}
+        kept = read_record(mark, References, self._remove(mark)) if mark.exists() else {}
         files = {f"{folder}/{name}": sha256 for folder, names in kept.items() for name, sha256 in names.items()}
         return [name for name, sha256 in files.items()
                 if not (self.path / name).is_file() or sha256_file(self.path / name) != sha256]
@@ -184,7 +177,7 @@ class Run:
     def read_unit(self, unit: Unit) -> UnitResult | None:
         """The result of a unit, or None when it is still to do."""
         mark = self.unit_mark(unit)
-        return UnitResult(**read_json(mark)["result"]) if mark.exists() else None
+        return read_record(mark, UnitRecord, self._remove(mark)).result if mark.exists() else None
 
     def commit_unit(self, unit: Unit, result: UnitResult) -> None:
         """Marks a unit as finished; its image folder must already be in place."""
@@ -198,6 +191,14 @@ class Run:
             for T in info["T"]:
                 for video in videos:
                     yield Unit(method, T, video)
+
+    def _checked(self, path: Path, kind: type[object], remedy: str) -> dict[str, Any]:
+        value = read_json_object(path)
+        decode(kind, value, path, remedy)
+        return value
+
+    def _remove(self, mark: Path) -> str:
+        return f"remove it and `thbench run-protocol --resume {self.path}`"
 
     def altered_frames(self, unit: Unit) -> list[str]:
         """Names of the unit's frames whose bytes are missing or differ from its commit mark."""

@@ -162,7 +162,7 @@ def _read_manifest(folder: Path) -> Manifest:
         if read["format"] != FORMAT or read["drives_with"] not in get_args(DrivesWith):
             raise ValueError(f"format {read['format']}, drives_with {read['drives_with']}")
         return Manifest(dict(read["about"]), read["drives_with"], [_asked(folder, item) for item in read["episodes"]])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ThbenchError(f"{file} is not a manifest of format {FORMAT} ({error!r}); copy it again from the export") \
             from error
 

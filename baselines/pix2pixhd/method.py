@@ -22,6 +22,7 @@ from thbench.files import sha256_file
 from thbench.images import to_signed, to_uint8
 from thbench.method import Frames, MethodOptions
 from thbench.ours import seed_for
+from thbench.records.decode import decode
 from thbench.training import checkpoints
 
 RENDER_BATCH = 8
@@ -74,7 +75,8 @@ class Pix2pixHD:
                                f"these frames have {options.size_px}; use a checkpoint of that "
                                f"size, or make them with --size {model.net.size_px}")
         self.size_px = model.net.size_px
-        self.generator, self.discriminator = build(model.net)
+        with checkpoints.telling_damage(options.checkpoint):
+            self.generator, self.discriminator = build(model.net)
         for network, state in ((self.generator, model.generator), (self.discriminator, model.discriminator)):
             checkpoints.load_module(network, state, str(options.checkpoint))
             network.to(self.device)
@@ -124,17 +126,19 @@ def _load(checkpoint: Path, size_px: int) -> _Model:
     if checkpoint.name.endswith("_net_G.pth"):
         return _authors_model(checkpoint, size_px)
     tensors, description, sha256 = checkpoints.load_model(checkpoint, "pix2pixhd")
-    trained = description["config"]
-    own = trained.get("fine_tuning_lr")
-    notes = [] if trained["content"] == "vgg19" else [f"trained with content = {trained['content']}"]
-    return _Model(
-        Pix2pixHDConfig(**trained["net"]), checkpoints.unprefixed("generator", tensors),
-        checkpoints.unprefixed("discriminator", tensors),
-        FineTuning(epochs=trained["fine_tuning_epochs"],
-                   learning_rate=trained["learning_rate"] if own is None else own,
-                   content=trained["content"], flip=trained["flip"]),
-        {"config": {"trained": trained, "step": description["step"], "trained_on": description["dataset"]["name"]},
-         "checkpoint": {"path": str(checkpoint), "sha256": sha256}, "notes": notes})
+    with checkpoints.telling_damage(checkpoint):
+        trained = description["config"]
+        own = trained.get("fine_tuning_lr")
+        notes = [] if trained["content"] == "vgg19" else [f"trained with content = {trained['content']}"]
+        return _Model(
+            decode(Pix2pixHDConfig, trained["net"], checkpoint, "train the model again"),
+            checkpoints.unprefixed("generator", tensors), checkpoints.unprefixed("discriminator", tensors),
+            FineTuning(epochs=trained["fine_tuning_epochs"],
+                       learning_rate=trained["learning_rate"] if own is None else own,
+                       content=trained["content"], flip=trained["flip"]),
+            {"config": {"trained": trained, "step": description["step"],
+                        "trained_on": description["dataset"]["name"]},
+             "checkpoint": {"path": str(checkpoint), "sha256": sha256}, "notes": notes})
 
 
 def _authors_model(file: Path, size_px: int) -> _Model:

@@ -20,6 +20,7 @@ from thbench.errors import ThbenchError
 from thbench.files import sha256_file
 from thbench.images import to_uint8
 from thbench.method import Frames, MethodOptions
+from thbench.records.decode import decode
 from thbench.training import checkpoints
 from thbench.weights import weight_path
 
@@ -55,7 +56,8 @@ class X2Face:
         """Raises `ThbenchError` when no weights are there, or those named are of something else."""
         self.device = torch.device(options.device)
         state, self.config, self.provenance = _weights(options.checkpoint)
-        self.net = build(self.config)
+        with checkpoints.telling_damage(Path(self.provenance["checkpoint"]["path"])):
+            self.net = build(self.config)
         checkpoints.load_module(self.net, state, self.provenance["checkpoint"]["path"])
         self.net.to(self.device).eval().requires_grad_(False)
 
@@ -75,10 +77,12 @@ def _weights(checkpoint: Path | None) -> tuple[Mapping[str, Tensor], X2FaceConfi
     """(state_dict, sizes, provenance) of a model file, a training folder, or the authors' file or zip."""
     if checkpoint is not None and (checkpoint.is_dir() or checkpoint.suffix == ".safetensors"):
         tensors, description, sha256 = checkpoints.load_model(checkpoint, "x2face")
-        trained = description["config"]
-        return tensors, X2FaceConfig(**trained["net"]), {
-            "config": {"trained": trained, "step": description["step"], "trained_on": description["dataset"]["name"]},
-            "checkpoint": {"path": str(checkpoint), "sha256": sha256},
+        with checkpoints.telling_damage(checkpoint):
+            trained = description["config"]
+            config = decode(X2FaceConfig, trained["net"], checkpoint, "train the model again")
+            told = {"trained": trained, "step": description["step"], "trained_on": description["dataset"]["name"]}
+        return tensors, config, {
+            "config": told, "checkpoint": {"path": str(checkpoint), "sha256": sha256},
             "notes": ["trained from scratch with the photometric loss only (the authors' first stage)"]}
     file = checkpoint or _registered()
     if not file.is_file():
@@ -117,7 +121,7 @@ def _member(file: Path) -> io.BytesIO | None:
         with zipfile.ZipFile(file) as archive:
             names = [name for name in archive.namelist() if PurePosixPath(name).name == AUTHORS_FILE]
             return io.BytesIO(archive.read(names[0])) if names else None
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ThbenchError(f"{file} is damaged ({error}); get it again") from error
 
 

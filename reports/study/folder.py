@@ -16,12 +16,13 @@ import secrets
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from reports.study.forms import Trial
 from reports.study.settings import Settings, load_settings
 from thbench.errors import ThbenchError
-from thbench.files import read_json, sha256_json, write_json
+from thbench.files import read_json, read_json_object, sha256_json, write_json
+from thbench.records.decode import decode, read_record
 
 FORMAT = 1
 Kind = Literal["main", "practice", "gold", "attention"]
@@ -89,7 +90,7 @@ class Study:
         study = Study(Path(path))
         if not study.design_json.exists():
             raise ThbenchError(f"{path} is not a study folder (no design.json); make one with `thbench study build`")
-        if (found := read_json(study.design_json).get("format")) != FORMAT:
+        if (found := read_json_object(study.design_json).get("format")) != FORMAT:
             raise ThbenchError(f"{path}/design.json has format {found!r}, this thbench reads {FORMAT}; update thbench")
         return study
 
@@ -125,22 +126,58 @@ class Study:
 
     @cached_property
     def keys(self) -> Keys:
-        return Keys(**read_json(self.secrets_json))
+        return read_record(self.secrets_json, Keys, "restore it: without it cookies and ids are void")
 
     @cached_property
     def design(self) -> Design:
-        values: dict[str, Any] = read_json(self.design_json)
-        values.pop("format")
-        items = tuple(Item(**{**item, "panels": tuple(item["panels"]), "recordings": tuple(item["recordings"])})
-                      for item in values.pop("items"))
-        forms = tuple(Form(tuple(Trial(*trial) for trial in form["trials"]), tuple(form["gold"]),
-                           tuple(form["attention"])) for form in values.pop("forms"))
-        return Design(**{**values, "practice": tuple(values["practice"]), "items": items, "forms": forms})
+        values = read_json_object(self.design_json)
+        del values["format"]
+        return _with_trials(decode(_StoredDesign, values, self.design_json, "it is never edited: restore it"))
 
     @cached_property
     def design_sha256(self) -> str:
         """The identity of the design: a database belongs to exactly one."""
         return sha256_json(read_json(self.design_json))
+
+
+@dataclass(frozen=True)
+class _StoredForm:
+    """A form as design.json holds it: a trial is the pair (item, position of the fake)."""
+
+    trials: tuple[tuple[int, int], ...]
+    gold: tuple[int, ...]
+    attention: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _StoredDesign:
+    """design.json; its fields are those of `Design`."""
+
+    study_id: str
+    run: str
+    run_sha256: str
+    panel_px: int
+    ratings: int
+    seed: int
+    exclusion_sha256: str
+    items: tuple[Item, ...]
+    practice: tuple[int, ...]
+    forms: tuple[_StoredForm, ...]
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a form that names no item, or no position."""
+        for form in self.forms:
+            named = (*self.practice, *form.gold, *form.attention, *(item for item, _ in form.trials))
+            if not all(0 <= item < len(self.items) for item in named):
+                raise ValueError("has a form with an item that it does not describe")
+            if not all(0 <= position < 3 for _, position in form.trials):
+                raise ValueError("has a form with a fake at none of three positions")
+
+
+def _with_trials(stored: _StoredDesign) -> Design:
+    forms = tuple(Form(tuple(Trial(item, position) for item, position in form.trials), form.gold, form.attention)
+                  for form in stored.forms)
+    return Design(**{**vars(stored), "forms": forms})
 
 
 def save_design(path: Path, design: Design) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Engine, delete, select, update
 
 from reports.study.folder import Study
-from reports.study.schema import assignments, forms, open_database, participants, reading, trials
+from reports.study.schema import assignments, forms, open_database, participants, reading, telling_damage, trials
 from reports.study.store import Store
 from thbench.errors import ThbenchError
 
@@ -49,13 +49,15 @@ def purge_folder(folder: Path, db: str | None, receipt: str | None, identities: 
     if sum((bool(receipt), identities, everything)) != 1:
         raise ThbenchError("say what to delete: --receipt RECEIPT, --identities or --everything")
     study = Study.open(folder)
-    engine = open_database(db or study.default_database, study)
-    if identities:
-        return f"{purge_identities(engine)} participants are without id now"
-    if everything:
-        return f"{purge_everything(engine)} participants and their answers are deleted"
-    if not purge_participant(Store(engine, study), str(receipt)):
-        raise ThbenchError(f"no participant has the receipt {receipt}")
+    url = db or study.default_database
+    with telling_damage(url):
+        engine = open_database(url, study)
+        if identities:
+            return f"{purge_identities(engine)} participants are without id now"
+        if everything:
+            return f"{purge_everything(engine)} participants and their answers are deleted"
+        if not purge_participant(Store(engine, study), str(receipt)):
+            raise ThbenchError(f"no participant has the receipt {receipt}")
     return "the participant and their answers are deleted; their form will be given out again"
 
 

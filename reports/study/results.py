@@ -12,10 +12,11 @@ from sqlalchemy import Engine, insert, select, update
 
 from reports.study.folder import Study
 from reports.study.requests import TOKEN, BadRequestError, parse_answer, parse_device, parse_object
-from reports.study.schema import assignments, forms, open_database, participants, trials
+from reports.study.schema import assignments, forms, open_database, participants, telling_damage, trials
 from reports.study.store import Response
 from thbench.errors import ThbenchError
-from thbench.files import read_json
+from thbench.files import read_json_object
+from thbench.records.decode import decode
 
 FORMAT = 1
 LARGEST_FILE = 1_000_000
@@ -40,18 +41,47 @@ class _Result:
     answers: dict[str, Response]
 
 
+@dataclass(frozen=True)
+class _KeyTrial:
+    """A trial of a form that was handed out: arrangement has the fake's panel, "0", where it was shown."""
+
+    token: str
+    item: int
+    arrangement: str
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for an arrangement of other panels than three."""
+        if sorted(self.arrangement) != ["0", "1", "2"] or self.item < 0:
+            raise ValueError(f"arranges {self.arrangement!r} of item {self.item}")
+
+
+@dataclass(frozen=True)
+class _Key:
+    """The key that `export-static` writes: the trials of each form, by its number."""
+
+    format: int
+    design_sha256: str
+    export: str
+    forms: dict[str, list[_KeyTrial]]
+
+
 def import_results(study: Study, engine: Engine, key_file: Path, files: Sequence[Path]) -> list[Imported]:
     """Reads result files; each is taken whole or refused, and a form counts once. Importing again changes nothing."""
-    key = read_json(key_file)
-    if not isinstance(key, dict) or key.get("format") != FORMAT or key.get("design_sha256") != study.design_sha256:
+    key = read_json_object(key_file)
+    if key.get("format") != FORMAT or key.get("design_sha256") != study.design_sha256:
         raise ThbenchError(f"{key_file} is not the key of an export of {study.path}")
+    described = decode(_Key, key, key_file, "restore it: it was written beside the export")
+    if any(trial.item >= len(study.design.items) for form in described.forms.values() for trial in form):
+        raise ThbenchError(f"{key_file} names an item that {study.path} does not have; restore it")
     return [_import(study, engine, key, file) for file in files]
 
 
 def import_into_folder(folder: Path, db: str | None, key_file: Path, files: Sequence[Path]) -> list[Imported]:
     """`import_results` on a study folder and its database."""
     study = Study.open(folder)
-    return import_results(study, open_database(db or study.default_database, study), key_file, files)
+    url = db or study.default_database
+    with telling_damage(url):
+        return import_results(study, open_database(url, study), key_file, files)
 
 
 def _import(study: Study, engine: Engine, key: dict[str, Any], file: Path) -> Imported:

@@ -122,6 +122,17 @@ def reading(engine: Engine) -> Engine:
 
 
 @contextmanager
+def telling_damage(url: str) -> Iterator[None]:
+    """Raises `ThbenchError` for a database that cannot be used, or holds what no study writes."""
+    with _told_in_one_line(url):
+        try:
+            yield
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            raise ThbenchError(f"the database {_without_password(url)} is damaged: it holds answers that no study "
+                               f"writes ({error})") from error
+
+
+@contextmanager
 def _told_in_one_line(url: str) -> Iterator[None]:
     try:
         yield

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from reports.study.folder import Study
 from reports.study.ratings import ROLES, participant_counts, read_ratings, save_ratings
-from reports.study.schema import is_simulated, open_for_reading
+from reports.study.schema import is_simulated, open_for_reading, telling_damage
 from reports.study.statistics import (
     TOST_MARGIN,
     Rate,
@@ -100,8 +100,10 @@ def save_scores(study: Study, engine: Engine, scores: Mapping[str, Any], run: Ru
 def score_folder(folder: Path, db: str | None, run: Path | None) -> dict[str, Any]:
     """Scores a study folder and, for real raters, writes the results; `run` is where the run has moved to."""
     study = Study.open(folder)
-    engine = open_for_reading(db or study.default_database, study)
-    scores = score_study(study, engine)
+    url = db or study.default_database
+    with telling_damage(url):
+        engine = open_for_reading(url, study)
+        scores = score_study(study, engine)
     if not scores["simulated"]:
         save_scores(study, engine, scores, Run.open(run or Path(study.design.run)))
     return scores

@@ -48,10 +48,12 @@ def make_run(path: Path, *, methods: Sequence[str] = ("x2face", "ours-ff", "ours
         "format": FORMAT, "protocol": {"name": protocol, "kind": kind, "sha256": sha256_json(definition),
                                        "definition": definition},
         "dataset": {"name": dataset.lower(), "sha256": sha256_json([dataset, n_videos]), "size_px": size_px,
-                    "label": dataset},
+                    "label": dataset, "spec": dataset.lower()},
         "T": list(T),
         "methods": {label: _method((specs or {}).get(label, label)) for label in methods},
-        "split": {"seed": seed, "shots": max(T), "holdout": n_holdout, "videos": split},
+        "device": "cpu", "metrics": list(METRICS),
+        "split": {"seed": seed, "dataset_sha256": sha256_json([dataset, n_videos]), "shots": max(T),
+                  "holdout": n_holdout, "videos": split},
         "status": status, "partial": partial, "seeds": {"run": seed},
         "versions": {"thbench": "0.1.0", "torch": "2.15.0"},
         "hardware": {"processor": "AMD EPYC", "cores": 2, "gpus": []}, "git_commit": "0" * 40,
@@ -101,13 +103,15 @@ def _video(index: int, n_holdout: int, n_shots: int) -> dict[str, Any]:
     shots = [3 * i for i in range(n_shots)]
     holdout = [3 * i + 1 for i in range(n_holdout)]
     return {"person": f"id{10270 + index // 2}", "video": f"vid{index}", "shots": shots, "holdout": holdout,
-            "shot_names": [f"{p:07d}.jpg" for p in shots], "holdout_names": [f"{p:07d}.jpg" for p in holdout],
+            "floor": holdout, "shot_names": [f"{p:07d}.jpg" for p in shots],
+            "holdout_names": [f"{p:07d}.jpg" for p in holdout],
             "others": None}
 
 
 def _method(spec: str) -> dict[str, Any]:
     return {"spec": spec, "drives_with": "image" if spec == "x2face" else "landmarks",
-            "config": {"preset": "small"}, "checkpoint": {"path": f"models/{spec}", "sha256": "ab" * 32},
+            "config": {"preset": "small"}, "settings": {},
+            "checkpoint": {"path": f"models/{spec}", "sha256": "ab" * 32},
             "notes": ["content loss with random VGG weights"] if spec == "ours-ft" else []}
 
 

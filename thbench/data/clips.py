@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -121,7 +123,8 @@ def read_image(path: Path) -> NDArray[np.uint8] | None:
     try:
         with Image.open(path) as image:
             return np.asarray(ImageOps.exif_transpose(_in_8_bits(image)).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, OverflowError, struct.error,
+            zlib.error, Image.DecompressionBombError):
         return None
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from thbench.arrays import read_array
 from thbench.data.landmarks import Face, FrameKey, Image
 from thbench.errors import ThbenchError
 from thbench.files import inside
@@ -64,7 +65,7 @@ def _read(path: Path) -> NDArray[np.float32]:
     """float32 [frames, 68, 2]."""
     try:
         landmarks = _READERS[path.suffix](path)
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, TypeError, OSError, EOFError, csv.Error, ThbenchError) as error:
         raise ThbenchError(f"{path} is not a landmark file thbench can read ({error})") from error
     if landmarks.ndim == 2:
         landmarks = landmarks[None]
@@ -74,7 +75,10 @@ def _read(path: Path) -> NDArray[np.float32]:
 
 
 def _read_npy(path: Path) -> NDArray[np.float64]:
-    return np.asarray(np.load(path, allow_pickle=False), np.float64)
+    found = read_array(path, "import the landmarks again")
+    if found.dtype.kind not in "fiu":
+        raise ValueError(f"an array of {found.dtype}")
+    return np.asarray(found, np.float64)
 
 
 def _read_pts(path: Path) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ from thbench.data.shards import is_committed, remove_leftovers
 from thbench.data.splits import SplitRule
 from thbench.data.store_format import DATASET_JSON, PLAN_JSON
 from thbench.errors import ThbenchError
-from thbench.files import read_json, sha256_json, write_json
+from thbench.files import read_json_object, sha256_json, write_json
 from thbench.locks import LOCK, holds_nothing, locked
 from thbench.workers import each
 
@@ -137,7 +137,7 @@ def _begun_otherwise(out: Path, plan: dict[str, Any]) -> str:
     """How the plan of the store in `out` differs, "" when it does not or there is none."""
     if not (out / PLAN_JSON).exists():
         return ""
-    return _difference(read_json(out / PLAN_JSON), json.loads(json.dumps(plan)))
+    return _difference(read_json_object(out / PLAN_JSON), json.loads(json.dumps(plan)))
 
 
 def _difference(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,10 +21,13 @@ import pyarrow.parquet as pq
 from thbench.data.layouts import Dropped
 from thbench.data.store_format import DROPPED_SCHEMA, ROWS_PER_GROUP, SCHEMA, SHARDS
 from thbench.errors import ThbenchError
-from thbench.files import atomic_path, read_json, sha256_file, sha256_json, write_json
+from thbench.files import atomic_path, sha256_file, sha256_json, write_json
+from thbench.records.decode import read_record
+from thbench.tables import read_table
 
 PARTS = "parts"
 _PART_TABLES = ("rows", "dropped")
+_REMEDY = "run the same command again, it makes that shard anew"
 _TEXT = ["person", "video", "clip", "split", "landmark_source", "reason"]
 
 
@@ -63,11 +66,15 @@ def shard_path(out: Path, shard: int) -> Path:
 
 @dataclass(frozen=True)
 class ShardMark:
-    """The commit mark of a shard: the sha256 of its tar, of its rows and of what was left out."""
+    """The commit mark of a shard: the sha256 of its tar, of its rows and of what was left out.
+
+    check is the sha256 of these three: a flipped bit in the mark itself must not pass either.
+    """
 
     tar: str
     rows: str
     dropped: str
+    check: str = ""
 
     @staticmethod
     def read(out: Path, shard: int) -> ShardMark | None:
@@ -75,18 +82,17 @@ class ShardMark:
         path = _part_path(out, shard, "json")
         if not path.exists():
             return None
-        with suppress(ThbenchError, TypeError, KeyError):
-            stored = read_json(path)
-            mark = ShardMark(**stored["sha256"])
-            return mark if stored["check"] == mark._check() else None
+        with suppress(ThbenchError):
+            mark = read_record(path, ShardMark, _REMEDY)
+            return mark if mark == mark.checked() else None
         return None
 
     def write(self, out: Path, shard: int) -> None:
-        """Writes the mark with a check of its own: a flipped bit in it must not pass either."""
-        write_json(_part_path(out, shard, "json"), {"sha256": asdict(self), "check": self._check()})
+        write_json(_part_path(out, shard, "json"), asdict(self.checked()))
 
-    def _check(self) -> str:
-        return sha256_json(asdict(self))
+    def checked(self) -> ShardMark:
+        """The same with the check that belongs to it."""
+        return replace(self, check=sha256_json([self.tar, self.rows, self.dropped]))
 
 
 def is_committed(out: Path, shard: int) -> bool:
@@ -125,7 +131,7 @@ def tar_sha256(out: Path, shard: int) -> str:
     """The sha256 of the tar of a committed shard, as it was written."""
     mark = ShardMark.read(out, shard)
     if mark is None:
-        raise _damage(out, _part_path(out, shard, "json"))
+        raise _damage(_part_path(out, shard, "json"))
     return mark.tar
 
 
@@ -171,13 +177,9 @@ def _read(out: Path, shard: int, what: str, columns: Sequence[str] | None) -> pa
     path = _part_path(out, shard, f"{what}.parquet")
     mark = ShardMark.read(out, shard)
     if mark is None or path in _damaged_parts(out, shard, mark):
-        raise _damage(out, path)
-    try:
-        return pq.read_table(path, columns=columns)
-    except (OSError, pa.ArrowException):
-        raise _damage(out, path) from None
+        raise _damage(path)
+    return read_table(path, _REMEDY, columns)
 
 
-def _damage(out: Path, path: Path) -> ThbenchError:
-    return ThbenchError(f"{path} is damaged: run the same command again, it makes that shard of {out} "
-                        "anew")
+def _damage(path: Path) -> ThbenchError:
+    return ThbenchError(f"{path} is damaged: {_REMEDY}")

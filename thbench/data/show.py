@@ -59,10 +59,10 @@ def text(shown: Mapping[str, Any]) -> str:
                         if counts["videos"] else ""))
     if "recipe" in shown:
         recipe = shown["recipe"]
-        form = "PNG" if recipe["lossless"] else f"JPEG quality {recipe['quality']}"
+        form = "PNG" if recipe["lossless"] else f"JPEG quality {recipe.get('quality', 'unknown')}"
         lines += [f"  split      {shown['split']['rule']}",
                   f"  landmarks  {shown['landmarks']['source']}",
-                  f"  frames     {recipe['layout']}, crop {recipe.get('crop', 'none')}, {form}",
+                  f"  frames     {recipe['layout']}, crop {recipe.get('crop', 'as-is')}, {form}",
                   f"  dropped    {told(shown['dropped']) or 'nothing'}",
                   f"  outside    {Outside(**shown['landmarks_outside']).text}",
                   f"  several faces in {shown['frames_with_several_faces']} frames: the largest was kept"]

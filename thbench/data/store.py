@@ -18,11 +18,14 @@ import torch
 from numpy.typing import NDArray
 
 from thbench.data.dataset import Split, Video
-from thbench.data.store_format import DATASET_JSON, FORMAT, INDEX, PLAN_JSON, SHARDS
+from thbench.data.store_format import DATASET_JSON, FORMAT, INDEX, PLAN_JSON, SCHEMA, SHARDS
 from thbench.errors import ThbenchError
-from thbench.files import read_json
+from thbench.files import read_json_object
 from thbench.method import Frames
 from thbench.pictures import Pictures, checked_pictures
+from thbench.records.dataset import DatasetInfo
+from thbench.records.decode import decode
+from thbench.tables import read_table
 
 _GROUPS_KEPT = 256  # of landmarks or names, 0.3 MB each
 
@@ -104,6 +107,8 @@ class PreparedStore:
                 from error
         try:
             return [os.pread(shard, int(self._size[row]), int(self._offset[row])) for row in rows]
+        except (OSError, OverflowError, ValueError, MemoryError):   # a place that no file has
+            raise ThbenchError(f"{self.path / INDEX} is damaged: prepare the dataset again") from None
         finally:
             os.close(shard)
 
@@ -118,8 +123,14 @@ class PreparedStore:
         return np.array(parts, np.float32 if column == "landmarks" else object)
 
     def _read_column(self, group: int, column: str) -> NDArray[Any]:
-        with self._lock:  # a ParquetFile is read by one thread at a time
-            values = self._index.read_row_group(group, columns=[column], use_threads=False)[column].combine_chunks()
+        try:
+            with self._lock:  # a ParquetFile is read by one thread at a time
+                values = self._index.read_row_group(group, columns=[column], use_threads=False)[column].combine_chunks()
+            if values.type != SCHEMA.field(column).type or values.null_count:
+                raise ValueError(f"{column} holds {values.type} with {values.null_count} nulls")
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise ThbenchError(f"{self.path / INDEX} is damaged ({str(error).splitlines()[0]}): prepare the dataset "
+                               "again") from error
         return np.asarray(values.flatten().to_numpy().reshape(-1, 136) if column == "landmarks" else
                           values.to_numpy(zero_copy_only=False))
 
@@ -137,10 +148,11 @@ def _dataset_info(path: Path) -> dict[str, Any]:
             raise ThbenchError(f"{path} is not finished: run the same `thbench prepare` again, it goes on from there")
         raise ThbenchError(f"{path} is not a prepared dataset (no {DATASET_JSON}): make one with `thbench prepare "
                            f"LAYOUT {path} OUT`")
-    info: dict[str, Any] = read_json(path / DATASET_JSON)
+    info = read_json_object(path / DATASET_JSON)
     if info.get("format") != FORMAT:
         raise ThbenchError(f"{path}/{DATASET_JSON} has format {info.get('format')!r}, this thbench reads {FORMAT}: "
                            "update thbench or prepare the dataset again")
+    decode(DatasetInfo, info, path / DATASET_JSON, "prepare the dataset again")
     return info
 
 
@@ -162,15 +174,13 @@ def _pictures(path: Path, info: dict[str, Any]) -> Pictures:
 
 
 def _read_index(path: Path, columns: list[str]) -> Any:
-    try:
-        return pq.read_table(path / INDEX, columns=columns, read_dictionary=["person", "video", "split"])
-    except (OSError, pa.ArrowException) as error:
-        raise ThbenchError(f"{path / INDEX} is missing or damaged ({str(error).splitlines()[0]}): prepare the dataset "
-                           "again") from error
+    return read_table(path / INDEX, "prepare the dataset again", columns, SCHEMA, ["person", "video", "split"])
 
 
 def _videos(table: Any) -> tuple[list[Video], list[int]]:
     """The videos in the order of the index and the first row of each; the rows of a video lie together."""
+    if not len(table):
+        raise ThbenchError("the index of a dataset holds no frame: prepare the dataset again")
     names = {name: table[name].unify_dictionaries().combine_chunks() for name in ("person", "video", "split")}
     codes = np.stack([column.indices.to_numpy() for column in names.values()])
     changes = np.flatnonzero((codes[:, 1:] != codes[:, :-1]).any(axis=0)) + 1

@@ -35,4 +35,6 @@ SCHEMA = pa.schema([
     ("crc32", pa.uint32()),
     ("time_s", pa.float64()),                  # since the start of the clip; null where nobody recorded it
 ])
+# What every index has: stores of before times were recorded lack the last column.
+REQUIRED_SCHEMA = SCHEMA.remove(SCHEMA.get_field_index("time_s"))
 DROPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("reason", "person", "video", "clip", "frame")])

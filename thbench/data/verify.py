@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from thbench.data.finish import table_sha256
 from thbench.data.store import PreparedStore
-from thbench.data.store_format import INDEX
+from thbench.data.store_format import INDEX, REQUIRED_SCHEMA
 from thbench.errors import ThbenchError
 from thbench.files import inside, sha256_file
+from thbench.tables import read_table
 
 
 def verify(path: Path) -> str:
@@ -38,23 +39,21 @@ def verify(path: Path) -> str:
 
 
 def _rows_of_shards(store: PreparedStore) -> Iterator[pa.Table]:
-    """The rows of each shard; a row group never holds rows of two shards."""
-    index = pq.ParquetFile(store.path / INDEX)
-    group = 0
-    for shard in store.info["shards"]:
-        tables, rows = [index.schema_arrow.empty_table()], 0
-        while rows < shard["frames"] and group < index.metadata.num_row_groups:
-            tables.append(index.read_row_group(group))
-            rows += len(tables[-1])
-            group += 1
-        yield pa.concat_tables(tables)
+    """The rows of each shard, as many as were prepared."""
+    index = read_table(store.path / INDEX, "prepare the dataset again", schema=REQUIRED_SCHEMA)
+    for number, shard in enumerate(store.info["shards"]):
+        rows = index.filter(pc.equal(index["shard"], number))
+        if len(rows) != shard["frames"]:
+            raise ThbenchError(f"{store.path / INDEX} has {len(rows)} frames of {shard['file']}, "
+                               f"{shard['frames']} were prepared: prepare the dataset again")
+        yield rows
 
 
 def _damage(file: Path, rows: pa.Table) -> str:
     """Which frame of a damaged shard is the first to differ."""
     with open(file, "rb") as shard:
         for row in rows.select(["person", "video", "clip", "frame", "offset", "size", "crc32"]).to_pylist():
-            shard.seek(row["offset"])
-            if zlib.crc32(shard.read(row["size"])) != row["crc32"]:
+            shard.seek(max(0, row["offset"]))
+            if zlib.crc32(shard.read(max(0, row["size"]))) != row["crc32"]:
                 return f"{file} is damaged at {row['person']}/{row['video']}/{row['clip']}/{row['frame']}"
     return f"{file} is damaged between its frames"

@@ -135,7 +135,7 @@ def _opened(path: Path) -> Iterator[Any]:
             if not container.streams.video:
                 raise VideoError(path, "holds no video")
             yield container
-    except (av.error.FFmpegError, OSError) as error:
+    except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
         raise VideoError(path, "is truncated or not a video") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thbench.arrays import read_array
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, sha256_json
 
@@ -52,10 +52,4 @@ def feature_key(frames_sha256: Sequence[str], spec: Mapping[str, Any]) -> str:
 
 
 def _read(path: Path) -> NDArray[Any]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            features: NDArray[Any] = stored["features"]
-        return features
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ThbenchError(f"the stored features {path} are broken ({error}): delete the file, it will be made "
-                           "again") from error
+    return read_array(path, "delete it: the features will be made again", "features")

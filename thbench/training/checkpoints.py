@@ -8,8 +8,10 @@ A model file is one safetensors file with a JSON description in its header.
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from thbench.errors import ThbenchError
-from thbench.files import atomic_path, read_json, sha256_file, write_json, write_text
+from thbench.files import (
+    atomic_path,
+    parse_json,
+    read_json,
+    read_text,
+    sha256_file,
+    write_json,
+    write_text,
+)
 
 COMMIT = "COMMIT"
 
@@ -34,8 +44,9 @@ def save_part(folder: Path, part: str, state: Mapping[str, Any]) -> None:
 
 def load_part(folder: Path, part: str) -> Any:
     """Reads what `save_part` wrote; raises `ThbenchError` naming the file when it is missing or damaged."""
-    skeleton = read_json(folder / f"{part}.json")
-    return _put_tensors(skeleton, _read(folder / f"{part}.safetensors")[0])
+    skeleton, tensors = read_json(folder / f"{part}.json"), _read(folder / f"{part}.safetensors")[0]
+    with telling_damage(folder / f"{part}.json"):
+        return _put_tensors(skeleton, tensors)
 
 
 def commit(folder: Path, ranks: int) -> None:
@@ -55,11 +66,14 @@ def latest(root: Path, ranks: int) -> tuple[Path, int] | None:
     whole = sorted(folder for folder in root.glob("step-*") if (folder / COMMIT).exists())
     if not whole:
         return None
-    written_by = int((whole[-1] / COMMIT).read_text())
+    mark, name = read_text(whole[-1] / COMMIT).strip(), whole[-1].name
+    if not re.fullmatch("[0-9]{1,6}", mark) or not re.fullmatch("step-[0-9]{8,12}", name):
+        raise ThbenchError(f"{whole[-1] / COMMIT} is damaged; remove that folder to go on from the checkpoint before")
+    written_by = int(mark)
     if written_by != ranks:
         raise ThbenchError(f"{whole[-1]} was written by {written_by} processes, this is {ranks}: each process keeps "
                            f"its own discriminator; resume with {written_by}")
-    return whole[-1], int(whole[-1].name.removeprefix("step-"))
+    return whole[-1], int(name.removeprefix("step-"))
 
 
 def keep_newest(root: Path, keep: int) -> None:
@@ -99,6 +113,21 @@ def read_description(path: Path) -> dict[str, Any]:
     return _read(path)[1]
 
 
+@contextmanager
+def telling_damage(file: Path) -> Iterator[None]:
+    """What is built from the contents of `file` fails in many ways when they are damaged: one line tells it.
+
+    Raises `ThbenchError` that names the file.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, RuntimeError, TypeError,
+            ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+        raise ThbenchError(f"{file} is damaged, or was made by another version of thbench "
+                           f"({type(error).__name__}: {reason}); restore or remove it") from error
+
+
 def prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """{"a": t} -> {"prefix.a": t}: several modules in one model file."""
     return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
@@ -119,7 +148,7 @@ def load_module(module: torch.nn.Module, state: Mapping[str, Tensor], file: str)
     try:
         module.load_state_dict(dict(state), strict=True)
     except RuntimeError as error:
-        first = " ".join(str(error).split("\n")[1:2]).strip()
+        first = " ".join(str(error).split("\n")[1:2]).strip()[:200]
         raise ThbenchError(f"{file} does not fit this network ({first}); it was made with another preset or version") \
             from error
 
@@ -148,9 +177,13 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
-        return tensors, json.loads(metadata.get("thbench", "{}"))
-    except (OSError, SafetensorError, ValueError) as error:
-        raise ThbenchError(f"{file} is missing or damaged ({error}); restore or remove it") from error
+    except (OSError, SafetensorError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise ThbenchError(f"{file} is missing or damaged ({reason}); restore or remove it") from error
+    description = parse_json(metadata.get("thbench", "{}"), f"the description in {file}")
+    if not isinstance(description, dict):
+        raise ThbenchError(f"{file} is damaged (its description is no object); restore or remove it")
+    return tensors, description
 
 
 def _take_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:

@@ -21,7 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 from thbench.data.dataset import Dataset
 from thbench.data.episodes import EpisodeBatches, Episodes, EpisodeSampler, episode_loader
 from thbench.errors import ThbenchError
-from thbench.files import read_json, write_json
+from thbench.files import read_json_object, read_text, write_json
 from thbench.images import to_uint8
 from thbench.locks import locked
 from thbench.training import checkpoints
@@ -176,7 +176,7 @@ class _Loop:
         if file.exists():
             if not resume:
                 raise ThbenchError(f"{self.out} already holds a training run; add --resume or choose another --out")
-            found = read_json(file)
+            found = read_json_object(file)
             self.steps_before = found.pop("steps", None)
             if found != json.loads(json.dumps(self.description)):
                 changed = sorted(key for key in self.description if found.get(key) != self.description[key])
@@ -212,17 +212,19 @@ class _Loop:
             return self._drop_losses_after(0)
         folder, step = newest
         own = checkpoints.load_part(folder, f"rank{self.fabric.global_rank}")
-        self.trainer.load_states(checkpoints.load_part(folder, "shared"), own["trainer"])
-        torch.set_rng_state(own["rng"])
-        if own["cuda_rng"] is not None:
-            torch.cuda.set_rng_state(own["cuda_rng"], self.fabric.device)
+        shared = checkpoints.load_part(folder, "shared")
+        with checkpoints.telling_damage(folder):
+            self.trainer.load_states(shared, own["trainer"])
+            torch.set_rng_state(own["rng"])
+            if own["cuda_rng"] is not None:
+                torch.cuda.set_rng_state(own["cuda_rng"], self.fabric.device)
         return self._drop_losses_after(step)
 
     def _drop_losses_after(self, step: int) -> int:
         """Steps after the checkpoint will be taken again: their lines go, a half-written last line too."""
         file = self.out / f"losses.rank{self.fabric.global_rank}.jsonl"
         if file.exists():
-            kept = file.read_text(encoding="utf-8").splitlines(keepends=True)[:step]
+            kept = read_text(file).splitlines(keepends=True)[:step]
             file.write_text("".join(kept), encoding="utf-8")
         return step
 

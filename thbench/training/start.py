@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from thbench.config import override
 from thbench.data.dataset import videos_of
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
-from thbench.files import read_json
+from thbench.files import parse_json, read_json_object, read_text
 from thbench.plugins import load_plugin
 from thbench.training.loop import LoopConfig, train
 
@@ -74,7 +73,7 @@ def _setting(text: str) -> tuple[str, str]:
 def _steps_planned(out: Path) -> int | None:
     """The number of steps that the training in `out` was begun with, if it says."""
     file = out / "training.json"
-    return read_json(file).get("steps") if file.exists() else None
+    return read_json_object(file).get("steps") if file.exists() else None
 
 
 def _steps_taken(folder: Path) -> int:
@@ -82,7 +81,11 @@ def _steps_taken(folder: Path) -> int:
     if not file.exists():
         raise ThbenchError(f"{folder} is no training folder (no {file.name}); give --steps instead")
     # What follows the last line feed is half a line of a training that was killed.
-    lines = file.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
+    lines = read_text(file).rpartition("\n")[0].splitlines()
     if not lines:
         raise ThbenchError(f"{folder} has not taken a step yet; give --steps instead")
-    return int(json.loads(lines[-1])["step"])
+    last = parse_json(lines[-1], f"the last line of {file}")
+    steps = last.get("step") if isinstance(last, dict) else None
+    if type(steps) is not int or steps < 1:
+        raise ThbenchError(f"{file} does not tell its steps in its last line; give --steps instead")
+    return steps

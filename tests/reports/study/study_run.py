@@ -18,12 +18,18 @@ def write_run(path: Path, *, videos: int = 6, videos_per_person: int = 2, holdou
               methods: Sequence[str] = ("x2face", "ours-ff"), T: Sequence[int] = (1, 8), seed: int = 0) -> Run:
     """A run in which every person has five recordings; its fakes are blurred real frames."""
     rng = np.random.default_rng(seed)
-    entries = [_video(index, videos_per_person, holdout, rng) for index in range(videos)]
+    entries = [_video(index, videos_per_person, holdout, max(T), rng) for index in range(videos)]
     path.mkdir(parents=True)
     write_json(path / "run.json", {
-        "format": FORMAT, "protocol": {"name": "table1", "sha256": "0" * 64},
-        "dataset": {"name": "drawn", "sha256": "1" * 64, "size_px": size_px}, "T": list(T),
-        "methods": {method: {} for method in methods}, "split": {"videos": entries}})
+        "format": FORMAT, "status": "complete", "git_commit": None, "device": "cpu", "partial": False, "metrics": [],
+        "versions": {}, "hardware": {},
+        "created_utc": "2026-11-23T20:00:00Z",
+        "protocol": {"name": "table1", "kind": "self-reenactment", "sha256": "0" * 64, "definition": {}},
+        "dataset": {"name": "drawn", "sha256": "1" * 64, "size_px": size_px, "label": "drawn", "spec": ""},
+        "T": list(T),
+        "methods": {method: {"spec": method, "drives_with": "landmarks", "config": {}, "settings": {},
+                              "checkpoint": None, "notes": []} for method in methods},
+        "split": {"seed": seed, "dataset_sha256": "1" * 64, "shots": max(T), "holdout": holdout, "videos": entries}})
     run = Run.open(path)
     for entry in entries:
         key = f"{entry['person']}/{entry['video']}"
@@ -63,12 +69,13 @@ def face(video: str, frame: int, size_px: int) -> NDArray[np.uint8]:
     return np.clip(canvas + noise, 0, 255).astype(np.uint8)
 
 
-def _video(index: int, videos_per_person: int, holdout: int, rng: np.random.Generator) -> dict[str, Any]:
+def _video(index: int, videos_per_person: int, holdout: int, shots: int, rng: np.random.Generator) -> dict[str, Any]:
     person, video = f"id{10270 + index // videos_per_person}", f"vid{index % videos_per_person}"
     rest = [f"{person}/vid{k}" for k in range(5) if f"vid{k}" != video]
     others = [[[str(name), int(rng.integers(50))] for name in rng.choice(rest, 2, replace=False)]
               for _ in range(holdout)]
-    return {"person": person, "video": video, "shots": [0], "holdout": list(range(1, holdout + 1)),
+    return {"person": person, "video": video, "shots": list(range(shots)), "holdout": list(range(1, holdout + 1)),
+            "floor": [], "shot_names": [f"{k:07d}.jpg" for k in range(shots)],
             "holdout_names": [f"{k:07d}.jpg" for k in range(holdout)], "others": others}
 
 

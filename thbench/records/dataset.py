@@ -1,0 +1,49 @@
+"""dataset.json: what a prepared store holds, written last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """A tar of frames, by its path in the store."""
+
+    file: str
+    frames: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a digest that is none."""
+        bytes.fromhex(self.sha256)
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """The whole of dataset.json. recipe and landmarks: how the frames were made; dropped: reason -> count.
+
+    files: the sha256 of the store's tables by name; empty in stores of before that was recorded.
+    """
+
+    format: int
+    size_px: int
+    sha256: str
+    recipe: Mapping[str, Any]
+    landmarks: Mapping[str, Any]
+    split: Mapping[str, Any]
+    counts: Mapping[str, Mapping[str, int]]
+    dropped: Mapping[str, int]
+    frames_with_several_faces: int
+    shards: list[ShardRecord]
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a size that no frame has, or where it does not say how the frames were made."""
+        if not 1 <= self.size_px <= 65_535:
+            raise ValueError(f"has frames of {self.size_px} pixels")
+        for name, held, needed in (("recipe", self.recipe, {"layout", "lossless"}),
+                                   ("landmarks", self.landmarks, {"source"}), ("split", self.split, {"rule"})):
+            if not needed <= held.keys():
+                raise ValueError(f"lacks {', '.join(sorted(needed - held.keys()))} in {name}")

@@ -1,0 +1,128 @@
+"""run.json: what was planned, by whom, with what. Format 1 since the first version; later keys have defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from thbench.pictures import Pictures
+from thbench.records.decode import REST
+from thbench.records.split import Split
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ProtocolRecord:
+    """definition: the protocol as its TOML has it; sha256 is that of what it measures."""
+
+    name: str
+    kind: Literal["self-reenactment", "cross-reenactment", "timing"]
+    sha256: str
+    definition: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """spec: how to open it again, as `--dataset` takes it. label: its name in tables.
+
+    pictures: what its frames show; None in runs of before that was recorded.
+    """
+
+    name: str
+    sha256: str
+    size_px: int
+    label: str
+    spec: str
+    pictures: Pictures | None = None
+
+
+@dataclass(frozen=True)
+class LeftOutRecord:
+    """A photograph that could not be used."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SourcesRecord:
+    """What heads were learned from, where it was not the dataset itself."""
+
+    name: str
+    sha256: str
+    spec: str
+    pictures: Pictures | None = None
+    left_out: list[LeftOutRecord] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class CheckpointRecord:
+    """A method's model file, training folder or answers. more: what else the method says of it."""
+
+    path: str
+    sha256: str
+    more: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
+
+
+@dataclass(frozen=True)
+class MethodRecord:
+    """A method of the run: how to load it again, what it looked at, and what it says of itself.
+
+    Methods come from other packages too: more is what they add.
+    """
+
+    spec: str
+    drives_with: Literal["landmarks", "image"]
+    config: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    checkpoint: CheckpointRecord | None
+    notes: list[str]
+    own_checkpoint: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """One call of the program that worked on the run."""
+
+    versions: Mapping[str, str]
+    hardware: Mapping[str, Any]
+    device: str
+    git_commit: str | None
+    created_utc: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The whole of run.json; versions, hardware, device, commit and time are of the first session.
+
+    scored: the sha256 of every file with numbers, by its path in the run.
+    """
+
+    format: int
+    protocol: ProtocolRecord
+    dataset: DatasetRecord
+    T: list[int]
+    methods: Mapping[str, MethodRecord]
+    split: Split
+    status: Literal["running", "scoring", "complete", "failed"]
+    versions: Mapping[str, str]
+    hardware: Mapping[str, Any]
+    git_commit: str | None
+    created_utc: str
+    device: str
+    partial: bool
+    metrics: list[str]
+    sources: SourcesRecord | None = None
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    sessions: list[SessionRecord] = field(default_factory=list)
+    scored: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` when nothing is measured, or with shots that the split does not hold."""
+        if not self.methods or not self.T:
+            raise ValueError("names no method or no T")
+        if min(self.T) < 1 or max(self.T) > self.split.shots or len(set(self.T)) < len(self.T):
+            raise ValueError(f"has T = {self.T}, which must be different numbers from 1 to {self.split.shots}")

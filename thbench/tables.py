@@ -1,0 +1,45 @@
+"""Parquet in: one way to read a table that may be damaged, or hold other columns than it should."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from thbench.errors import ThbenchError
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or (
+        pa.types.is_dictionary(kind) and is_text(kind.value_type)))
+
+
+def read_table(path: Path, remedy: str, columns: Sequence[str] | None = None, schema: pa.Schema | None = None,
+               read_dictionary: Sequence[str] = ()) -> Any:
+    """The table (of `columns`, all unless given) of a Parquet file.
+
+    schema: names and types that its columns must have; what is in `schema` may hold no null. Raises `ThbenchError`
+    that names the file and `remedy`, what to do, when it is missing, damaged, or other than that.
+    """
+    try:
+        table = pq.read_table(path, columns=columns, read_dictionary=list(read_dictionary))
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+        raise ThbenchError(f"{path} is missing or damaged ({reason}): {remedy}") from error
+    for field in schema or ():
+        if columns is not None and field.name not in columns:
+            continue
+        if field.name not in table.column_names:
+            raise ThbenchError(f"{path} has no column {field.name}: {remedy}")
+        found = table.schema.field(field.name).type
+        if pa.types.is_dictionary(found):
+            found = found.value_type
+        if found != field.type or table[field.name].null_count:
+            nulls = table[field.name].null_count
+            raise ThbenchError(f"{path} has a column {field.name} of {found} with {nulls} nulls, not of {field.type}: "
+                               f"{remedy}")
+    return table
