@@ -14,6 +14,7 @@ from torch import Tensor
 from baselines.x2face.network import PRESETS, X2FaceConfig, build, parameter_counts
 from thbench.data.episodes import Episodes
 from thbench.errors import ThbenchError
+from thbench.training.alarms import Alarm
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class X2FaceTrainer:
     """Both networks and their optimiser; one `step` is one update of all of them (see training.loop)."""
 
     kind: ClassVar[str] = "x2face"
+    alarms: ClassVar[tuple[Alarm, ...]] = ()
     configure = staticmethod(x2face_training)
     parameter_counts = staticmethod(lambda config: parameter_counts(config.net))
 
