@@ -15,6 +15,7 @@ from baselines.x2face.activity import DriverActivity
 from baselines.x2face.network import PRESETS, X2FaceConfig, X2FaceNet, build, parameter_counts
 from thbench.data.episodes import Episodes
 from thbench.errors import ThbenchError
+from thbench.training.alarms import Alarm
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class X2FaceTrainer:
     """Both networks and their optimiser; one `step` is one update of all of them (see training.loop)."""
 
     kind: ClassVar[str] = "x2face"
+    alarms: ClassVar[tuple[Alarm, ...]] = ()
     configure = staticmethod(x2face_training)
     parameter_counts = staticmethod(lambda config: parameter_counts(config.net))
 

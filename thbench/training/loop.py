@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -22,6 +22,7 @@ from thbench.errors import ThbenchError
 from thbench.files import read_json, write_json
 from thbench.images import to_uint8
 from thbench.training import checkpoints
+from thbench.training.alarms import Alarm, Watchman
 from thbench.training.progress import TrainingProgress, write_png
 
 
@@ -35,10 +36,14 @@ class Trainer(Protocol):
     """
 
     kind: ClassVar[str]
+    alarms: ClassVar[Sequence[Alarm]]   # held against the values of each step
     config: Any
 
     def step(self, episodes: list[Episodes]) -> Mapping[str, float]:
-        """One optimisation step over these micro-batches (accumulated); returns the losses to log."""
+        """One optimisation step over these micro-batches (accumulated).
+
+        Returns what is logged: losses ("cnt") and diagnostics, whose names have a slash ("embedding/mean").
+        """
         ...
 
     def shared_state(self) -> dict[str, Any]:
@@ -119,6 +124,7 @@ class _Loop:
         log = SummaryWriter(str(self.out / "log"), purge_step=self.step) if self.fabric.global_rank == 0 else None
         progress = TrainingProgress(self.trainer.kind, self.step, self.loop.steps,
                                     enabled=self.fabric.global_rank == 0 and not self.quiet)
+        watchman = Watchman(self.trainer.alarms)
         losses_file = self.out / f"losses.rank{self.fabric.global_rank}.jsonl"
         with progress, open(losses_file, "a", encoding="utf-8", buffering=1) as lines:
             for episodes in self._episodes():
@@ -130,7 +136,9 @@ class _Loop:
                 progress.advance(losses, self.trainer.config.batch / (time.perf_counter() - started))
                 if log is not None:
                     for name, value in losses.items():
-                        log.add_scalar(f"loss/{name}", value, self.step)
+                        log.add_scalar(name if "/" in name else f"loss/{name}", value, self.step)
+                for line in watchman.after(losses):
+                    progress.say(f"alarm at step {self.step}: {line}")
                 if self.step % self.loop.sample_every == 0 and self.fabric.global_rank == 0:
                     self._sample(episodes)
                 if self.step % self.loop.checkpoint_every == 0 or self.step == self.loop.steps:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 import cv2
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
@@ -19,7 +20,7 @@ class TrainingProgress:
     def __init__(self, kind: str, step: int, steps: int, enabled: bool) -> None:
         self.progress = Progress(TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(),
                                  TimeRemainingColumn(), TextColumn("{task.fields[losses]}"), disable=not enabled,
-                                 refresh_per_second=2)
+                                 refresh_per_second=2, console=Console(stderr=True))
         self.task = self.progress.add_task(f"train {kind}", total=steps, completed=step, losses="")
 
     def __enter__(self) -> TrainingProgress:
@@ -31,8 +32,12 @@ class TrainingProgress:
         self.progress.stop()
 
     def advance(self, losses: Mapping[str, float], images_per_s: float) -> None:
-        text = " ".join(f"{name} {value:.3g}" for name, value in losses.items())
+        text = " ".join(f"{name} {value:.3g}" for name, value in losses.items() if "/" not in name)
         self.progress.update(self.task, advance=1, losses=f"{images_per_s:.1f} images/s  {text}")
+
+    def say(self, line: str) -> None:
+        """A line of its own on stderr, above the bar; said also when the bar is not shown."""
+        self.progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def write_png(path: Path, image: Tensor) -> None:
