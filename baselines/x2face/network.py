@@ -93,10 +93,10 @@ class X2FaceNet(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def start_near_the_identity(self) -> None:
-        """Makes both networks warp next to nothing at the start: a factor of 0.05 on their last convolutions.
+        """Makes both networks warp next to nothing: a factor of 0.05 on their last convolutions.
 
-        Batch-norm scales become 1. The offsets of `initialise` tear the face apart, and a high rate then silences the
-        driving network for good instead of teaching it.
+        Batch-norm scales become 1. The offsets of `initialise` tear the face apart, and the quickest
+        way to a lower loss is then to silence the driving network instead of teaching it.
         """
         for network in (self.embedder, self.driver):
             with torch.no_grad():

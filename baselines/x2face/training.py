@@ -1,8 +1,11 @@
-"""Training X2Face from scratch: its authors' first stage, photometric loss only; they never released the second."""
+"""Training X2Face from scratch: its authors' first stage, photometric loss only.
+
+They never released the second stage.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -11,7 +14,7 @@ import torch.nn.functional as F
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from baselines.x2face.activity import DriverActivity
+from baselines.x2face.activity import DEAD_DRIVER, DriverActivity
 from baselines.x2face.network import PRESETS, X2FaceConfig, X2FaceNet, build, parameter_counts
 from thbench.data.episodes import Episodes
 from thbench.errors import ThbenchError
@@ -23,15 +26,15 @@ class X2FaceTraining:
     """Everything that decides what a step computes; defaults are the authors'."""
 
     net: X2FaceConfig = field(default_factory=X2FaceConfig)
-    start: Literal["authors", "identity"] = "authors"   # identity: both networks warp next to nothing
+    start: Literal["authors", "identity"] = "authors"   # identity: both networks warp hardly at all
     shots: int = 1             # one view is the source, the target is the driver
-    single_source_steps: int = 0      # the first steps take one source, however many `shots` there are
+    single_source_steps: int = 0   # the first steps take one source, whatever `shots` is
     batch: int = 16
     optimiser: Literal["sgd", "adam"] = "sgd"
     learning_rate: float = 1e-3
-    lower_rate_from: int | None = None    # from this step on a tenth of the rate
+    lower_rate_from: int | None = None   # from this step on a tenth of the rate
     momentum: float = 0.9      # of SGD; beta1 of Adam
-    epochs: int = 75           # as ours; the authors give an upper bound only: 3000 times at most 2000 steps
+    epochs: int = 75           # as ours; of the authors: at most 3000 times at most 2000 steps
 
     @property
     def size_px(self) -> int:
@@ -39,22 +42,23 @@ class X2FaceTraining:
 
 
 def x2face_training(preset_name: str) -> X2FaceTraining:
-    """The configuration of a preset: `paper` as the authors trained, `small` for 64 pixels on a CPU."""
+    """The configuration of a preset: `paper` as the authors trained, `small` for 64 pixels."""
     if preset_name not in PRESETS:
         raise ThbenchError(f"x2face has no preset {preset_name!r}; known are {', '.join(PRESETS)}")
     if preset_name == "small":
-        # An hour on one core. The authors' SGD learns next to nothing in that time, and at a hundred times their rate
-        # it silences the driving network. Several sources come late: before the faces lie on each other, a mean blurs.
-        return X2FaceTraining(PRESETS["small"], start="identity", shots=3, single_source_steps=6000, batch=8,
-                              optimiser="adam", lower_rate_from=7000)
+        # For an hour on one core. The authors' SGD learns next to nothing in that time, and at a
+        # hundred times their rate it silences the driving network for good. Several sources come
+        # late: until one source is warped well, the mean of several is a blur that teaches little.
+        return X2FaceTraining(PRESETS["small"], start="identity", shots=3, single_source_steps=6000,
+                              batch=8, optimiser="adam", lower_rate_from=8500)
     return X2FaceTraining()
 
 
 class X2FaceTrainer:
-    """Both networks and their optimiser; one `step` is one update of all of them (see training.loop)."""
+    """Both networks and their optimiser; one `step` updates all of them (see training.loop)."""
 
     kind: ClassVar[str] = "x2face"
-    alarms: ClassVar[tuple[Alarm, ...]] = ()
+    alarms: ClassVar[Sequence[Alarm]] = (DEAD_DRIVER,)
     configure = staticmethod(x2face_training)
     parameter_counts = staticmethod(lambda config: parameter_counts(config.net))
 
@@ -114,9 +118,9 @@ class X2FaceTrainer:
         self.steps = shared["steps"]
 
     def _sources(self, part: Episodes) -> Tensor:
-        """float [B, K, 3, S, S] in [0, 1]; K is 1 in the first steps where the configuration says so."""
-        shots = part.shots[:, :1] if self.steps < self.config.single_source_steps else part.shots
-        return shots / 255
+        """float [B, K, 3, S, S] in [0, 1]; K is 1 during `single_source_steps`."""
+        single = self.steps < self.config.single_source_steps
+        return (part.shots[:, :1] if single else part.shots) / 255
 
 
 def learning_rate(step: int, config: X2FaceTraining) -> float:
@@ -127,5 +131,6 @@ def learning_rate(step: int, config: X2FaceTraining) -> float:
 
 def _optimiser(net: X2FaceNet, config: X2FaceTraining) -> torch.optim.Optimizer:
     if config.optimiser == "adam":
-        return torch.optim.Adam(net.parameters(), lr=config.learning_rate, betas=(config.momentum, 0.999))
+        return torch.optim.Adam(net.parameters(), lr=config.learning_rate,
+                                betas=(config.momentum, 0.999))
     return torch.optim.SGD(net.parameters(), lr=config.learning_rate, momentum=config.momentum)
