@@ -16,6 +16,7 @@ from baselines.pix2pixhd.network import PRESETS, Pix2pixHDConfig, build, initial
 from thbench.data.episodes import Episodes
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
+from thbench.training.alarms import Alarm
 from thbench.training.checkpoints import prefixed
 from thbench.training.plan import Phase
 
@@ -55,6 +56,7 @@ class Pix2pixHDTrainer:
     """G and D with their optimisers; one `step` updates both at once (see training.loop)."""
 
     kind: ClassVar[str] = "pix2pixhd"
+    alarms: ClassVar[tuple[Alarm, ...]] = ()
     configure = staticmethod(pix2pixhd_training)
     parameter_counts = staticmethod(lambda config: parameter_counts(config.net))
 

@@ -54,6 +54,14 @@ class X2FaceNet(nn.Module):
         self.pix2pixUnwrapped = _as_in_checkpoint(embedder)
         self.pix2pixSampler = _as_in_checkpoint(driver)
 
+    @property
+    def embedder(self) -> _Level:
+        return _network(self.pix2pixUnwrapped)
+
+    @property
+    def driver(self) -> _Level:
+        return _network(self.pix2pixSampler)
+
     def forward(self, drive: Tensor, sources: Tensor) -> Tensor:
         """drive [B, 3, S, S], sources [B, T, 3, S, S] -> the driven head [B, 3, S, S], all in [0, 1]."""
         return self.drive(self.embed(sources), drive)
@@ -63,7 +71,7 @@ class X2FaceNet(nn.Module):
         weighted_sum, weight_sum = torch.zeros_like(sources[:, 0]), torch.zeros_like(sources[:, 0, :1])
         for some in torch.split(sources, _SOURCES_AT_ONCE, dim=1):
             flat = some.flatten(0, 1)
-            field = _network(self.pix2pixUnwrapped)(flat)
+            field = self.embedder(flat)
             confidence = torch.exp(field[:, 2:]) + 0.1
             warped = _warp(flat, torch.tanh(field[:, :2]))
             weighted_sum = weighted_sum + (confidence * warped).view_as(some).sum(1)
@@ -73,7 +81,7 @@ class X2FaceNet(nn.Module):
     def drive(self, face: Tensor, drive: Tensor) -> Tensor:
         """Warps embedded faces [B, 3, S, S] by driving frames [B, 3, S, S]; pixels from outside the face are black."""
         # The driving network ends in a tanh of its own: offsets stay within tanh(1).
-        return _warp(face, torch.tanh(_network(self.pix2pixSampler)(drive)))
+        return _warp(face, torch.tanh(self.driver(drive)))
 
     def initialise(self) -> None:
         """The authors' initialisation for training from scratch: Xavier-normal convolutions, BN scales U(0.02, 1)."""
@@ -83,6 +91,20 @@ class X2FaceNet(nn.Module):
             elif isinstance(module, nn.BatchNorm2d):
                 nn.init.uniform_(module.weight, 0.02, 1.0)
                 nn.init.zeros_(module.bias)
+
+    def start_near_the_identity(self) -> None:
+        """Makes both networks warp next to nothing: a factor of 0.05 on their last convolutions.
+
+        Batch-norm scales become 1. The offsets of `initialise` tear the face apart, and the quickest
+        way to a lower loss is then to silence the driving network instead of teaching it.
+        """
+        for network in (self.embedder, self.driver):
+            with torch.no_grad():
+                network.last_convolution.weight.mul_(0.05)
+
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.ones_(module.weight)
 
 
 def build(config: X2FaceConfig) -> X2FaceNet:
@@ -108,6 +130,16 @@ class _Level(nn.Module):
             self.submodule = submodule
         self.innermost = submodule is None
         self.skip = skip
+
+    @property
+    def last_rectifier(self) -> nn.Module:
+        return self.up[0]
+
+    @property
+    def last_convolution(self) -> nn.Conv2d:
+        convolution = self.up[2]
+        assert isinstance(convolution, nn.Conv2d)
+        return convolution
 
     def forward(self, x: Tensor) -> Tensor:
         deep = self.down(x)
@@ -139,8 +171,10 @@ def _as_in_checkpoint(level: _Level) -> nn.ModuleDict:
     return nn.ModuleDict({"netG": nn.ModuleDict({"model": level})})
 
 
-def _network(nested: nn.ModuleDict) -> nn.Module:
-    return nested.get_submodule("netG.model")
+def _network(nested: nn.ModuleDict) -> _Level:
+    level = nested.get_submodule("netG.model")
+    assert isinstance(level, _Level)
+    return level
 
 
 def _warp(images: Tensor, offsets: Tensor) -> Tensor:

@@ -26,7 +26,11 @@ from thbench.training.loop import LoopConfig, train
 X2FACE = X2FaceTraining(X2FaceConfig(size_px=32, ngf=4, depth=5, bottleneck=8), batch=4)
 PIX2PIXHD = Pix2pixHDTraining(Pix2pixHDConfig(size_px=32, ngf=4, n_down=2, n_blocks=1, ndf=4), batch=2, content="none",
                               fine_tuning_epochs=1)
-BOTH = pytest.mark.parametrize(("trainer", "config"), [(X2FaceTrainer, X2FACE), (Pix2pixHDTrainer, PIX2PIXHD)])
+# One source, then three; the full rate, then the tenth: both change after the second step.
+SCHEDULED = replace(X2FACE, start="identity", optimiser="adam", shots=3, single_source_steps=3,
+                    lower_rate_from=3)
+ALL = pytest.mark.parametrize(("trainer", "config"), [
+    (X2FaceTrainer, X2FACE), (X2FaceTrainer, SCHEDULED), (Pix2pixHDTrainer, PIX2PIXHD)])
 
 
 def trained(trainer: Any, config: Any, out: Path, steps: int, resume: bool = False,
@@ -37,18 +41,13 @@ def trained(trainer: Any, config: Any, out: Path, steps: int, resume: bool = Fal
     return [json.loads(line) for line in (out / "losses.rank0.jsonl").read_text().splitlines()]
 
 
-@BOTH
+@ALL
 def test_a_resumed_training_ends_in_the_same_bytes(trainer: Any, config: Any, tmp_path: Path) -> None:
     losses = trained(trainer, config, tmp_path / "whole", 4)
     trained(trainer, config, tmp_path / "halves", 2)
     assert trained(trainer, config, tmp_path / "halves", 4, resume=True) == losses
     assert (tmp_path / "whole/model.safetensors").read_bytes() == (tmp_path / "halves/model.safetensors").read_bytes()
     assert (tmp_path / "whole/samples/step-00000004.png").exists()
-
-
-def test_x2face_learns_to_reconstruct(tmp_path: Path) -> None:
-    losses = trained(X2FaceTrainer, replace(X2FACE, learning_rate=0.05), tmp_path / "out", 60)
-    assert sum(line["l1"] for line in losses[-10:]) < 0.9 * sum(line["l1"] for line in losses[:10])
 
 
 def test_accumulation_changes_pix2pixhd_by_rounding_only(tmp_path: Path) -> None:
@@ -133,6 +132,7 @@ def test_two_processes_keep_the_same_networks(tmp_path: Path) -> None:
     """They start from other random weights and see other frames; the weights must agree from the first step on."""
     script = tmp_path / "two.py"
     script.write_text(TWO_PROCESSES)
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
     ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False,
-                         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"})
+                         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"})
     assert ran.stdout.splitlines()[-2:] == ["pix2pixhd True True", "x2face True True"], ran.stderr[-2000:]

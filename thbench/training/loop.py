@@ -25,6 +25,7 @@ from thbench.files import read_json_object, read_text, write_json
 from thbench.images import to_uint8
 from thbench.locks import locked
 from thbench.training import checkpoints
+from thbench.training.alarms import Alarm, Watchman
 from thbench.training.plan import Phase, begins, phases_text, resumed_text
 from thbench.training.progress import TrainingProgress, write_png
 from thbench.training.samples import sample_grid
@@ -41,10 +42,14 @@ class Trainer(Protocol):
     """
 
     kind: ClassVar[str]
+    alarms: ClassVar[Sequence[Alarm]]   # held against the values of each step
     config: Any
 
     def step(self, episodes: list[Episodes]) -> Mapping[str, float]:
-        """One optimisation step over these micro-batches (accumulated); returns the losses to log."""
+        """One optimisation step over these micro-batches (accumulated).
+
+        Returns what is logged: losses ("cnt") and diagnostics, whose names have a slash ("embedding/mean").
+        """
         ...
 
     def shared_state(self) -> dict[str, Any]:
@@ -133,6 +138,7 @@ class _Loop:
         log = SummaryWriter(str(self.out / "log"), purge_step=self.step) if self.fabric.global_rank == 0 else None
         progress = TrainingProgress(self.trainer.kind, self.step, self.loop.steps,
                                     enabled=self.fabric.global_rank == 0 and not self.quiet)
+        watchman = Watchman(self.trainer.alarms)
         losses_file = self.out / f"losses.rank{self.fabric.global_rank}.jsonl"
         with progress, open(losses_file, "a", encoding="utf-8", buffering=1) as lines:
             self._announce(progress)
@@ -146,7 +152,9 @@ class _Loop:
                 progress.advance(losses, self.trainer.config.batch / (time.perf_counter() - started))
                 if log is not None:
                     for name, value in losses.items():
-                        log.add_scalar(f"loss/{name}", value, self.step)
+                        log.add_scalar(name if "/" in name else f"loss/{name}", value, self.step)
+                for line in watchman.after(losses):
+                    progress.say(f"alarm at step {self.step}: {line}")
                 if self.step % self.loop.sample_every == 0 and self.fabric.global_rank == 0:
                     self._sample(episodes)
                 if self.step % self.loop.checkpoint_every == 0 or self.step == self.loop.steps:

@@ -18,6 +18,7 @@ from thbench.nets.config import NetConfig, preset
 from thbench.nets.discriminator import Discriminator, VideoEmbeddings
 from thbench.nets.embedder import Embedder
 from thbench.nets.generator import Generator
+from thbench.training.alarms import Alarm
 from thbench.training.checkpoints import prefixed
 from thbench.training.content import Content, content_networks
 from thbench.training.plan import Phase
@@ -73,6 +74,7 @@ class OursTrainer:
     """E, G, D and W with their optimisers; one `step` is one update of E and G and two of D (see training.loop)."""
 
     kind: ClassVar[str] = "ours"
+    alarms: ClassVar[tuple[Alarm, ...]] = ()
     configure = staticmethod(ours_config)
     parameter_counts = staticmethod(parameter_counts)
     variants: ClassVar[dict[str, dict[str, str]]] = {"ft": {"variant": "ft"}, "ff": {"variant": "ff", "epochs": "150"}}
