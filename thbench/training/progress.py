@@ -32,7 +32,7 @@ class TrainingProgress:
         self.progress.stop()
 
     def advance(self, losses: Mapping[str, float], images_per_s: float) -> None:
-        text = " ".join(f"{name} {value:.3g}" for name, value in losses.items() if "/" not in name)
+        text = " ".join(f"{name} {value:.3g}" for name, value in losses.items())
         self.progress.update(self.task, advance=1, losses=f"{images_per_s:.1f} images/s  {text}")
 
     def say(self, line: str) -> None:
