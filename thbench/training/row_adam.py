@@ -18,7 +18,8 @@ class RowAdam(torch.optim.Optimizer):
         super().__init__([table], {"lr": lr, "beta2": beta2, "eps": eps})
         self.state[table] = {
             "step": torch.zeros((), dtype=torch.int64, device=table.device),
-            "seen": torch.zeros(len(table), dtype=torch.int64, device=table.device),
+            # In the table's dtype, to which loading a state casts it anyway: exact for 16 million steps.
+            "seen": torch.zeros(len(table), dtype=table.dtype, device=table.device),
             "second_moment": torch.zeros_like(table)}
 
     @torch.no_grad()
@@ -34,9 +35,10 @@ class RowAdam(torch.optim.Optimizer):
         gradient = table.grad.coalesce()
         rows, values = gradient.indices()[0], gradient.values()
 
-        decay = beta2 ** (state["step"] - state["seen"][rows])[:, None].to(values.dtype)
+        decay = beta2 ** (state["step"] - state["seen"][rows])[:, None]
         moment: Tensor = state["second_moment"][rows] * decay + (1 - beta2) * values ** 2
-        state["second_moment"][rows], state["seen"][rows] = moment, state["step"]
+        state["second_moment"][rows] = moment
+        state["seen"][rows] = state["step"].to(table.dtype)
 
         unbiased = moment / (1 - beta2 ** state["step"])
         table[rows] -= group["lr"] * values / (unbiased.sqrt() + group["eps"])

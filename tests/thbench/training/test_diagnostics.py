@@ -12,10 +12,10 @@ from thbench.training.diagnostics import embedding_values, gradient_norm, ours_a
 STEPS = 12
 
 
-def alarms_in(config, before_training=lambda training: None, steps=25):
+def alarms_in(config, before_training=lambda training: None, steps=25, lasting=STEPS):
     training, batches = trainer(replace(config, batch=3, shots=1))
     before_training(training)
-    watchman = Watchman(ours_alarms(STEPS))
+    watchman = Watchman(ours_alarms(lasting))
     lines = [line for step in range(steps) for line in watchman.after(training.step([batches[step]]))]
     return {line.partition(":")[0] for line in lines}, lines
 
@@ -44,8 +44,8 @@ def test_a_dead_embedding_is_named():
 
 
 def test_a_discriminator_that_is_never_wrong_is_named():
-    config = replace(TINY, lr_discriminator=2e-3, discriminator_steps=30, lr_generator=0.0)
-    names, lines = alarms_in(config)
+    config = replace(TINY, lr_discriminator=5e-3, discriminator_steps=10, lr_generator=0.0)
+    names, lines = alarms_in(config, steps=14, lasting=2)
     assert "discriminator has won" in names
     assert any("discriminator_steps=1" in line for line in lines)
 
