@@ -125,6 +125,11 @@ def is_set_metric(metric: Metric) -> TypeGuard[SetMetric]:
     return hasattr(metric, "estimate")
 
 
+def is_frame_metric(metric: Metric) -> TypeGuard[FrameMetric]:
+    """Whether a metric scores frame by frame."""
+    return not is_set_metric(metric)
+
+
 def is_identity_metric(metric: Metric) -> TypeGuard[IdentityMetric]:
     """Whether a metric can compare a frame with other frames of the person."""
     return metric.card.compares == "identity"

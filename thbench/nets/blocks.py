@@ -12,6 +12,13 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 EPS = 1e-4
 
+# Where an up block doubles the resolution. The paper contradicts itself: "in the end of the block, following [6]"
+# (A.4), and [6], BigGAN, does it first.
+#   start: before the first convolution, as BigGAN and the authors' code of their next paper have it.
+#   middle: between the convolutions, as Zakharov's later code does it to save time.
+#   end: after the second convolution, A.4 by its words; the cheapest, and nothing smooths the doubled pixels.
+Upsample = Literal["start", "middle", "end"]
+
 
 def conv(in_channels: int, out_channels: int, kernel: int, bias: bool = True) -> nn.Conv2d:
     """A spectrally normalised convolution that keeps the resolution."""
@@ -94,11 +101,11 @@ class AdaIN(nn.Module):
 class AdaptiveBlock(nn.Module):
     """The generator's bottleneck and up block: AdaIN - ReLU - conv, twice, around a skip.
 
-    upsample is None at the bottleneck; "end" doubles the resolution after the second convolution (A.4), "start"
-    before the first (BigGAN's order). Both have the same parameters.
+    upsample says where the resolution doubles (None, at the bottleneck: nowhere); see `Upsample`. All orders have the
+    same parameters.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, upsample: Literal["end", "start"] | None) -> None:
+    def __init__(self, in_channels: int, out_channels: int, upsample: Upsample | None) -> None:
         super().__init__()
         self.upsample = upsample
         self.norm1 = AdaIN(in_channels)
@@ -116,11 +123,14 @@ class AdaptiveBlock(nn.Module):
         first, second = torch.split(parameters, [self.norm1.adaptive_parameters, self.norm2.adaptive_parameters], dim=1)
         h = F.relu(self.norm1(x, first))
         h = self.conv1(double(h) if self.upsample == "start" else h)
-        h = self.conv2(F.relu(self.norm2(h, second)))
+
+        h = F.relu(self.norm2(h, second))
+        h = self.conv2(double(h) if self.upsample == "middle" else h)
+
         skip: Tensor = self.skip(x)
-        if self.upsample == "start":
-            return torch.add(h, double(skip))
-        return double(h + skip) if self.upsample == "end" else torch.add(h, skip)
+        if self.upsample == "end":
+            return double(h + skip)
+        return torch.add(h, skip if self.upsample is None else double(skip))
 
 
 class SelfAttention(nn.Module):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from thbench.errors import ThbenchError
+from thbench.nets.blocks import Upsample
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class NetConfig:
     bottleneck_blocks: int = 4
     attention_down_px: int = 32
     attention_up_px: int = 64
-    upsample: Literal["end", "start"] = "end"   # of the up block: the paper's A.4, or BigGAN's order
+    upsample: Upsample = "end"                  # where up blocks double the resolution
 
     def __post_init__(self) -> None:
         if self.size_px % 2 ** self.generator_blocks:

@@ -71,8 +71,17 @@ class VideoEmbeddings(nn.Module):
         super().__init__()
         self.table = nn.Embedding(videos, embedding, sparse=True)
         nn.init.uniform_(self.table.weight, -0.1, 0.1)
+        self.seen: Tensor
+        self.register_buffer("seen", torch.zeros(videos, dtype=torch.bool))
 
     def forward(self, videos: Tensor) -> Tensor:
         """videos int64 [B] -> W_i [B, N]."""
         rows: Tensor = self.table(videos)
         return rows
+
+    @torch.no_grad()
+    def start_at(self, videos: Tensor, embeddings: Tensor) -> None:
+        """Rows seen for the first time become these embeddings: videos int64 [B], embeddings [B, N]."""
+        new = ~self.seen[videos]
+        self.table.weight[videos[new]] = embeddings[new].to(self.table.weight.dtype)
+        self.seen[videos] = True

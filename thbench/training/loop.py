@@ -25,10 +25,18 @@ from thbench.files import read_json_object, read_text, write_json
 from thbench.images import to_uint8
 from thbench.locks import locked
 from thbench.training import checkpoints
-from thbench.training.alarms import Alarm, Watchman
+from thbench.training.alarms import Alarm, Watchman, logged
 from thbench.training.plan import Phase, begins, phases_text, resumed_text
 from thbench.training.progress import TrainingProgress, write_png
 from thbench.training.samples import sample_grid
+from thbench.training.watch import (
+    TrainingPart,
+    best_quality,
+    held_out_persons,
+    watch,
+    watched,
+    watching_metrics,
+)
 from thbench.workers import end_with_parent
 
 
@@ -84,6 +92,8 @@ class LoopConfig:
     seed: int = 0
     checkpoint_every: int = 1000
     sample_every: int = 500
+    watch_every: int = 1000
+    watch_persons: int = 8       # training persons held out for watching, a tenth of them at most; 0: none
     keep: int = 2
     accumulate: int = 1
     workers: int = 2
@@ -95,6 +105,9 @@ class LoopConfig:
 def train(trainer_class: Callable[[Any, int, Fabric], Trainer], config: Any, dataset: Dataset, loop: LoopConfig,
           out: Path, resume: bool = False, quiet: bool = False) -> None:
     """Trains until `loop.steps` and leaves `model.safetensors`, checkpoints, `losses.jsonl` and samples in `out`.
+
+    A few training persons are held out; each `watch_every` steps they are reconstructed and scored, and the model that
+    did best is kept as `best.safetensors`. Alarms are said, and kept in `alarms.rank0.txt`.
 
     Raises `ThbenchError` when `out` already holds a training run and `resume` is false, when it was started with
     another configuration or dataset, or when the dataset's size does not fit.
@@ -115,17 +128,32 @@ def train(trainer_class: Callable[[Any, int, Fabric], Trainer], config: Any, dat
         _Loop(trainer_class, config, dataset, loop, out, resume, quiet, fabric).run()
 
 
+def _waiting(recent: Sequence[Mapping[str, float]]) -> str | None:
+    shares = logged(recent, "time/waiting")
+    if shares is None or (mean := sum(shares) / len(shares)) < 0.5:
+        return None
+    return f"{mean:.0%} of the time goes by in waiting for frames"
+
+
+WAITING = Alarm("data is slow", 200, _waiting, "raise --workers, or move the dataset to a faster disk")
+
+
 class _Loop:
     def __init__(self, trainer_class: Callable[[Any, int, Fabric], Trainer], config: Any, dataset: Dataset,
                  loop: LoopConfig, out: Path, resume: bool, quiet: bool, fabric: Fabric) -> None:
         self.loop, self.out, self.fabric, self.quiet = loop, out, fabric, quiet
         self.checkpoints = out / "checkpoints"
+        self.losses_file = out / f"losses.rank{fabric.global_rank}.jsonl"
+        held_out = held_out_persons(dataset, loop.watch_persons)
         self.description = {"kind": trainer_class.kind, "config": asdict(config),  # type: ignore[attr-defined]
                             "dataset": {"name": dataset.name, "sha256": dataset.sha256}, "seed": loop.seed,
                             "batch": config.batch, "devices": loop.devices, "precision": loop.precision,
-                            "accumulate": loop.accumulate}
+                            "accumulate": loop.accumulate, "held_out": list(held_out)}
         self.steps_before: int | None = None   # that a resumed training was begun with
         self._claim_folder(resume)
+        self.watched = watched(dataset, held_out, max(1, config.shots))
+        self.watching_metrics = watching_metrics(dataset) if self.watched else []
+        dataset = TrainingPart(dataset, held_out)
         sampler = EpisodeSampler(dataset, config.shots, loop.seed, fabric.global_rank, fabric.world_size)
         if sampler.left_out and fabric.global_rank == 0 and not quiet:
             print(f"{sampler.left_out} training videos have a single frame and make no episode")
@@ -133,32 +161,41 @@ class _Loop:
         fabric.seed_everything(loop.seed + fabric.global_rank, verbose=False)
         self.trainer = trainer_class(config, len(sampler.training), fabric)
         self.step = self._restore() if resume else 0
+        self.best = best_quality(self._logged())
 
     def run(self) -> None:
         log = SummaryWriter(str(self.out / "log"), purge_step=self.step) if self.fabric.global_rank == 0 else None
         progress = TrainingProgress(self.trainer.kind, self.step, self.loop.steps,
                                     enabled=self.fabric.global_rank == 0 and not self.quiet)
-        watchman = Watchman(self.trainer.alarms)
-        losses_file = self.out / f"losses.rank{self.fabric.global_rank}.jsonl"
-        with progress, open(losses_file, "a", encoding="utf-8", buffering=1) as lines:
+        watchman = Watchman((*self.trainer.alarms, WAITING))
+        with progress, open(self.losses_file, "a", encoding="utf-8", buffering=1) as lines:
             self._announce(progress)
+            waiting_since = time.perf_counter()
             for episodes in self._episodes():
                 self._announce_next_phase(progress)
                 started = time.perf_counter()
-                losses = self.trainer.step(episodes.split(self.loop.accumulate))
+                values = dict(self.trainer.step(episodes.split(self.loop.accumulate)))
                 self.step += 1
-                self._check_finite(losses)
-                lines.write(json.dumps({"step": self.step, **losses}) + "\n")
-                progress.advance(losses, self.trainer.config.batch / (time.perf_counter() - started))
+                self._check_finite(values)
+                if self.step % self.loop.watch_every == 0 and self.fabric.global_rank == 0:
+                    values |= self._watch()
+
+                # Times go to the eye only: the file is the same, byte for byte, when steps are taken again.
+                lines.write(json.dumps({"step": self.step, **values}) + "\n")
+                took_s = time.perf_counter() - waiting_since
+                values["time/waiting"] = (started - waiting_since) / took_s
+                progress.advance(values, self.trainer.config.batch / took_s)
                 if log is not None:
-                    for name, value in losses.items():
+                    for name, value in values.items():
                         log.add_scalar(name if "/" in name else f"loss/{name}", value, self.step)
-                for line in watchman.after(losses):
-                    progress.say(f"alarm at step {self.step}: {line}")
+                for line in watchman.after(values):
+                    self._ring(progress, line)
+
                 if self.step % self.loop.sample_every == 0 and self.fabric.global_rank == 0:
                     self._sample(episodes)
                 if self.step % self.loop.checkpoint_every == 0 or self.step == self.loop.steps:
                     self._save()
+                waiting_since = time.perf_counter()
         if log is not None:
             log.close()
 
@@ -230,11 +267,36 @@ class _Loop:
 
     def _drop_losses_after(self, step: int) -> int:
         """Steps after the checkpoint will be taken again: their lines go, a half-written last line too."""
-        file = self.out / f"losses.rank{self.fabric.global_rank}.jsonl"
+        file = self.losses_file
         if file.exists():
             kept = read_text(file).splitlines(keepends=True)[:step]
             file.write_text("".join(kept), encoding="utf-8")
         return step
+
+    def _logged(self) -> list[dict[str, float]]:
+        if not self.losses_file.exists():
+            return []
+        return [json.loads(line) for line in self.losses_file.read_text(encoding="utf-8").splitlines()]
+
+    def _watch(self) -> dict[str, float]:
+        """Scores the held-out persons, and keeps the model where it is the best so far."""
+        if not self.watched:
+            return {}
+        values = watch(self.watched, self.watching_metrics, self._preview)
+        if values["held-out/quality"] > self.best:
+            self.best = values["held-out/quality"]
+            checkpoints.save_model(self.out / "best.safetensors", self.trainer.model(),
+                                   {**self.description, "step": self.step})
+        return values
+
+    def _preview(self, episodes: Episodes) -> Tensor:
+        return self.trainer.preview(episodes.to(self.fabric.device))
+
+    def _ring(self, progress: TrainingProgress, alarm: str) -> None:
+        """Says an alarm and keeps it beside the losses."""
+        progress.say(f"alarm at step {self.step}: {alarm}")
+        with open(self.out / f"alarms.rank{self.fabric.global_rank}.txt", "a", encoding="utf-8") as file:
+            file.write(f"step {self.step}: {alarm}\n")
 
     def _sample(self, episodes: Episodes) -> None:
         """A picture with a column per episode: first shot, landmark image, reconstruction, target."""

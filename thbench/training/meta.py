@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from thbench.data.episodes import Episodes
+from thbench.errors import ThbenchError
 from thbench.images import to_signed
 from thbench.losses import ContentLoss, discriminator_hinge, feature_matching, match, realism
 from thbench.nets.config import NetConfig, preset
@@ -19,9 +22,13 @@ from thbench.nets.discriminator import Discriminator, VideoEmbeddings
 from thbench.nets.embedder import Embedder
 from thbench.nets.generator import Generator
 from thbench.training.alarms import Alarm
-from thbench.training.checkpoints import prefixed
+from thbench.training.checkpoints import load_model, load_module, prefixed, unprefixed
 from thbench.training.content import Content, content_networks
+from thbench.training.diagnostics import embedding_values, gradient_norm, ours_alarms
 from thbench.training.plan import Phase
+from thbench.training.row_adam import RowAdam
+
+RowStart = Literal["embedding", "uniform"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class OursConfig:
     """Everything that decides what a step of meta-learning computes; defaults are the paper's (section 3.4)."""
 
     net: NetConfig = field(default_factory=NetConfig)
+    start: str | None = None                   # a model file whose E, G and D the training starts from
     variant: Literal["ft", "ff"] = "ft"        # ff: no match loss, for feed-forward use only
     shots: int = 8                             # K
     batch: int = 48                            # episodes per step, over all processes
@@ -39,6 +47,10 @@ class OursConfig:
     content: Content = "caffe"
     weight_feature_matching: float = 10.0
     weight_match: float = 10.0
+    row_start: RowStart = "embedding"          # of W_i: what E makes of the video's first episode, or small noise
+    row_scores: Literal["both", "real"] = "both"   # whether W learns from D's score of fakes too
+    sync_discriminator: bool = False           # reduce D's gradients too; the paper reduces E's and G's
+    shots_min: int | None = None               # K is drawn from shots_min .. shots at each step; None: always shots
     warmup_steps: int = 0                      # first steps of E and G on the content loss alone ...
     warmup_lr: float = 1e-3                    # ... at this learning rate
     ema: float | None = None                   # decay of the average of E and G that the model file holds
@@ -74,7 +86,7 @@ class OursTrainer:
     """E, G, D and W with their optimisers; one `step` is one update of E and G and two of D (see training.loop)."""
 
     kind: ClassVar[str] = "ours"
-    alarms: ClassVar[tuple[Alarm, ...]] = ()
+    alarms: ClassVar[tuple[Alarm, ...]] = ours_alarms()
     configure = staticmethod(ours_config)
     parameter_counts = staticmethod(parameter_counts)
     variants: ClassVar[dict[str, dict[str, str]]] = {"ft": {"variant": "ft"}, "ff": {"variant": "ff", "epochs": "150"}}
@@ -83,6 +95,9 @@ class OursTrainer:
         self.config, self.fabric, self.steps = config, fabric, 0
         self.content = ContentLoss(content_networks(config.content, fabric.device)).to(fabric.device)
         embedder, generator = Embedder(config.net), Generator(config.net)
+        discriminator = Discriminator(config.net)
+        if config.start is not None:
+            _load_model(Path(config.start), config.net, embedder, generator, discriminator)
         self.average = _Average([embedder, generator], config.ema, fabric.device) if config.ema else None
         self.embedder, self.generator = fabric.setup_module(embedder), fabric.setup_module(generator)
         for buffer in [*self.embedder.buffers(), *self.generator.buffers()]:
@@ -90,13 +105,15 @@ class OursTrainer:
         self.optimiser: Any = fabric.setup_optimizers(torch.optim.Adam(
             [*self.embedder.parameters(), *self.generator.parameters()], lr=config.lr_generator,
             betas=(config.beta1, 0.999), eps=1e-5))
-        # D and W are each process's own: the paper reduces gradients for E and G only (A.4).
-        self.discriminator = Discriminator(config.net).to(fabric.device)
+        # D and W are each process's own: the paper reduces gradients for E and G only (A.4). But every D starts as
+        # one, or each process's match loss would pull E to another space.
+        self.discriminator = discriminator.to(fabric.device)
+        for tensor in self.discriminator.state_dict().values():
+            tensor.copy_(fabric.broadcast(tensor))
         self.videos = VideoEmbeddings(videos, config.net.embedding).to(fabric.device)
         self.optimiser_d = torch.optim.Adam(self.discriminator.parameters(), lr=config.lr_discriminator,
                                             betas=(0.0, 0.999), eps=1e-5)
-        self.optimiser_w = torch.optim.SparseAdam(self.videos.parameters(), lr=config.lr_discriminator,
-                                                  betas=(0.0, 0.999), eps=1e-5)
+        self.optimiser_w = RowAdam(self.videos.table.weight, lr=config.lr_discriminator)
 
     def step(self, episodes: list[Episodes]) -> dict[str, float]:
         """One update of E and G (eq. 3), then `discriminator_steps` of D (eq. 6) on the same detached fakes.
@@ -106,9 +123,10 @@ class OursTrainer:
         warm_up = self.steps < self.config.warmup_steps
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.warmup_lr if warm_up else self.config.lr_generator
+        episodes = self._with_shots_drawn(episodes)
         losses, fakes = self._generator_step(episodes, self._content if warm_up else self._generator_losses)
         for _ in range(0 if warm_up else self.config.discriminator_steps):
-            losses["dsc"] = self._discriminator_step(episodes, fakes)
+            losses |= self._discriminator_step(episodes, fakes)
         self.steps += 1
         if self.average:
             self.average.update([self.embedder.module, self.generator.module])
@@ -122,18 +140,21 @@ class OursTrainer:
         return [Phase(1, warm_up), Phase(config.warmup_steps + 1, whole)]
 
     def preview(self, episodes: Episodes) -> Tensor:
+        """With E and G as the model file holds them."""
+        embedder, generator = self._modules_to_keep()
         # In evaluation mode: looking must not take a power iteration of spectral normalisation.
-        self.embedder.eval()
-        self.generator.eval()
+        was_training = embedder.training, generator.training
+        embedder.eval()
+        generator.eval()
         with torch.no_grad():
-            fake, _ = self._reconstruct(episodes)
-        self.embedder.train()
-        self.generator.train()
+            fake, _ = _reconstruct(embedder, generator, episodes)
+        embedder.train(was_training[0])
+        generator.train(was_training[1])
         return fake
 
     def model(self) -> dict[str, Tensor]:
         """E and G (their average where there is one) and D without W: what few-shot learning needs."""
-        embedder, generator = self.average.modules if self.average else (self.embedder.module, self.generator.module)
+        embedder, generator = self._modules_to_keep()
         return {**prefixed("embedder", embedder.state_dict()), **prefixed("generator", generator.state_dict()),
                 **prefixed("discriminator", self.discriminator.state_dict())}
 
@@ -171,11 +192,17 @@ class OursTrainer:
                     terms = objective(fake, embeddings, part)
                 self.fabric.backward(torch.stack(list(terms.values())).sum() / len(episodes))
             fakes.append(fake.detach())
-            logged.append(terms)
+            logged.append({name: term.item() for name, term in terms.items()}
+                          | self._embedding_values(embeddings, part))
+        norms = {"grad/embedder": gradient_norm(self.embedder), "grad/generator": gradient_norm(self.generator)}
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.discriminator.requires_grad_(True)
-        return {name: sum(terms[name].item() for terms in logged) / len(logged) for name in logged[0]}, fakes
+        return {name: sum(values[name] for values in logged) / len(logged) for name in logged[0]} | norms, fakes
+
+    def _embedding_values(self, embeddings: Tensor, part: Episodes) -> dict[str, float]:
+        matched = self.config.variant == "ft" and self.steps >= self.config.warmup_steps
+        return embedding_values(embeddings, self.videos(part.video) if matched else None)
 
     def _content(self, fake: Tensor, embeddings: Tensor, part: Episodes) -> dict[str, Tensor]:
         return {"cnt": self.content(fake, to_signed(part.target))}
@@ -183,6 +210,8 @@ class OursTrainer:
     def _generator_losses(self, fake: Tensor, embeddings: Tensor, part: Episodes) -> dict[str, Tensor]:
         """The terms of eq. 3 and 4, weighted."""
         real, y = to_signed(part.target), to_signed(part.target_landmarks)
+        if self.config.row_start == "embedding":
+            self.videos.start_at(part.video, embeddings.detach().mean(dim=1))
         rows = self.videos(part.video).detach()
         judged = self.discriminator(fake, y, rows)
         with torch.no_grad():
@@ -193,28 +222,63 @@ class OursTrainer:
             terms["mch"] = self.config.weight_match * match(embeddings, rows)
         return terms
 
-    def _discriminator_step(self, episodes: list[Episodes], fakes: list[Tensor]) -> float:
-        total = 0.0
+    def _discriminator_step(self, episodes: list[Episodes], fakes: list[Tensor]) -> dict[str, float]:
+        logged: list[Tensor] = []
         for part, fake in zip(episodes, fakes, strict=True):
             real, y = to_signed(part.target), to_signed(part.target_landmarks)
             with self.fabric.autocast():
-                rows = self.videos(part.video.repeat(2))
-                judged = self.discriminator(torch.cat([real, fake]), torch.cat([y, y]), rows)
-                loss = discriminator_hinge(*judged.score.chunk(2)) / len(episodes)
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
+                rows = self.videos(part.video)
+                fake_rows = rows if self.config.row_scores == "both" else rows.detach()
+                judged = self.discriminator(torch.cat([real, fake]), torch.cat([y, y]),
+                                            torch.cat([rows, fake_rows]))
+                on_real, on_fake = judged.score.chunk(2)
+                loss = discriminator_hinge(on_real, on_fake)
+            (loss / len(episodes)).backward()  # type: ignore[no-untyped-call]
+            logged.append(torch.stack([loss, on_real.mean(), on_fake.mean()]).detach())
+        if self.config.sync_discriminator:
+            for parameter in self.discriminator.parameters():
+                self.fabric.all_reduce(parameter.grad, reduce_op="mean")   # type: ignore[arg-type]  # in place
+        norm = gradient_norm(self.discriminator)
         for optimiser in (self.optimiser_d, self.optimiser_w):
             optimiser.step()
             optimiser.zero_grad()
-        return total
+        values = torch.stack(logged).mean(0).tolist()
+        return dict(zip(("dsc", "d/real", "d/fake"), values, strict=True)) | {"grad/discriminator": norm}
+
+    def _with_shots_drawn(self, episodes: list[Episodes]) -> list[Episodes]:
+        """The first K of each episode's shots, with K drawn for this step: the same when it is taken again."""
+        if self.config.shots_min is None:
+            return episodes
+        shots = int(np.random.default_rng(self.steps).integers(self.config.shots_min, self.config.shots + 1))
+        return [replace(part, shots=part.shots[:, :shots], shot_landmarks=part.shot_landmarks[:, :shots])
+                for part in episodes]
 
     def _reconstruct(self, part: Episodes) -> tuple[Tensor, Tensor]:
-        """Eq. 1 and 2: the fake target frames [B, 3, S, S] and the K embeddings of each episode [B, K, N]."""
-        batch, shots = part.shots.shape[:2]
-        # One forward of E on all B * K frames: spectral normalisation takes one power iteration per step.
-        embeddings = self.embedder(to_signed(part.shots.flatten(0, 1)), to_signed(part.shot_landmarks.flatten(0, 1)))
-        embeddings = embeddings.unflatten(0, (batch, shots))
-        return self.generator(to_signed(part.target_landmarks), embeddings.mean(dim=1)), embeddings
+        return _reconstruct(self.embedder, self.generator, part)
+
+    def _modules_to_keep(self) -> Sequence[nn.Module]:
+        """E and G, or their average where there is one."""
+        return self.average.modules if self.average else (self.embedder.module, self.generator.module)
+
+
+def _reconstruct(embedder: nn.Module, generator: nn.Module, part: Episodes) -> tuple[Tensor, Tensor]:
+    """Eq. 1 and 2: the fake target frames [B, 3, S, S] and the K embeddings of each episode [B, K, N]."""
+    batch, shots = part.shots.shape[:2]
+    # One forward of E on all B * K frames: spectral normalisation takes one power iteration per step.
+    embeddings = embedder(to_signed(part.shots.flatten(0, 1)), to_signed(part.shot_landmarks.flatten(0, 1)))
+    embeddings = embeddings.unflatten(0, (batch, shots))
+    return generator(to_signed(part.target_landmarks), embeddings.mean(dim=1)), embeddings
+
+
+def _load_model(path: Path, net: NetConfig, embedder: Embedder, generator: Generator,
+                discriminator: Discriminator) -> None:
+    """Loads a model file into the networks; raises `ThbenchError` when it is missing or of other sizes."""
+    tensors, description, _ = load_model(path, "ours")
+    if (found := NetConfig(**description["config"]["net"])) != net:
+        changed = [name for name, value in asdict(net).items() if getattr(found, name) != value]
+        raise ThbenchError(f"start = {path} has another {', '.join(changed)}; start from a model of this preset")
+    for name, module in (("embedder", embedder), ("generator", generator), ("discriminator", discriminator)):
+        load_module(module, unprefixed(name, tensors), str(path))
 
 
 class _Average:

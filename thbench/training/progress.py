@@ -29,8 +29,8 @@ class TrainingProgress:
         self._stage.__exit__(kind, error, trace)
 
     def advance(self, losses: Mapping[str, float], images_per_s: float) -> None:
-        """One more step. Values whose names have a slash are diagnostics and are not shown."""
-        text = " ".join(f"{name} {value:.3g}" for name, value in losses.items() if "/" not in name)
+        """One more step, with the values that it logged."""
+        text = " ".join(f"{name} {value:.3g}" for name, value in losses.items())
         self._shown.advance(f"{text}, {images_per_s:.1f} images/s")
 
     def say(self, line: str) -> None:

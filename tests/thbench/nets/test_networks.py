@@ -84,7 +84,7 @@ def test_a_new_generator_starts_at_plain_normalisation():
         torch.testing.assert_close(part, expected)
 
 
-@pytest.mark.parametrize("upsample", ["end", "start"])
+@pytest.mark.parametrize("upsample", ["end", "middle", "start"])
 def test_generator_keeps_the_size_and_range(upsample):
     config = NetConfig(**{**TINY.__dict__, "upsample": upsample})
     frames = Generator(config)(torch.rand(2, 3, 32, 32) * 2 - 1, torch.randn(2, 16))

@@ -1,13 +1,21 @@
 """Meta-learning: which terms reach which networks, and what each step updates."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 from tiny import TINY, moved, snapshot, trainer
 
+from thbench.errors import ThbenchError
 from thbench.images import to_signed
 from thbench.losses import match, realism
+from thbench.nets.discriminator import VideoEmbeddings
+from thbench.training.checkpoints import save_model
+
+
+def losses_in(values):
+    """Names of the losses among what a step logs; diagnostics have a slash."""
+    return {name for name in values if "/" not in name}
 
 
 def test_adversarial_term_reaches_generator_projection_and_embedder():
@@ -47,7 +55,7 @@ def test_one_step_moves_every_network_and_only_the_drawn_rows_of_w():
         assert len(still) < len(old) / 3
     changed = (training.videos.table.weight != rows).any(dim=1).nonzero()[:, 0].tolist()
     assert changed == sorted(set(part.video.tolist()))
-    assert set(losses) == {"cnt", "adv", "fm", "mch", "dsc"}
+    assert losses_in(losses) == {"cnt", "adv", "fm", "mch", "dsc"}
 
 
 def test_generator_step_leaves_the_discriminator_alone():
@@ -83,7 +91,7 @@ def test_accumulated_micro_batches_give_the_gradient_of_the_whole_batch():
             module.eval()
     episodes = batches[0]
     first, second = whole.step([episodes]), parts.step(episodes.split(2))
-    for name in first:
+    for name in losses_in(first):
         assert first[name] == pytest.approx(second[name], rel=2e-2, abs=2e-2)
     for a, b in zip(whole.generator.parameters(), parts.generator.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=2e-3, rtol=0)
@@ -119,13 +127,13 @@ def test_losses_fall_on_a_few_heads():
 def test_warm_up_trains_e_and_g_on_content_alone():
     training, batches = trainer(replace(TINY, warmup_steps=2, warmup_lr=5e-4))
     before = snapshot(training.discriminator), snapshot(training.videos), snapshot(training.embedder.module)
-    assert set(training.step([batches[0]])) == {"cnt"}
+    assert losses_in(training.step([batches[0]])) == {"cnt"}
     assert training.optimiser.param_groups[0]["lr"] == 5e-4
     training.step([batches[1]])
     assert not moved(training.discriminator, before[0])
     assert not moved(training.videos, before[1])
     assert moved(training.embedder.module, before[2])
-    assert set(training.step([batches[2]])) == {"cnt", "adv", "fm", "mch", "dsc"}
+    assert losses_in(training.step([batches[2]])) == {"cnt", "adv", "fm", "mch", "dsc"}
     assert training.optimiser.param_groups[0]["lr"] == TINY.lr_generator
     assert moved(training.discriminator, before[0])
 
@@ -137,3 +145,50 @@ def test_warm_up_goes_on_where_it_stopped():
     again.load_states(training.shared_state(), training.rank_state())
     assert set(again.step([batches[1]])) == {"cnt"}
     assert "dsc" in again.step([batches[2]])
+
+
+def test_a_row_starts_at_its_videos_embedding_and_matches_it():
+    training, batches = trainer(replace(TINY, batch=3, lr_generator=1e-4))
+    for step in range(30):
+        values = training.step([batches[step]])
+    # Noise as a start gave a correlation of 0, and e shrank towards it.
+    assert values["embedding/row_correlation"] > 0.8
+
+    uniform, _ = trainer(replace(TINY, batch=3, row_start="uniform"))
+    rows = uniform.videos.table.weight.detach().clone()
+    uniform._generator_step([batches[0]], uniform._generator_losses)
+    assert torch.equal(uniform.videos.table.weight, rows)
+
+
+def test_a_row_is_started_once():
+    videos = VideoEmbeddings(4, 2)
+    videos.start_at(torch.tensor([1, 2]), torch.ones(2, 2))
+    videos.start_at(torch.tensor([2, 3]), torch.full((2, 2), 5.0))
+    assert videos.table.weight[1:].tolist() == [[1, 1], [1, 1], [5, 5]]
+
+
+def test_the_number_of_shots_is_drawn_for_each_step_and_again_when_it_is_taken_again():
+    training, batches = trainer(replace(TINY, shots=4, shots_min=1))
+    drawn = []
+    for training.steps in range(20):
+        (part,) = training._with_shots_drawn([batches[0]])
+        drawn.append(part.shots.shape[1])
+    assert set(drawn) == {1, 2, 3, 4}
+    training.steps = 7
+    assert training._with_shots_drawn([batches[0]])[0].shots.shape[1] == drawn[7]
+
+
+def test_training_starts_from_a_model_file(tmp_path):
+    first, batches = trainer()
+    first.step([batches[0]])
+    file = tmp_path / "model.safetensors"
+    save_model(file, first.model(), {"kind": "ours", "config": asdict(TINY)})
+
+    second, _ = trainer(replace(TINY, start=str(file)), seed=1)
+    averaged = first.average.modules[1].state_dict()
+    assert all(torch.equal(value, averaged[name]) for name, value in second.generator.module.state_dict().items())
+    assert not moved(second.discriminator, snapshot(first.discriminator))
+
+    wider = replace(TINY, start=str(file), net=replace(TINY.net, bottleneck_blocks=2))
+    with pytest.raises(ThbenchError, match=r"has another bottleneck_blocks; start from a model of this preset"):
+        trainer(wider)

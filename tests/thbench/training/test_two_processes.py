@@ -1,4 +1,4 @@
-"""Meta-learning in two processes: E and G are one network, each discriminator its own (appendix A.4)."""
+"""Meta-learning in two processes: E and G are one network, each discriminator its own after an equal start (A.4)."""
 
 import os
 import subprocess
@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+# Prints, after each of 0 and 2 steps, which networks both processes have in common.
 TWO_PROCESSES = """
+import sys
+from dataclasses import replace
+
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.strategies.ddp import DDPStrategy
@@ -20,21 +24,30 @@ fabric.launch()
 torch.manual_seed(fabric.global_rank)
 dataset = FewHeads()
 sampler = EpisodeSampler(dataset, TINY.shots, 0, fabric.global_rank, 2)
-training = OursTrainer(TINY, 3, fabric)
-for step in range(2):
-    training.step(EpisodeBatches(dataset, sampler, 2)[step].split(2))
-for module in (training.embedder, training.generator, training.discriminator):
-    weights = torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
-    both = fabric.all_gather(weights)
-    if fabric.global_rank == 0:
-        print("equal" if torch.equal(both[0], both[1]) else "different")
+training = OursTrainer(replace(TINY, sync_discriminator=sys.argv[1] == "sync"), 3, fabric)
+
+
+def equal(module):
+    both = fabric.all_gather(torch.cat([value.flatten() for value in module.state_dict().values()]))
+    return torch.equal(both[0], both[1])
+
+
+for steps in (0, 2):
+    for step in range(steps):
+        training.step(EpisodeBatches(dataset, sampler, 2)[step].split(2))
+    for module in (training.embedder, training.generator, training.discriminator):
+        answer = equal(module)
+        if fabric.global_rank == 0:
+            print("equal" if answer else "different")
 """
 
 
 @pytest.mark.slow
-def test_embedder_and_generator_stay_equal_and_discriminators_differ(tmp_path):
+@pytest.mark.parametrize(("option", "after"), [("own", "different"), ("sync", "equal")])
+def test_embedder_and_generator_stay_equal_and_discriminators_start_equal(tmp_path, option, after):
     script = tmp_path / "two.py"
     script.write_text(TWO_PROCESSES)
-    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False,
-                         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"})
-    assert ran.stdout.split()[-3:] == ["equal", "equal", "different"], ran.stderr[-2000:]
+    ran = subprocess.run([sys.executable, str(script), option], capture_output=True, text=True, timeout=300,
+                         check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(
+                             [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]), "OMP_NUM_THREADS": "1"})
+    assert ran.stdout.split()[-6:] == ["equal"] * 5 + [after], ran.stderr[-2000:]
