@@ -123,7 +123,7 @@ class Folder:
             reason = "name holds control or undecodable characters"
         elif len(entry.name.encode()) > LONGEST_NAME_BYTES:
             reason = f"name is longer than {LONGEST_NAME_BYTES} bytes"
-        elif entry.is_symlink() and not Path(entry).resolve().is_relative_to(self.root):
+        elif entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(self.root):
             reason = "link leaves the source folder"
         else:
             return True
