@@ -179,6 +179,8 @@ def adapt(method: str, images: tuple[Path, ...], output: Path, device: str, **op
     """Learns the head of one person from a few photos and keeps it in a file for `thbench drive`."""
     check_plugin("thbench.methods", method.partition(":")[0], "method")
     _check_exist(options["checkpoint"])
+    if not any(image.exists() for image in images):
+        _check_exist(*images)   # where some exist, all that cannot be used are named together
     from protocols.command import chosen_device
     from thbench.data.photos import listed
     from thbench.heads import adapt_head

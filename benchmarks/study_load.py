@@ -95,11 +95,15 @@ def write_run(path: Path, videos: int, rows: int, size_px: int) -> Run:
     """Noisy gradients for pictures; every method shares the files, so writing them takes no long."""
     names = [f"id{10270 + index}" for index in range(videos)]
     write_json(path / "run.json", {
-        "format": FORMAT, "protocol": {}, "dataset": {"name": "noise", "sha256": "0" * 64, "size_px": size_px},
-        "T": [1], "methods": {f"method{row}": {} for row in range(rows)},
-        "split": {"videos": [{"person": name, "video": "test", "holdout": list(range(HOLDOUT)),
-                              "others": [[[f"{name}/a", k], [f"{name}/b", k]] for k in range(HOLDOUT)]}
-                             for name in names]}})
+        "format": FORMAT, "status": "complete", "git_commit": None, "device": "cpu", "partial": False,
+        "metrics": [], "versions": {}, "hardware": {}, "created_utc": "2026-11-24T20:00:00Z", "T": [1],
+        "protocol": {"name": "noise", "kind": "self-reenactment", "sha256": "0" * 64, "definition": {}},
+        "dataset": {"name": "noise", "sha256": "0" * 64, "size_px": size_px, "label": "noise", "spec": ""},
+        "methods": {f"method{row}": {"spec": "noise", "drives_with": "landmarks", "config": {},
+                                     "settings": {}, "checkpoint": None, "notes": []}
+                    for row in range(rows)},
+        "split": {"seed": 0, "dataset_sha256": "0" * 64, "shots": 1, "holdout": HOLDOUT,
+                  "videos": [_video(name) for name in names]}})
     run = Run.open(path)
     rng = np.random.default_rng(0)
     ramp = np.linspace(0, 200, size_px)[:, None, None] * np.ones((1, size_px, 3))
@@ -119,6 +123,14 @@ def write_run(path: Path, videos: int, rows: int, size_px: int) -> Run:
                 os.link(real / f"{frame:02d}.png", run.unit_folder(unit) / f"{frame:02d}.png")
             run.commit_unit(unit, UnitResult("done"))
     return run
+
+
+def _video(person: str) -> dict[str, object]:
+    """A test video of a person with two other recordings."""
+    frames = list(range(HOLDOUT))
+    return {"person": person, "video": "test", "shots": [HOLDOUT], "holdout": frames, "floor": frames,
+            "shot_names": ["shot"], "holdout_names": [str(frame) for frame in frames],
+            "others": [[[f"{person}/a", frame], [f"{person}/b", frame]] for frame in frames]}
 
 
 def measure(study: Study, db: str, options: argparse.Namespace) -> dict[str, object]:

@@ -128,8 +128,9 @@ def sha256_json(value: Any) -> str:
 
 def inside(root: Path, relative: str) -> Path:
     """`root / relative`, or `ThbenchError` when a path from a data file would leave its root."""
-    base = Path(root).resolve()
-    path = (base / relative).resolve()
+    # Not Path.resolve, which fails on links that lead in a circle; whoever opens such a path is told.
+    base = Path(os.path.realpath(root))
+    path = Path(os.path.realpath(base / relative))
     if not path.is_relative_to(base):
         raise ThbenchError(f"the path {relative!r} leaves {root}: the file that names it is wrong or hostile")
     return path

@@ -109,7 +109,7 @@ class Study:
     @property
     def default_database(self) -> str:
         """The URL of the SQLite file in the folder."""
-        return f"sqlite:///{(self.path / 'study.db').resolve()}"
+        return f"sqlite:///{os.path.realpath(self.path / 'study.db')}"
 
     def panel_file(self, number: int) -> Path:
         return self.path / "panels" / f"{number:06d}.png"

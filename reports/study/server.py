@@ -24,7 +24,7 @@ from reports.study.owner import progress
 from reports.study.pages import client_settings, templates
 from reports.study.requests import TOKEN, BadRequestError, parse_answer, parse_device, parse_object
 from reports.study.sessions import OWNER, OWNER_AGE_S, SESSION, SESSION_AGE_S, Sessions
-from reports.study.stimuli import compose, read_image
+from reports.study.stimuli import compose, read_panel
 from reports.study.store import Agreement, AlreadyTakingPartError, Standing, Store, StudyFullError
 
 ID_LENGTH = 100
@@ -209,7 +209,7 @@ class Site:
         panels = self.store.picture(participant, token) if TOKEN.fullmatch(token) else None
         if panels is None:
             return None
-        return compose([read_image(self.study.panel_file(panel)) for panel in panels])
+        return compose([read_panel(self.study.panel_file(panel), self.study.design.panel_px) for panel in panels])
 
     def _agreement(self, request: Request) -> Agreement:
         named = [request.query_params.get(parameter, "") for parameter in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def simulate_folder(folder: Path, db: str | None, rates: Sequence[str], spread: 
                     seed: int) -> str:
     """`simulate_study` on a folder, in `simulated.db` unless `db` names another; rates are "0.6" or "METHOD=0.6"."""
     study = Study.open(folder)
-    url = db or f"sqlite:///{(folder / 'simulated.db').resolve()}"
+    url = db or f"sqlite:///{os.path.realpath(folder / 'simulated.db')}"
     population = Population({"": 0.6} | dict(map(_method_and_rate, rates)), spread, spread, spread, dropout)
     done = simulate_study(study, open_database(url, study, simulated=True), population, seed)
     return (f"{done.raters} raters, {done.dropped_out} of them left midway, {done.answers} answers; see them with "

@@ -16,7 +16,7 @@ from typing import Any
 from reports.study.arrange import ArrangedTrial, arrange_form
 from reports.study.folder import Study
 from reports.study.pages import client_settings, templates
-from reports.study.stimuli import compose, read_image
+from reports.study.stimuli import compose, read_panel
 from thbench.errors import ThbenchError
 from thbench.files import atomic_folder, write_json
 
@@ -72,6 +72,7 @@ def _write_form(study: Study, folder: Path, number: int, trials: list[ArrangedTr
         shown.append({"token": trial.token, "practice": item.kind == "practice", "number": place - practice,
                       "total": len(trials) - practice, "instructed": target if item.kind == "attention" else None,
                       **({"right": target} if item.kind == "practice" else {})})
-        panels = [read_image(study.panel_file(item.panels[int(role)])) for role in trial.arrangement]
+        panels = [read_panel(study.panel_file(item.panels[int(role)]), study.design.panel_px)
+                  for role in trial.arrangement]
         (folder / "pictures" / f"{trial.token}.jpg").write_bytes(compose(panels))
     (folder / "forms" / f"{number + 1}.js").write_text(f"receiveForm({json.dumps(shown)});\n", encoding="utf-8")

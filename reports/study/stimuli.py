@@ -31,6 +31,15 @@ def read_image(file: Path) -> Image:
     return np.asarray(image, np.uint8)
 
 
+def read_panel(file: Path, size_px: int) -> Image:
+    """A panel of a study, uint8 [size_px, size_px, 3]; raises `ThbenchError` when it is none of that size."""
+    panel = read_image(file)
+    if panel.shape[:2] != (size_px, size_px):
+        raise ThbenchError(f"{file} is {panel.shape[1]}x{panel.shape[0]}, the study's panels are {size_px}x{size_px}: "
+                           "restore it")
+    return panel
+
+
 def to_panel(frame: Image, size_px: int, source_quality: int) -> Image:
     """A frame as a square panel, uint8 [size_px, size_px, 3]: equal history, then the centre square, then the size."""
     image = same_history(frame, source_quality)

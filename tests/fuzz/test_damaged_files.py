@@ -28,31 +28,34 @@ from material import FACES, make_material
 
 from thbench.errors import ThbenchError
 
-DAMAGES = int(os.environ.get("THBENCH_TEST_DAMAGES", "3"))   # of each kind of file
+DAMAGES = int(os.environ.get("THBENCH_TEST_DAMAGES", "1"))   # of each kind of file
 FIRST = int(os.environ.get("THBENCH_TEST_FIRST_DAMAGE", "0"))
+LONG = 10      # damages: so many are no longer a quick test
 SECONDS = 300   # a reader that takes longer hangs
 
 pytestmark = pytest.mark.skipif(not FACES.exists(), reason="no photographs in ../shared")
 
 
-@pytest.fixture
-def material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Sound specimens. Read-only."""
-    monkeypatch.setenv("THBENCH_CACHE", str(tmp_path / "cache"))
-    folder = tmp_path / "material"
-    folder.mkdir()
-    with chdir(folder):
+    folder = tmp_path_factory.mktemp("material")
+    with pytest.MonkeyPatch.context() as patch, chdir(folder):
+        patch.setenv("THBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         make_material()
-    return folder
+        yield folder
 
 
-def test_damaged_files_never_end_in_a_traceback(material: Path, tmp_path: Path,
-                                                capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.skipif(DAMAGES < LONG, reason="part of `make fuzz`")
+def test_sound_files_are_read(material: Path, tmp_path: Path) -> None:
     sound = {reader: kind.folders for kind in KINDS for reader in kind.readers}
     refused = [told for number, (reader, folders) in enumerate(sound.items())
                if reader not in REFUSED and (told := _refused(reader, folders, material, tmp_path / f"sound-{number}"))]
     assert not refused, "sound files are refused:\n" + "\n".join(refused)
 
+
+def test_damaged_files_never_end_in_a_traceback(material: Path, tmp_path: Path,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
     found: list[str] = []
     for kind in KINDS:
         for number in range(FIRST, FIRST + DAMAGES):

@@ -134,5 +134,5 @@ def test_damaged_scores_without_a_record_are_told_in_one_line(run, damage):
     file = next((run.path / "scores").rglob("*.json"))
     file.write_text(damage)
     write_json(run.run_json, {**read_json(run.run_json), "scored": {}})
-    with pytest.raises(ThbenchError, match="does not hold scores"):
+    with pytest.raises(ThbenchError, match="remove it and run `thbench score` again"):
         score(run)

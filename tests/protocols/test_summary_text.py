@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from run_info import run_info
 
 from protocols.summary_text import summary_text
 from thbench.files import write_json
 from thbench.metrics.coverage import FEW_VIDEOS
+from thbench.records.summary import MetricRecord, ScoreRecord
 from thbench.runs import Run
 
 POLICIES = {
@@ -24,7 +27,7 @@ def _scored(folder: Path, n_videos: int = 2, nme: tuple[float | None, ...] = (0.
     """A run of method "m" with one frame per video; nme holds its error in each video, None without
     a face.
     """
-    write_json(folder / "run.json", {"format": 1, "split": {"videos": [{}] * n_videos}})
+    write_json(folder / "run.json", run_info("m", [f"v{i}" for i in range(n_videos)], 1))
     run = Run.open(folder)
     pd.DataFrame(
         {
@@ -44,13 +47,18 @@ def _scored(folder: Path, n_videos: int = 2, nme: tuple[float | None, ...] = (0.
     write_json(
         run.summary_json,
         {
+            "format": 1,
             "metrics": {
-                name: {"label": name.upper(), "policy": policy} for name, policy in POLICIES.items()
+                name: asdict(MetricRecord(name.upper(), None, "", None, False, policy, ""))
+                for name, policy in POLICIES.items()
             },
             "rows": [
                 {
                     "method": "m",
                     "T": 1,
+                    "n_videos": len(nme),
+                    "n_frames": len(nme),
+                    "n_failed_units": 0,
                     "metrics": {
                         "ssim": _entry(0.5, len(nme), 0),
                         "nme": _entry(0.1, len(scored), len(nme) - len(scored)),
@@ -65,7 +73,7 @@ def _scored(folder: Path, n_videos: int = 2, nme: tuple[float | None, ...] = (0.
 
 
 def _entry(value: float | None, n: int, n_failed: int) -> dict[str, Any]:
-    return {"value": value, "n": n, "n_failed": n_failed, "reason": None}
+    return asdict(ScoreRecord(value, None, None, n, n_failed))
 
 
 def test_every_figure_has_its_frames_failures_and_policy(tmp_path: Path) -> None:

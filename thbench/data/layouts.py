@@ -142,7 +142,7 @@ class Folder:
         elif entry.is_symlink() and not Path(entry).exists():
             reason = "link leads nowhere"
         elif entry.is_symlink() and not self.follow_links and not (
-                Path(entry).resolve().is_relative_to(self.root)):
+                Path(os.path.realpath(entry)).is_relative_to(self.root)):
             reason = LINK_LEAVES
         else:
             return True

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from thbench.data.dataset import Split, Video
-from thbench.data.store_format import DATASET_JSON, FORMAT, INDEX, PLAN_JSON, SCHEMA, SHARDS
+from thbench.data.store_format import DATASET_JSON, FORMAT, INDEX, PLAN_JSON, REQUIRED_SCHEMA, SCHEMA, SHARDS
 from thbench.errors import ThbenchError
 from thbench.files import read_json_object
 from thbench.method import Frames
@@ -126,7 +126,8 @@ class PreparedStore:
         try:
             with self._lock:  # a ParquetFile is read by one thread at a time
                 values = self._index.read_row_group(group, columns=[column], use_threads=False)[column].combine_chunks()
-            if values.type != SCHEMA.field(column).type or values.null_count:
+            has_nulls = values.null_count and column in REQUIRED_SCHEMA.names
+            if values.type != SCHEMA.field(column).type or has_nulls:
                 raise ValueError(f"{column} holds {values.type} with {values.null_count} nulls")
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise ThbenchError(f"{self.path / INDEX} is damaged ({str(error).splitlines()[0]}): prepare the dataset "

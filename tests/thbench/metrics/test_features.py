@@ -51,5 +51,5 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     store.features(FRAMES, SPEC, fresh)
     file = next(tmp_path.glob("*.npz"))
     file.write_bytes(file.read_bytes()[:50])
-    with pytest.raises(ThbenchError, match=rf"{file.name} are broken .* delete the file"):
+    with pytest.raises(ThbenchError, match=rf"{file.name} is missing or damaged .* delete it"):
         store.features(FRAMES, SPEC, never)
