@@ -101,6 +101,8 @@ def _split(argument: str, line: str) -> list[str]:
     usage = "write command:NAME='prog --shots {shots} --drive {drive} --out {out}'"
     try:
         arguments = shlex.split(line)
+        if len(arguments) == 1:   # quotes around the whole line, which no shell has taken off
+            arguments = shlex.split(arguments[0])
     except ValueError as error:
         raise ThbenchError(f"command:{argument}: {error}; {usage}") from None
     used = set(_PLACEHOLDER.findall(line))

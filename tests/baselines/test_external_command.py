@@ -49,6 +49,15 @@ def test_a_program_renders_the_driving_frames(tmp_path: Path) -> None:
     assert torch.equal(found.adapt(random_frames(2)).render(drive), drive.images.flip(-1))
 
 
+def test_quotes_around_the_whole_command_are_taken_off(tmp_path: Path) -> None:
+    """As in `--methods "command:NAME='prog ...'"`, of which a shell takes off the outer ones only."""
+    (tmp_path / "prog.py").write_text(MIRROR)
+    drive = random_frames(3, seed=1)
+    line = f"'{sys.executable} {tmp_path / 'prog.py'} {{shots}} {{drive}} {{out}}'"
+    found = command(MethodOptions(f"mirror={line}"))
+    assert torch.equal(found.adapt(random_frames(2)).render(drive), drive.images.flip(-1))
+
+
 def test_a_command_without_driving_frames_is_not_shown_them(tmp_path: Path) -> None:
     program = "import sys, pathlib\nassert not (pathlib.Path(sys.argv[1]).parent / 'drive').exists()\n" + MIRROR
     found = method(tmp_path, program, "{shots} {drive_landmarks} {out}")
