@@ -48,6 +48,19 @@ def test_heads_that_landmarks_drive_follow_them_better_than_a_copied_shot(outcom
     assert difference(outcome, "nme", method, "copy-nearest", 1)[1][1] < 0
 
 
+def test_x2face_follows_its_driver():
+    """One shot; the frames of another driver are other frames, and further from the true ones."""
+    loaded = load_method("x2face", MethodOptions(checkpoint=bundled_checkpoint("x2face"), size_px=64))
+    video = videos_of(HEADS, "test")[10]
+    true = HEADS.read(video, range(0, 96, 8))
+    frames = loaded.adapt(true[[6]]).render(true).float()
+    error = (frames - true.images).abs().mean()
+
+    assert (frames - frames.roll(1, 0)).abs().mean() > 2
+    assert error < 0.9 * (frames.roll(1, 0) - true.images).abs().mean()
+    assert error < 0.9 * (true.images[[6]] - true.images.float()).abs().mean()
+
+
 @pytest.mark.slow
 def test_other_real_frames_are_far_nearer_than_what_one_shot_gives(outcome):
     real = value(outcome, REAL, 0, "fd-heads")
