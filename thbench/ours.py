@@ -156,13 +156,17 @@ def seed_for(seed: int, shots: Frames) -> int:
 
 def _fine_tuning(trained: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[FineTuneConfig, Content]:
     """Fine-tuning goes on with the losses and learning rates of meta-learning, unless model or protocol set others."""
-    own = trained.get("fine_tuning_lr")
-    rates = {name: trained[name] if own is None else own for name in ("lr_generator", "lr_discriminator")}
-    inherited = FineTuneConfig(epochs=trained["fine_tuning_epochs"], **rates, **{
-        name: trained[name] for name in ("discriminator_steps", "weight_feature_matching")})
+    own = {name.removeprefix("fine_tuning_"): value for name, value in trained.items()
+           if name.startswith("fine_tuning_") and value is not None}
+    inherited = {name: trained[name] for name in ("lr_generator", "lr_discriminator", "discriminator_steps",
+                                                  "weight_feature_matching")}
+    if (rate := own.pop("lr", None)) is not None:
+        inherited |= {"lr_generator": rate, "lr_discriminator": rate}
+    model = FineTuneConfig(**(inherited | own))
+
     changed = {name: value for name, value in settings.items() if name != "content"}
     try:
-        return replace(inherited, **changed), settings.get("content", trained["content"])
+        return replace(model, **changed), settings.get("content", trained["content"])
     except TypeError as error:
         raise ThbenchError(f"unknown fine-tuning setting ({error}); known are "
                            f"{', '.join([*FineTuneConfig.__dataclass_fields__, 'content'])}") from None

@@ -26,7 +26,7 @@ class NetConfig:
     bottleneck_blocks: int = 4
     attention_down_px: int = 32
     attention_up_px: int = 64
-    upsample: Upsample = "end"                  # where up blocks double the resolution
+    upsample: Upsample = "start"                # where up blocks double the resolution
 
     def __post_init__(self) -> None:
         if self.size_px % 2 ** self.generator_blocks:
@@ -65,7 +65,7 @@ PRESETS = {
     "paper": NetConfig(),
     "paper-224": NetConfig(size_px=224),
     "small": NetConfig(size_px=64, channels=16, max_channels=128, embedding=128, bottleneck_px=8,
-                       attention_down_px=16, attention_up_px=16, upsample="start"),
+                       attention_down_px=16, attention_up_px=16),
 }
 
 

@@ -18,13 +18,14 @@ from thbench.nets.generator import Generator
 class FineTuneConfig:
     """40 epochs over the T shots in batches of min(T, 8), with the learning rates of meta-learning.
 
-    The last three are the ablations of appendix A.2: where psi' and w' start, and whether L'_ADV is in the objective.
-    generator_start: psi' = P e_NEW from the embedder; "random-embedding" puts noise in the place of
-    e_NEW, "random" noise in the place of psi' itself.
+    most_steps ends it earlier. The last three are the ablations of appendix A.2: where psi' and w'
+    start, and whether L'_ADV is in the objective. generator_start: psi' = P e_NEW from the embedder;
+    "random-embedding" puts noise in the place of e_NEW, "random" noise in the place of psi' itself.
     """
 
     epochs: int = 40
     batch: int = 8
+    most_steps: int | None = None
     lr_generator: float = 5e-5
     lr_discriminator: float = 2e-4
     discriminator_steps: int = 2
@@ -63,16 +64,24 @@ def fine_tune(generator: Generator, discriminator: Discriminator, embedding: Ten
     # psi' and w' are parameters by now, so the optimisers hold them.
     optimiser = torch.optim.Adam([adaptive, *_trained(generator)], lr=config.lr_generator, betas=(0.0, 0.999), eps=1e-5)
     optimiser_d = torch.optim.Adam(_trained(judge), lr=config.lr_discriminator, betas=(0.0, 0.999), eps=1e-5)
-    for _ in range(config.epochs):
-        for shots in torch.split(torch.randperm(len(frames), generator=random).to(frames.device), config.batch):
-            x, y = frames[shots], landmark_images[shots]
-            fake = generator.synthesise(y, adaptive.expand(len(shots), -1))
-            _generator_loss(fake, x, y, judge, content, config).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            optimiser.zero_grad()
-            if config.adversarial:
-                _discriminator_steps(judge, optimiser_d, fake.detach(), x, y, config.discriminator_steps)
+    for shots in _batches(len(frames), config, random):
+        x, y = frames[shots], landmark_images[shots]
+
+        fake = generator.synthesise(y, adaptive.expand(len(shots), -1))
+        _generator_loss(fake, x, y, judge, content, config).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        optimiser.zero_grad()
+
+        if config.adversarial:
+            _discriminator_steps(judge, optimiser_d, fake.detach(), x, y, config.discriminator_steps)
+
     return FineTuned(generator, adaptive.detach(), judge)
+
+
+def _batches(shots: int, config: FineTuneConfig, random: torch.Generator) -> list[Tensor]:
+    """Which shots each step takes: every epoch all of them, in an order of its own."""
+    epochs = [torch.randperm(shots, generator=random) for _ in range(config.epochs)]
+    return [batch for epoch in epochs for batch in torch.split(epoch, config.batch)][:config.most_steps]
 
 
 def _generator_loss(fake: Tensor, real: Tensor, y: Tensor, judge: PersonDiscriminator, content: ContentLoss,

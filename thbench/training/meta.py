@@ -55,8 +55,12 @@ class OursConfig:
     warmup_lr: float = 1e-3                    # ... at this learning rate
     ema: float | None = None                   # decay of the average of E and G that the model file holds
     epochs: int = 75                           # when no steps are given; 150 with --variant ff
-    fine_tuning_epochs: int = 40               # of few-shot learning with this model ...
-    fine_tuning_lr: float | None = None        # ... of its G and D alike; None: those above
+    # Of few-shot learning with this model; see `FineTuneConfig`.
+    fine_tuning_epochs: int = 40
+    fine_tuning_batch: int = 8
+    fine_tuning_most_steps: int | None = None
+    fine_tuning_lr: float | None = None        # of G and D alike; None: those of meta-learning
+    fine_tuning_discriminator_steps: int | None = None   # None: as in meta-learning
 
     @property
     def size_px(self) -> int:

@@ -8,7 +8,7 @@ from tiny import FewHeads, moved, snapshot, trainer
 
 from thbench.data.landmark_image import landmark_images
 from thbench.images import to_signed
-from thbench.training.finetune import FineTuneConfig, fine_tune
+from thbench.training.finetune import FineTuneConfig, _batches, fine_tune
 
 CONFIG = FineTuneConfig(epochs=2, lr_generator=1e-3, lr_discriminator=1e-3)
 
@@ -72,6 +72,14 @@ def test_the_same_shots_and_seed_give_the_same_bits(meta, person):
     assert torch.equal(first.adaptive, second.adaptive)
     for a, b in zip(first.generator.parameters(), second.generator.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_every_epoch_takes_all_shots_until_the_most_steps():
+    random = torch.Generator().manual_seed(0)
+    batches = _batches(10, FineTuneConfig(epochs=3, batch=4), random)
+    assert [len(batch) for batch in batches] == [4, 4, 2] * 3
+    assert torch.cat(batches[3:6]).sort().values.tolist() == list(range(10))
+    assert len(_batches(10, FineTuneConfig(epochs=3, batch=4, most_steps=5), random)) == 5
 
 
 def test_without_the_adversarial_term_the_discriminator_stays(meta, person):

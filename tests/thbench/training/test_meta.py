@@ -143,7 +143,7 @@ def test_warm_up_goes_on_where_it_stopped():
     training.step([batches[0]])
     again, _ = trainer(replace(TINY, warmup_steps=2))
     again.load_states(training.shared_state(), training.rank_state())
-    assert set(again.step([batches[1]])) == {"cnt"}
+    assert losses_in(again.step([batches[1]])) == {"cnt"}
     assert "dsc" in again.step([batches[2]])
 
 
