@@ -60,8 +60,8 @@ def _dead(recent: Sequence[Values]) -> str | None:
     if min(zeros) < _DEAD_ZEROS or max(offsets) > _DEAD_OFFSET:
         return None
 
-    return (f"for {len(recent)} steps at least {min(zeros):.0%} of what the last convolution of the "
-            f"driving network reads is zero, and no mean |offset| exceeds {max(offsets):.4f}, so "
+    return (f"for {len(recent)} steps at least {min(zeros):.0%} of what the last convolution of "
+            f"the driving network reads is zero, and no mean |offset| exceeds {max(offsets):.4f}, so "
             "the output hardly depends on the driver")
 
 
