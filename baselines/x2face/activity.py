@@ -61,8 +61,8 @@ def _dead(recent: Sequence[Values]) -> str | None:
         return None
 
     return (f"for {len(recent)} steps at least {min(zeros):.0%} of what the last convolution of "
-            f"the driving network reads is zero, and no mean |offset| exceeds {max(offsets):.4f}, so "
-            "the output hardly depends on the driver")
+            "the driving network reads is zero, and no mean |offset| exceeds "
+            f"{max(offsets):.4f}, so the output hardly depends on the driver")
 
 
 DEAD_DRIVER = Alarm("dead driver", steps=50, seen=_dead, help=(
