@@ -60,9 +60,9 @@ def _dead(recent: Sequence[Values]) -> str | None:
     if min(zeros) < _DEAD_ZEROS or max(offsets) > _DEAD_OFFSET:
         return None
 
-    return (f"for {len(recent)} steps at least {min(zeros):.0%} of what the last convolution of the "
-            f"driving network reads is zero, and no mean |offset| exceeds {max(offsets):.4f}, so "
-            "the output hardly depends on the driver")
+    return (f"for {len(recent)} steps at least {min(zeros):.0%} of what the last convolution of "
+            "the driving network reads is zero, and no mean |offset| exceeds "
+            f"{max(offsets):.4f}, so the output hardly depends on the driver")
 
 
 DEAD_DRIVER = Alarm("dead driver", steps=50, seen=_dead, help=(

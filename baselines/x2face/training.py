@@ -47,8 +47,8 @@ def x2face_training(preset_name: str) -> X2FaceTraining:
     if preset_name not in PRESETS:
         raise ThbenchError(f"x2face has no preset {preset_name!r}; known are {', '.join(PRESETS)}")
     if preset_name == "small":
-        # For half an hour on one core. The authors' SGD learns next to nothing in that time, and at a
-        # hundred times their rate it silences the driving network for good. Several sources come
+        # For half an hour on one core. The authors' SGD learns next to nothing in that time, and
+        # a hundred times their rate silences the driving network for good. Several sources come
         # late: until one source is warped well, the mean of several is a blur that teaches little.
         return X2FaceTraining(PRESETS["small"], start="identity", shots=3, single_source_steps=6000,
                               batch=8, optimiser="adam", lower_rate_from=8500)
