@@ -37,7 +37,11 @@ class FeatureStore:
         """
         path = self.file(frames_sha256, spec)
         if path.exists():
-            return _read(path)
+            stored = _read(path)
+            if stored.ndim != 2 or len(stored) != len(frames_sha256) or stored.dtype.kind != "f":
+                raise ThbenchError(f"the stored features {path} are broken ({stored.dtype} {list(stored.shape)}): "
+                                   "delete the file, it will be made again")
+            return stored
         features = compute()
         if len(features) != len(frames_sha256):
             raise ThbenchError(f"features for {len(frames_sha256)} frames asked for, {len(features)} rows came")
@@ -52,4 +56,8 @@ def feature_key(frames_sha256: Sequence[str], spec: Mapping[str, Any]) -> str:
 
 
 def _read(path: Path) -> NDArray[Any]:
-    return read_array(path, "delete it: the features will be made again", "features")
+    try:
+        return read_array(path, "it is made again", "features")
+    except ThbenchError as error:
+        raise ThbenchError(f"the stored features {path} are broken ({error}): delete the file, it will be made "
+                           "again") from error
