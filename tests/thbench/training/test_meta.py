@@ -6,11 +6,13 @@ import pytest
 import torch
 from tiny import TINY, moved, snapshot, trainer
 
+from thbench.config import override
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
 from thbench.losses import match, realism
 from thbench.nets.discriminator import VideoEmbeddings
 from thbench.training.checkpoints import save_model
+from thbench.training.meta import ours_config
 
 
 def losses_in(values):
@@ -192,3 +194,11 @@ def test_training_starts_from_a_model_file(tmp_path):
     wider = replace(TINY, start=str(file), net=replace(TINY.net, bottleneck_blocks=2))
     with pytest.raises(ThbenchError, match=r"has another bottleneck_blocks; start from a model of this preset"):
         trainer(wider)
+
+
+def test_the_departures_from_the_paper_have_an_off_switch():
+    config = override(ours_config("paper"), {"row_start": "uniform", "warmup_steps": "0", "ema": "none"})
+    assert (config.row_start, config.warmup_steps, config.ema) == ("uniform", 0, None)
+    assert (config.discriminator_steps, config.lr_generator, config.lr_discriminator) == (2, 5e-5, 2e-4)
+    small = ours_config("small")
+    assert (small.discriminator_steps, small.lr_discriminator) == (2, 2e-4)

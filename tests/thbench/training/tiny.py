@@ -12,7 +12,8 @@ from thbench.nets.config import NetConfig
 from thbench.training.meta import OursConfig, OursTrainer, ours_config
 
 TINY = replace(
-    ours_config("small"), batch=2, shots=2, ema=0.9, fine_tuning_epochs=3, warmup_steps=0, lr_generator=1e-3,
+    ours_config("small"), batch=2, shots=2, shots_min=None, ema=0.9, discriminator_steps=1, lr_discriminator=1e-4,
+    fine_tuning_epochs=3, warmup_steps=0, lr_generator=1e-3,
     net=NetConfig(size_px=64, channels=8, max_channels=16, embedding=16, bottleneck_px=16, attention_down_px=16,
                   attention_up_px=16, upsample="start"))
 
