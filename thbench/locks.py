@@ -46,10 +46,14 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
 
 
 def holds_nothing(folder: Path) -> bool:
-    """Whether a folder is missing, or empty but for lock files."""
+    """Whether a folder is missing, or empty but for lock files and what a killed process left."""
     if not folder.exists():
         return True
-    return folder.is_dir() and all(path.name.startswith(LOCK) for path in folder.iterdir())
+    return folder.is_dir() and all(_is_left_over(path.name) for path in folder.iterdir())
+
+
+def _is_left_over(name: str) -> bool:
+    return name.startswith(LOCK) or (name.startswith(".") and name.endswith(".tmp"))
 
 
 def _lock(path: Path) -> TextIO:

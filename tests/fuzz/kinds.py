@@ -39,7 +39,7 @@ PAGE = reads("report", "html", "run", "-o", "page")
 PLOTS = reads("report", "plots", "run", "-o", "plots", "--metrics", "ssim")
 FIGURE = reads("report", "figure", "run", "-o", "figure")
 COMPARE = reads("report", "compare", "run", "timed")
-AGAINST = reads("compare", "run", "--a", "copy-nearest", "--b", "copy-nearest")
+AGAINST = reads("compare", "run", "copy-nearest", "copy-nearest")
 TIMES = reads("report", "latex", "timed", "--table", 2)
 USERS = reads("report", "latex", "run", "--metrics", "ssim", "user")
 SPLIT_OF_RUN = reads("split", "export", "run", "-o", "out.json")
@@ -109,6 +109,7 @@ KINDS = (
     Kind("store/shards/*.tar", (*DATA[2:], NEW_RUN), ("store",)),
     Kind("begun/plan.json", (PREPARE_ON,), ("begun", "sources")),
     Kind("begun/parts/*.parquet", (PREPARE_ON,), ("begun", "sources")),
+    Kind("begun/parts/*.json", (PREPARE_ON,), ("begun", "sources")),
     Kind("sources/landmarks/*/*/*", (PREPARE,), ("sources",)),
     Kind("sources/frames/*/*/*.png", (PREPARE,), ("sources",)),
     Kind("training/training.json", (_resumed,), ("training", "store")),

@@ -49,6 +49,8 @@ def make_material() -> None:
     write_json(root / "run/study.json", {"rows": [
         {"method": "copy-nearest", "T": T, "value": 0.5, "se": 0.1, "ci95": [0.3, 0.7], "n": 20}
         for T in (1, 2)]})
+    (root / "run/.lock").touch()   # as a killed process leaves it
+
     (root / "given").mkdir()
     _thbench("split", "export", root / "run", "-o", root / "given/split.json")
     (root / "given/protocol.toml").write_text(definition_text("self-reenactment"), encoding="utf-8")
@@ -117,6 +119,9 @@ def _study(root: Path) -> None:
     """A study of a run with drawn heads, an export of it that works from disk, and one rater's answers."""
     run = write_run(root / "studied", videos=4, holdout=2, methods=("x2face",), T=(1,))
     build_study(run, root / "study", triplets_per_row=4, ratings=1)
+    settings = root / "study/settings.json"
+    write_json(settings, {**read_json(settings), "controller": "A laboratory",
+                          "contact": "study@example.org", "retention_date": "2027-12-31"})
     _thbench("study", "export-static", root / "study", "-o", root / "handout", "--key",
              root / "given/key.json")
     key = read_json(root / "given/key.json")

@@ -95,7 +95,8 @@ def _tracebacks(kind: Kind, number: int, material: Path, root: Path) -> Iterator
             warnings.simplefilter("ignore")
             reader()
     except ThbenchError as error:
-        if not str(error) or "\n" in str(error):
+        first, *listed = str(error).split("\n")
+        if not first or not all(line.startswith("  ") for line in listed):   # a list has a line each
             yield f"{done}: not one line: {str(error)!r}"
     except (click.ClickException, SystemExit):
         pass

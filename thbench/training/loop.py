@@ -21,9 +21,10 @@ from torch.utils.tensorboard import SummaryWriter
 from thbench.data.dataset import Dataset
 from thbench.data.episodes import EpisodeBatches, Episodes, EpisodeSampler, episode_loader
 from thbench.errors import ThbenchError
-from thbench.files import read_json_object, read_text, write_json
+from thbench.files import parse_json, read_json_object, read_text, write_json
 from thbench.images import to_uint8
 from thbench.locks import locked
+from thbench.records.decode import decode
 from thbench.training import checkpoints
 from thbench.training.alarms import Alarm, Watchman, logged
 from thbench.training.plan import Phase, begins, phases_text, resumed_text
@@ -276,7 +277,10 @@ class _Loop:
     def _logged(self) -> list[dict[str, float]]:
         if not self.losses_file.exists():
             return []
-        return [json.loads(line) for line in self.losses_file.read_text(encoding="utf-8").splitlines()]
+        lines = read_text(self.losses_file).splitlines()
+        return [decode(dict[str, float], parse_json(line, place), place, "remove that line and resume")
+                for number, line in enumerate(lines, 1)
+                for place in [f"{self.losses_file}, line {number}"]]
 
     def _watch(self) -> dict[str, float]:
         """Scores the held-out persons, and keeps the model where it is the best so far."""
