@@ -47,7 +47,7 @@ def _told(difference: Difference, metric: Metric) -> str:
     value = f"{difference.value:+.4g}"
     value = value if difference.coverage.is_whole else f"({value})"
 
-    interval = "[one video: no interval]"
+    interval = "[one video or person: no interval]"
     if difference.ci95 is not None:
         low, high = difference.ci95
         interval = f"[{low:+.4g}, {high:+.4g}]" + ("*" if difference.coverage.is_few else "")

@@ -85,6 +85,7 @@ def test_lock_files_are_nothing(tmp_path: Path) -> None:
     assert holds_nothing(tmp_path / "none")
     (tmp_path / LOCK).touch()
     (tmp_path / f"{LOCK}-1-of-3").touch()
+    (tmp_path / ".plan.json.77.tmp").touch()   # of a process that was killed while it wrote it
     assert holds_nothing(tmp_path)
     (tmp_path / "thesis.tex").touch()
     assert not holds_nothing(tmp_path)
