@@ -37,7 +37,7 @@ class FeatureStore:
         """
         path = self.file(frames_sha256, spec)
         if path.exists():
-            stored = _read(path)
+            stored = read_array(path, "delete it: the features will be made again", "features")
             if stored.ndim != 2 or len(stored) != len(frames_sha256) or stored.dtype.kind != "f":
                 raise ThbenchError(f"the stored features {path} are broken ({stored.dtype} {list(stored.shape)}): "
                                    "delete the file, it will be made again")
@@ -53,11 +53,3 @@ class FeatureStore:
 def feature_key(frames_sha256: Sequence[str], spec: Mapping[str, Any]) -> str:
     """The sha256 of the frames' digests and of all that turned them into features."""
     return sha256_json({"frames": list(frames_sha256), "spec": dict(spec)})
-
-
-def _read(path: Path) -> NDArray[Any]:
-    try:
-        return read_array(path, "it is made again", "features")
-    except ThbenchError as error:
-        raise ThbenchError(f"the stored features {path} are broken ({error}): delete the file, it will be made "
-                           "again") from error
