@@ -1,4 +1,6 @@
-"""The floor that every real method must beat: each driving frame gets the shot whose landmarks are nearest."""
+"""The floor that every real method must beat: each driving frame gets the shot whose landmarks are
+nearest.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,13 @@ class NearestShot:
         self.shots = shots
 
     def render(self, drive: Frames) -> Tensor:
-        """uint8 [N, 3, S, S]: copies of shots. Nearest is the smallest mean distance over the 68 points, in pixels,
-        nothing aligned: a head elsewhere in the frame is as wrong as a head turned elsewhere."""
-        distances = (drive.landmarks[:, None] - self.shots.landmarks[None]).norm(dim=-1).mean(dim=-1)
+        """uint8 [N, 3, S, S]: copies of shots. Nearest is the smallest mean distance over the 68
+        points, in pixels, nothing aligned: a head elsewhere in the frame is as wrong as a head
+        turned elsewhere.
+        """
+        distances = (
+            (drive.landmarks[:, None] - self.shots.landmarks[None]).norm(dim=-1).mean(dim=-1)
+        )
         return self.shots.images[distances.argmin(dim=1)]
 
 

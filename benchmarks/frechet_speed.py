@@ -1,10 +1,12 @@
 """Speed and accuracy of the Frechet distance at the paper's size: 1600 frames in 2048 dimensions.
 
-    OMP_NUM_THREADS=1 python benchmarks/frechet_speed.py [--rounds 3] [--out benchmarks/results/frechet_speed.json]
+OMP_NUM_THREADS=1 python benchmarks/frechet_speed.py [--rounds 3] [--out
+benchmarks/results/frechet_speed.json]
 
-Ours against the matrix square root (pytorch-fid, clean-fid) and the eigenvalues of the product (torch-fidelity), in
-turns within one process, on Gaussian features whose spectrum decays as that of Inception features does. Speed-ups are
-in CPU seconds of the one thread, which neighbours on the machine disturb least.
+Ours against the matrix square root (pytorch-fid, clean-fid) and the eigenvalues of the product
+(torch-fidelity), in turns within one process, on Gaussian features whose spectrum decays as that of
+Inception features does. Speed-ups are in CPU seconds of the one thread, which neighbours on the
+machine disturb least.
 """
 
 from __future__ import annotations
@@ -30,23 +32,42 @@ SPECTRA = {"1/i": 1.0, "i^-1.5": 1.5}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    rows = [row for name, decay in SPECTRA.items() for row in compare(name, *features(decay), options.rounds)]
-    result = {"frames": FRAMES, "dimensions": DIMENSIONS, "rows": rows, "hardware": hardware(), "versions": versions()}
+    rows = [
+        row
+        for name, decay in SPECTRA.items()
+        for row in compare(name, *features(decay), options.rounds)
+    ]
+    result = {
+        "frames": FRAMES,
+        "dimensions": DIMENSIONS,
+        "rows": rows,
+        "hardware": hardware(),
+        "versions": versions(),
+    }
     for row in rows:
-        print(f"{row['spectrum']:7} {row['form']:28} wall {row['wall_s']:7.2f} s  CPU {row['cpu_s']:7.2f} s  "
-              f"{row['speed_up']:6.1f}x  FID {row['value']:.6f}  off by {row['error']:.1e}")
+        print(
+            f"{row['spectrum']:7} {row['form']:28} wall {row['wall_s']:7.2f} s  CPU {row['cpu_s']:7.2f} s  "
+            f"{row['speed_up']:6.1f}x  FID {row['value']:.6f}  off by {row['error']:.1e}"
+        )
     if options.out:
         write_json(options.out, result)
 
 
 def compare(spectrum: str, a: Matrix, b: Matrix, rounds: int) -> list[dict[str, float | str]]:
-    """Median wall and CPU seconds of every form, in turns; the jackknife once. Errors are against singular values."""
+    """Median wall and CPU seconds of every form, in turns; the jackknife once. Errors are against
+    singular values.
+    """
     forms: dict[str, Callable[[Matrix, Matrix], float]] = {
-        "matrix square root": square_root_form, "eigenvalues of the product": eigenvalue_form, "ours": frechet_distance}
+        "matrix square root": square_root_form,
+        "eigenvalues of the product": eigenvalue_form,
+        "ours": frechet_distance,
+    }
     runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in forms}
     for _ in range(rounds):
         for name, form in forms.items():
@@ -54,11 +75,23 @@ def compare(spectrum: str, a: Matrix, b: Matrix, rounds: int) -> list[dict[str, 
     runs[f"ours, with jackknife of {VIDEOS}"] = [timed(jackknife_form, a, b)]
     medians = {name: np.median(measured, axis=0).tolist() for name, measured in runs.items()}
     true, slowest = exact(a, b), medians["matrix square root"][1]
-    return [{"spectrum": spectrum, "form": name, "wall_s": wall, "cpu_s": cpu, "speed_up": slowest / cpu,
-             "value": value, "error": abs(value - true)} for name, (wall, cpu, value) in medians.items()]
+    return [
+        {
+            "spectrum": spectrum,
+            "form": name,
+            "wall_s": wall,
+            "cpu_s": cpu,
+            "speed_up": slowest / cpu,
+            "value": value,
+            "error": abs(value - true),
+        }
+        for name, (wall, cpu, value) in medians.items()
+    ]
 
 
-def timed(form: Callable[[Matrix, Matrix], float], a: Matrix, b: Matrix) -> tuple[float, float, float]:
+def timed(
+    form: Callable[[Matrix, Matrix], float], a: Matrix, b: Matrix
+) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds and the value."""
     wall, cpu = time.perf_counter(), time.process_time()
     value = form(a, b)
@@ -83,7 +116,9 @@ def square_root_form(a: Matrix, b: Matrix) -> float:
 
 def eigenvalue_form(a: Matrix, b: Matrix) -> float:
     """The trace term as torch-fidelity has it."""
-    return distance(a, b, lambda S1, S2: np.sqrt(np.linalg.eigvals(S1 @ S2).astype(complex)).real.sum())
+    return distance(
+        a, b, lambda S1, S2: np.sqrt(np.linalg.eigvals(S1 @ S2).astype(complex)).real.sum()
+    )
 
 
 def jackknife_form(a: Matrix, b: Matrix) -> float:
@@ -93,7 +128,10 @@ def jackknife_form(a: Matrix, b: Matrix) -> float:
 def exact(a: Matrix, b: Matrix) -> float:
     A, B = a - a.mean(0), b - b.mean(0)
     shared = np.linalg.svd(A @ B.T, compute_uv=False).sum()
-    return float(np.sum((a.mean(0) - b.mean(0)) ** 2) + (np.sum(A * A) + np.sum(B * B) - 2 * shared) / (FRAMES - 1))
+    return float(
+        np.sum((a.mean(0) - b.mean(0)) ** 2)
+        + (np.sum(A * A) + np.sum(B * B) - 2 * shared) / (FRAMES - 1)
+    )
 
 
 def distance(a: Matrix, b: Matrix, trace_of_root: Callable[[Matrix, Matrix], float]) -> float:

@@ -1,10 +1,11 @@
-"""Load on the study server: raters over loopback, some leaving midway, the server killed in the middle.
+"""Load on the study server: raters over loopback, some leaving midway, the server killed in the
+middle.
 
     python benchmarks/study_load.py                          the paper's size: 4800 triplets, 480 forms of 50
     python benchmarks/study_load.py --db postgresql://...    the same on PostgreSQL
 
-Fails unless every answer that was accepted is in the database once, as given, and every triplet has exactly its
-ratings. Prints one line of JSON: throughput and latencies as the raters saw them.
+Fails unless every answer that was accepted is in the database once, as given, and every triplet has
+exactly its ratings. Prints one line of JSON: throughput and latencies as the raters saw them.
 """
 
 from __future__ import annotations
@@ -72,49 +73,106 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--triplets-per-row", type=int, default=320)
     parser.add_argument("--trials-per-form", type=int, default=50)
     parser.add_argument("--size", type=int, default=256, help="pixels of a panel")
-    parser.add_argument("--concurrent", type=int, default=60, help="raters at the same time, without pauses")
+    parser.add_argument(
+        "--concurrent", type=int, default=60, help="raters at the same time, without pauses"
+    )
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--lease-s", type=float, default=20)
-    parser.add_argument("--kills", type=int, default=1, help="how often the server is killed (SIGKILL) midway")
+    parser.add_argument(
+        "--kills", type=int, default=1, help="how often the server is killed (SIGKILL) midway"
+    )
     return parser.parse_args()
 
 
 def make_study(scratch: Path, options: argparse.Namespace) -> Study:
-    build_study(write_run(scratch / "run", options.videos, options.rows, options.size), scratch / "study",
-                triplets_per_row=options.triplets_per_row,
-                trials_per_form=options.trials_per_form)
+    build_study(
+        write_run(scratch / "run", options.videos, options.rows, options.size),
+        scratch / "study",
+        triplets_per_row=options.triplets_per_row,
+        trials_per_form=options.trials_per_form,
+    )
     study = Study.open(scratch / "study")
     rates = dict.fromkeys(("session_per_s", "address_per_s", "entries_per_s"), 1000000.0)
-    write_json(study.settings_json, {**read_json(study.settings_json), "lease_minutes": options.lease_s / 60,
-                                     "rates": {**rates, "session_burst": 10**6, "address_burst": 10**6,
-                                               "entries_burst": 10**6}})
+    write_json(
+        study.settings_json,
+        {
+            **read_json(study.settings_json),
+            "lease_minutes": options.lease_s / 60,
+            "rates": {
+                **rates,
+                "session_burst": 10**6,
+                "address_burst": 10**6,
+                "entries_burst": 10**6,
+            },
+        },
+    )
     return Study.open(scratch / "study")
 
 
 def write_run(path: Path, videos: int, rows: int, size_px: int) -> Run:
     """Noisy gradients for pictures; every method shares the files, so writing them takes no long."""
     names = [f"id{10270 + index}" for index in range(videos)]
-    write_json(path / "run.json", {
-        "format": FORMAT, "status": "complete", "git_commit": None, "device": "cpu", "partial": False,
-        "metrics": [], "versions": {}, "hardware": {}, "created_utc": "2026-11-24T20:00:00Z", "T": [1],
-        "protocol": {"name": "noise", "kind": "self-reenactment", "sha256": "0" * 64, "definition": {}},
-        "dataset": {"name": "noise", "sha256": "0" * 64, "size_px": size_px, "label": "noise", "spec": ""},
-        "methods": {f"method{row}": {"spec": "noise", "drives_with": "landmarks", "config": {},
-                                     "settings": {}, "checkpoint": None, "notes": []}
-                    for row in range(rows)},
-        "split": {"seed": 0, "dataset_sha256": "0" * 64, "shots": 1, "holdout": HOLDOUT,
-                  "videos": [_video(name) for name in names]}})
+    write_json(
+        path / "run.json",
+        {
+            "format": FORMAT,
+            "status": "complete",
+            "git_commit": None,
+            "device": "cpu",
+            "partial": False,
+            "metrics": [],
+            "versions": {},
+            "hardware": {},
+            "created_utc": "2026-11-24T20:00:00Z",
+            "T": [1],
+            "protocol": {
+                "name": "noise",
+                "kind": "self-reenactment",
+                "sha256": "0" * 64,
+                "definition": {},
+            },
+            "dataset": {
+                "name": "noise",
+                "sha256": "0" * 64,
+                "size_px": size_px,
+                "label": "noise",
+                "spec": "",
+            },
+            "methods": {
+                f"method{row}": {
+                    "spec": "noise",
+                    "drives_with": "landmarks",
+                    "config": {},
+                    "settings": {},
+                    "checkpoint": None,
+                    "notes": [],
+                }
+                for row in range(rows)
+            },
+            "split": {
+                "seed": 0,
+                "dataset_sha256": "0" * 64,
+                "shots": 1,
+                "holdout": HOLDOUT,
+                "videos": [_video(name) for name in names],
+            },
+        },
+    )
     run = Run.open(path)
     rng = np.random.default_rng(0)
     ramp = np.linspace(0, 200, size_px)[:, None, None] * np.ones((1, size_px, 3))
-    pictures = [cv2.imencode(".png", (ramp + rng.integers(0, 40, ramp.shape)).astype(np.uint8))[1].tobytes()
-                for _ in range(8)]
+    pictures = [
+        cv2.imencode(".png", (ramp + rng.integers(0, 40, ramp.shape)).astype(np.uint8))[1].tobytes()
+        for _ in range(8)
+    ]
     for name in names:
         real, triplets = run.real_folder(f"{name}/test"), run.triplets_folder(f"{name}/test")
         for folder in (real, triplets):
             folder.mkdir(parents=True)
         for frame in range(HOLDOUT):
-            for k, file in enumerate((real / f"{frame:02d}.png", *(triplets / f"{frame:02d}-{n}.png" for n in (1, 2)))):
+            for k, file in enumerate(
+                (real / f"{frame:02d}.png", *(triplets / f"{frame:02d}-{n}.png" for n in (1, 2)))
+            ):
                 file.write_bytes(pictures[(frame + k) % len(pictures)])
         for row in range(rows):
             unit = Unit(f"method{row}", 1, f"{name}/test")
@@ -128,9 +186,16 @@ def write_run(path: Path, videos: int, rows: int, size_px: int) -> Run:
 def _video(person: str) -> dict[str, object]:
     """A test video of a person with two other recordings."""
     frames = list(range(HOLDOUT))
-    return {"person": person, "video": "test", "shots": [HOLDOUT], "holdout": frames, "floor": frames,
-            "shot_names": ["shot"], "holdout_names": [str(frame) for frame in frames],
-            "others": [[[f"{person}/a", frame], [f"{person}/b", frame]] for frame in frames]}
+    return {
+        "person": person,
+        "video": "test",
+        "shots": [HOLDOUT],
+        "holdout": frames,
+        "floor": frames,
+        "shot_names": ["shot"],
+        "holdout_names": [str(frame) for frame in frames],
+        "others": [[[f"{person}/a", frame], [f"{person}/b", frame]] for frame in frames],
+    }
 
 
 def measure(study: Study, db: str, options: argparse.Namespace) -> dict[str, object]:
@@ -147,16 +212,25 @@ def measure(study: Study, db: str, options: argparse.Namespace) -> dict[str, obj
         server[-1].wait()
     check(load, study, db)
     every = load.times_s["answer"]
-    return {"database": db.split(":")[0], "forms": len(study.design.forms), "raters": load.raters, "left": load.left,
-            "kills": len(server) - 1, "answers": len(load.accepted), "elapsed_s": round(elapsed_s, 1),
-            "answers_per_s": round(len(load.accepted) / elapsed_s, 1),
-            "pictures_per_s": round(len(load.times_s["picture"]) / elapsed_s, 1),
-            "server_cpu_ms_per_answer": (round(1000 * server_cpu_s / len(load.accepted), 2)
-                                         if not options.kills else None),
-            "answer_ms_p50_p95_p99": percentiles_ms(every),
-            "picture_ms_p50_p95_p99": percentiles_ms(load.times_s["picture"]),
-            "mean_picture_kB": round(load.bytes / 1000 / max(1, len(load.times_s["picture"])), 1),
-            "concurrent": options.concurrent, "retries": dict(load.failures)}
+    return {
+        "database": db.split(":")[0],
+        "forms": len(study.design.forms),
+        "raters": load.raters,
+        "left": load.left,
+        "kills": len(server) - 1,
+        "answers": len(load.accepted),
+        "elapsed_s": round(elapsed_s, 1),
+        "answers_per_s": round(len(load.accepted) / elapsed_s, 1),
+        "pictures_per_s": round(len(load.times_s["picture"]) / elapsed_s, 1),
+        "server_cpu_ms_per_answer": (
+            round(1000 * server_cpu_s / len(load.accepted), 2) if not options.kills else None
+        ),
+        "answer_ms_p50_p95_p99": percentiles_ms(every),
+        "picture_ms_p50_p95_p99": percentiles_ms(load.times_s["picture"]),
+        "mean_picture_kB": round(load.bytes / 1000 / max(1, len(load.times_s["picture"])), 1),
+        "concurrent": options.concurrent,
+        "retries": dict(load.failures),
+    }
 
 
 def cpu_s(pid: int) -> float:
@@ -178,8 +252,21 @@ def start_server(study: Study, db: str, port: int) -> list[subprocess.Popen[byte
 
 
 def launch(study: Study, db: str, port: int) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, "-c", "from cli import main; main()", "study", "serve",
-                                str(study.path), "--db", db, "--port", str(port)], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from cli import main; main()",
+            "study",
+            "serve",
+            str(study.path),
+            "--db",
+            db,
+            "--port",
+            str(port),
+        ],
+        stdout=subprocess.DEVNULL,
+    )
     for _ in range(600):
         try:
             if httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).text == "ok":
@@ -189,14 +276,27 @@ def launch(study: Study, db: str, port: int) -> subprocess.Popen[bytes]:
     raise SystemExit("the server does not start")
 
 
-async def run_raters(load: Load, study: Study, db: str, options: argparse.Namespace,
-                     servers: list[subprocess.Popen[bytes]], port: int) -> None:
+async def run_raters(
+    load: Load,
+    study: Study,
+    db: str,
+    options: argparse.Namespace,
+    servers: list[subprocess.Popen[bytes]],
+    port: int,
+) -> None:
     total = sum(len(form.trials) for form in study.design.forms)
-    limits = httpx.Limits(max_connections=options.concurrent, max_keepalive_connections=options.concurrent)
-    keep_none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # the raters share connections, not cookies
-    async with httpx.AsyncClient(base_url=load.url, timeout=60, limits=limits, verify=False,
-                                 cookies=keep_none) as client:
-        workers = [asyncio.create_task(work(load, client, study, db)) for _ in range(options.concurrent)]
+    limits = httpx.Limits(
+        max_connections=options.concurrent, max_keepalive_connections=options.concurrent
+    )
+    keep_none = CookieJar(
+        DefaultCookiePolicy(allowed_domains=[])
+    )  # the raters share connections, not cookies
+    async with httpx.AsyncClient(
+        base_url=load.url, timeout=60, limits=limits, verify=False, cookies=keep_none
+    ) as client:
+        workers = [
+            asyncio.create_task(work(load, client, study, db)) for _ in range(options.concurrent)
+        ]
         for kill in range(options.kills):
             while len(load.accepted) < total * (kill + 1) / (options.kills + 1):
                 await asyncio.sleep(0.05)
@@ -225,36 +325,63 @@ def forms_left(db: str) -> int:
 
 
 async def take_part(load: Load, client: httpx.AsyncClient) -> bool:
-    """One rater from consent to the end, or to where they leave; False when there was no form for them."""
+    """One rater from consent to the end, or to where they leave; False when there was no form for
+    them.
+    """
     page = await persistently(load, client, "GET", "/")
     ticket = html.unescape(re.search(r'name="ticket" value="([^"]+)"', page.text)[1])  # type: ignore[index]
-    entered = await persistently(load, client, "POST", "/", data={"ticket": ticket, "consent": "yes"})
+    entered = await persistently(
+        load, client, "POST", "/", data={"ticket": ticket, "consent": "yes"}
+    )
     headers = {"cookie": entered.headers["set-cookie"].split(";")[0]}
     page = await persistently(load, client, "GET", "/study", headers=headers)
     headers["x-csrf-token"] = re.search(r'data-csrf="(\w+)"', page.text)[1]  # type: ignore[index]
-    state = (await persistently(load, client, "POST", "/api/start", headers=headers, json=DEVICE)).json()
+    state = (
+        await persistently(load, client, "POST", "/api/start", headers=headers, json=DEVICE)
+    ).json()
     if state["phase"] == "full":
         return False
     load.raters += 1
-    patience = random.randrange(1, state["trial"]["total"]) if random.random() < load.dropout else 10**6
+    patience = (
+        random.randrange(1, state["trial"]["total"]) if random.random() < load.dropout else 10**6
+    )
     while state["phase"] == "trial":
         trial = state["trial"]
         if trial["number"] >= patience:
             load.left += 1
             return True
-        picture = await persistently(load, client, "GET", f"/picture/{trial['token']}", headers=headers)
+        picture = await persistently(
+            load, client, "GET", f"/picture/{trial['token']}", headers=headers
+        )
         load.bytes += len(picture.content)
         choice = trial["instructed"] or random.randint(1, 3)
-        reply = await persistently(load, client, "POST", "/api/answer", headers=headers, json={
-            "trial": trial["token"], "choice": choice, "response_ms": 900, "input": "key", "blurs": 0})
+        reply = await persistently(
+            load,
+            client,
+            "POST",
+            "/api/answer",
+            headers=headers,
+            json={
+                "trial": trial["token"],
+                "choice": choice,
+                "response_ms": 900,
+                "input": "key",
+                "blurs": 0,
+            },
+        )
         if reply.status_code == 200:
             load.accepted[trial["token"]] = choice - 1
         state = reply.json()
     return True
 
 
-async def persistently(load: Load, client: httpx.AsyncClient, method: str, path: str, **options: object,
-                       ) -> httpx.Response:
+async def persistently(
+    load: Load,
+    client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    **options: object,
+) -> httpx.Response:
     """The same request until the server answers it, as the page's script does."""
     while True:
         began = time.perf_counter()
@@ -276,8 +403,12 @@ async def persistently(load: Load, client: httpx.AsyncClient, method: str, path:
 def check(load: Load, study: Study, db: str) -> None:
     engine = open_database(db, study)
     with engine.connect() as connection:
-        stored = {row.token: row.choice for row in connection.execute(
-            select(trials.c.token, trials.c.choice).where(trials.c.choice.is_not(None)))}
+        stored = {
+            row.token: row.choice
+            for row in connection.execute(
+                select(trials.c.token, trials.c.choice).where(trials.c.choice.is_not(None))
+            )
+        }
     lost = [token for token, choice in load.accepted.items() if stored.get(token) != choice]
     if lost:
         raise SystemExit(f"{len(lost)} accepted answers are not in the database as given")
@@ -285,7 +416,9 @@ def check(load: Load, study: Study, db: str) -> None:
     counts = Counter(ratings.loc[ratings["kind"] == "main", "item"].tolist())
     planned = [number for number, item in enumerate(study.design.items) if item.kind == "main"]
     if set(counts) != set(planned) or set(counts.values()) != {study.design.ratings}:
-        raise SystemExit(f"ratings per triplet: {Counter(counts.values())}, all should be {study.design.ratings}")
+        raise SystemExit(
+            f"ratings per triplet: {Counter(counts.values())}, all should be {study.design.ratings}"
+        )
     if ratings.duplicated(["rater", "item"]).any():
         raise SystemExit("a rater rated a triplet twice")
     engine.dispose()

@@ -13,7 +13,7 @@ from thbench.printable import printable
 from thbench.runs import Run
 
 COMMAND = "command:"
-_SHOWN_CHARACTERS = 4000   # of each program: nothing that a person would read is left out
+_SHOWN_CHARACTERS = 4000  # of each program: nothing that a person would read is left out
 
 
 def commands_of(methods: Iterable[MethodEntry], run: Run) -> list[str]:
@@ -30,15 +30,20 @@ def refuse_unasked_commands(specs: Iterable[str], given: Collection[str], where:
     where: the file or folder that names them. Raises `ThbenchError` for a no, and where there is
     nobody to ask.
     """
-    unasked = [printable(spec.removeprefix(COMMAND), _SHOWN_CHARACTERS)
-               for spec in specs if spec not in given]
+    unasked = [
+        printable(spec.removeprefix(COMMAND), _SHOWN_CHARACTERS)
+        for spec in specs
+        if spec not in given
+    ]
     if not unasked:
         return
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ThbenchError(f"{where} wants to run programs on this machine: {'; '.join(unasked)}. "
-                           "Look at them, then add --allow-commands, or name the same methods with "
-                           "--methods")
+        raise ThbenchError(
+            f"{where} wants to run programs on this machine: {'; '.join(unasked)}. "
+            "Look at them, then add --allow-commands, or name the same methods with "
+            "--methods"
+        )
 
     asked = [f"{where} wants to run programs on this machine:", *unasked]
     click.echo("\n    ".join(asked), err=True)

@@ -14,21 +14,36 @@ from thbench.data.video import write_video
 from thbench.method import MethodOptions, load_method
 
 SHOTS, FRAMES, ENLARGE = 8, 72, 4
-SHOWN = (f"A head of ours-ft, learned from T = {SHOTS} frames of one video and driven by another video of the person. "
-         "From left to right: a shot, the driving landmarks, the head, the driving video.")
+SHOWN = (
+    f"A head of ours-ft, learned from T = {SHOTS} frames of one video and driven by another video of the person. "
+    "From left to right: a shot, the driving landmarks, the head, the driving video."
+)
 
 
 def write_clip(path: Path, method: str = "ours-ft") -> None:
-    """Learns the first test person from 8 frames and drives the head with another of the person's videos.
+    """Learns the first test person from 8 frames and drives the head with another of the person's
+    videos.
 
-    The video shows, side by side: a shot, the driving landmarks, the rendered head, the driving video itself.
+    The video shows, side by side: a shot, the driving landmarks, the rendered head, the driving
+    video itself.
     """
     heads = synth(64)
     video, driver = videos_of(heads, "test")[:2]
-    loaded = load_method(method, MethodOptions(checkpoint=bundled_checkpoint(method), size_px=heads.size_px))
+    loaded = load_method(
+        method, MethodOptions(checkpoint=bundled_checkpoint(method), size_px=heads.size_px)
+    )
     shots = heads.read(video, [index * video.n_frames // SHOTS for index in range(SHOTS)])
     drive = heads.read(driver, range(min(FRAMES, driver.n_frames)))
-    rendered = loaded.adapt(shots).render(drive.without_images() if loaded.drives_with == "landmarks" else drive)
-    panels = torch.cat([shots.images[:1].expand(len(drive), -1, -1, -1),
-                        landmark_images(drive.landmarks, heads.size_px), rendered, drive.images], dim=3)
+    rendered = loaded.adapt(shots).render(
+        drive.without_images() if loaded.drives_with == "landmarks" else drive
+    )
+    panels = torch.cat(
+        [
+            shots.images[:1].expand(len(drive), -1, -1, -1),
+            landmark_images(drive.landmarks, heads.size_px),
+            rendered,
+            drive.images,
+        ],
+        dim=3,
+    )
     write_video(path, panels.repeat_interleave(ENLARGE, 2).repeat_interleave(ENLARGE, 3), 25.0)

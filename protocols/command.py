@@ -1,4 +1,6 @@
-"""From command-line options to a run: which protocol, dataset, methods and checkpoints, and what is printed."""
+"""From command-line options to a run: which protocol, dataset, methods and checkpoints, and what is
+printed.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,29 @@ from thbench.progress import track
 from thbench.runs import Run
 
 
-def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequence[str] = (),
-                          metrics: Sequence[str] = (), dataset: str | None = None, checkpoints: Sequence[str] = (),
-                          videos: int | None = None, holdout: int | None = None, seed: int | None = None,
-                          split: Path | None = None, device: str = "auto", workers: int | None = None,
-                          iterations: int | None = None, sources: str | None = None, drivers: int | None = None,
-                          rank_by: str | None = None, out: Path | None = None,
-                          resume: Path | None = None, quiet: bool = False,
-                          allow_commands: bool = False, skip_unusable: bool = False) -> bool:
+def run_from_command_line(
+    protocol: str,
+    T: Sequence[int] = (),
+    methods: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    dataset: str | None = None,
+    checkpoints: Sequence[str] = (),
+    videos: int | None = None,
+    holdout: int | None = None,
+    seed: int | None = None,
+    split: Path | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    iterations: int | None = None,
+    sources: str | None = None,
+    drivers: int | None = None,
+    rank_by: str | None = None,
+    out: Path | None = None,
+    resume: Path | None = None,
+    quiet: bool = False,
+    allow_commands: bool = False,
+    skip_unusable: bool = False,
+) -> bool:
     """Runs a protocol and prints where the results are; False when a unit failed.
 
     Programs that only the run folder or the protocol's file names are run when they are allowed, by
@@ -50,11 +67,19 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
         is_partial = bool(info["partial"])
     else:
         definition = load_definition(protocol)
-    definition = definition.with_values(T=tuple(T) or None, metrics=tuple(metrics) or None, holdout=holdout, seed=seed,
-                                        drivers=drivers, rank_by=rank_by,
-                                        methods=methods_from(methods, definition) if methods else None)
+    definition = definition.with_values(
+        T=tuple(T) or None,
+        metrics=tuple(metrics) or None,
+        holdout=holdout,
+        seed=seed,
+        drivers=drivers,
+        rank_by=rank_by,
+        methods=methods_from(methods, definition) if methods else None,
+    )
     if iterations is not None:
-        definition = definition.with_values(iterations=iterations, warmup=min(iterations, definition.warmup))
+        definition = definition.with_values(
+            iterations=iterations, warmup=min(iterations, definition.warmup)
+        )
     folder = out or Path("runs") / definition.name
     if not allow_commands:
         where = str(folder) if Run(folder).run_json.exists() else protocol
@@ -64,9 +89,17 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
     definition = full.with_values(videos=videos)
     if resume is None:
         is_partial = definition.videos < full.videos
-    options = RunOptions(_checkpoints(checkpoints), chosen_device(device), _workers(workers, device),
-                         dataset or definition.dataset, learned, sources or "", split, is_partial,
-                         _left_out(learned))
+    options = RunOptions(
+        _checkpoints(checkpoints),
+        chosen_device(device),
+        _workers(workers, device),
+        dataset or definition.dataset,
+        learned,
+        sources or "",
+        split,
+        is_partial,
+        _left_out(learned),
+    )
     folder = out or Path("runs") / definition.name
     run = time_protocol if definition.kind == "timing" else run_protocol
     outcome = run(definition, opened, folder, options, partial(track, quiet=quiet))
@@ -78,19 +111,31 @@ def run_from_command_line(protocol: str, T: Sequence[int] = (), methods: Sequenc
     return not outcome.failed
 
 
-def score_from_command_line(run: Path, metrics: Sequence[str], only: bool, device: str,
-                            workers: int | None, quiet: bool = False) -> None:
+def score_from_command_line(
+    run: Path,
+    metrics: Sequence[str],
+    only: bool,
+    device: str,
+    workers: int | None,
+    quiet: bool = False,
+) -> None:
     """Scores a run again, with more metrics or only with these, and prints its table."""
     opened = Run.open(run)
     with locked(opened):
-        score_run(opened, metrics_of(opened, metrics, only), chosen_device(device),
-                  _workers(workers, device), partial(track, quiet=quiet))
+        score_run(
+            opened,
+            metrics_of(opened, metrics, only),
+            chosen_device(device),
+            _workers(workers, device),
+            partial(track, quiet=quiet),
+        )
     _print_scores(run)
 
 
 def chosen_device(device: str) -> str:
-    """"auto" is the GPU where there is one."""
+    """ "auto" is the GPU where there is one."""
     import torch
+
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
@@ -122,10 +167,14 @@ def _workers(workers: int | None, device: str) -> int:
 def _print_times(timing: dict[str, Any], folder: Path) -> None:
     for row in timing["rows"]:
         what = "inference" if row["T"] is None else f"{row['phase']} T={row['T']}"
-        parts = "".join(f"  {name.removesuffix('_s')} {value:.4g}" for name, value in row["parts"].items())
+        parts = "".join(
+            f"  {name.removesuffix('_s')} {value:.4g}" for name, value in row["parts"].items()
+        )
         note = f"  ({row['note']})" if row["note"] else ""
-        print(f"{row['method']:14} {what:14} {row['median_s']:.4g} s, IQR {row['iqr_s']:.2g}, n = {row['n']}{parts}"
-              f"{note}")
+        print(
+            f"{row['method']:14} {what:14} {row['median_s']:.4g} s, IQR {row['iqr_s']:.2g}, n = {row['n']}{parts}"
+            f"{note}"
+        )
     print(f"run: {folder}   table: thbench report latex {folder} --table 2")
 
 
@@ -138,5 +187,7 @@ def _print_failures(outcome: Outcome, folder: Path) -> None:
     for unit, error in outcome.failed:
         print(f"failed: {unit.method} T={unit.T} {unit.video}: {error}", file=sys.stderr)
     if outcome.failed:
-        print(f"{len(outcome.failed)} units failed; mend the cause and `thbench run-protocol --resume {folder}`",
-              file=sys.stderr)
+        print(
+            f"{len(outcome.failed)} units failed; mend the cause and `thbench run-protocol --resume {folder}`",
+            file=sys.stderr,
+        )

@@ -26,10 +26,11 @@ BEFORE_VERSION_2 = {"holdout_rule": "interleaved", "cluster": "video"}
 
 @dataclass(frozen=True)
 class MethodEntry:
-    """A method of a protocol: its row's label, what to load (`ours-ft`), and settings of its few-shot learning.
+    """A method of a protocol: its row's label, what to load (`ours-ft`), and settings of its
+    few-shot learning.
 
-    own_checkpoint: its model differs from that of other methods of the same spec, so only `--checkpoint LABEL=PATH`
-    names it.
+    own_checkpoint: its model differs from that of other methods of the same spec, so only
+    `--checkpoint LABEL=PATH` names it.
     """
 
     label: str
@@ -45,21 +46,21 @@ class Definition:
     name: str
     kind: Kind
     version: int
-    source: str                                    # where the experiment is described
+    source: str  # where the experiment is described
     methods: tuple[MethodEntry, ...]
     T: tuple[int, ...]
     metrics: tuple[str, ...] = ()
-    dataset: str = ""                              # used when no --dataset is given
+    dataset: str = ""  # used when no --dataset is given
     videos: int = 50
     holdout: int = 32
-    holdout_rule: HoldoutRule = "part"             # self-reenactment: see `split.draw_split`
-    cluster: Cluster = "person"                    # what standard errors leave out as one
+    holdout_rule: HoldoutRule = "part"  # self-reenactment: see `split.draw_split`
+    cluster: Cluster = "person"  # what standard errors leave out as one
     seed: int = 0
-    driven_by: DrivenBy = ""                       # cross-reenactment: whose videos drive a head ...
-    drivers: int = 1                               # ... how many of them, `holdout` frames of each ...
-    rank_by: str = ""                              # ... and the metric that ranks them
-    iterations: int = 100                          # timing: measured repetitions ...
-    warmup: int = 10                               # ... after these
+    driven_by: DrivenBy = ""  # cross-reenactment: whose videos drive a head ...
+    drivers: int = 1  # ... how many of them, `holdout` frames of each ...
+    rank_by: str = ""  # ... and the metric that ranks them
+    iterations: int = 100  # timing: measured repetitions ...
+    warmup: int = 10  # ... after these
 
     def __post_init__(self) -> None:
         problem = _problem(self)
@@ -78,24 +79,31 @@ class Definition:
         if self.kind != "cross-reenactment":
             without |= {"driven_by", "drivers"}
         if self.kind != "self-reenactment" or self.holdout_rule == "interleaved":
-            without.add("holdout_rule")   # an interleaved protocol keeps the identity it always had
+            without.add("holdout_rule")  # an interleaved protocol keeps the identity it always had
         measured = {key: value for key, value in asdict(self).items() if key not in without}
         return sha256_json({**measured, "shots": max(self.T)})
 
     def described(self) -> dict[str, Any]:
         """The definition as plain JSON values."""
-        return {**asdict(self), "methods": [asdict(method) for method in self.methods], "T": list(self.T),
-                "metrics": list(self.metrics)}
+        return {
+            **asdict(self),
+            "methods": [asdict(method) for method in self.methods],
+            "T": list(self.T),
+            "metrics": list(self.metrics),
+        }
 
     def with_values(self, **changes: Any) -> Definition:
         """A copy with the given fields changed, those that are None left alone."""
-        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+        return replace(
+            self, **{name: value for name, value in changes.items() if value is not None}
+        )
 
 
 def load_definition(name_or_path: str) -> Definition:
     """A bundled protocol by name, or the user's own by path (`my.toml`).
 
-    Raises `ThbenchError` for an unknown name or key (naming the nearest known one), or a value of the wrong type.
+    Raises `ThbenchError` for an unknown name or key (naming the nearest known one), or a value of
+    the wrong type.
     """
     return parse_definition(_read(name_or_path), name_or_path)
 
@@ -108,7 +116,11 @@ def definition_text(name_or_path: str) -> str:
 
 def definition_names() -> list[str]:
     """Names of the bundled protocols, sorted."""
-    return sorted(file.name.removesuffix(".toml") for file in _folder().iterdir() if file.name.endswith(".toml"))
+    return sorted(
+        file.name.removesuffix(".toml")
+        for file in _folder().iterdir()
+        if file.name.endswith(".toml")
+    )
 
 
 def parse_definition(text: str, where: str) -> Definition:
@@ -117,7 +129,7 @@ def parse_definition(text: str, where: str) -> Definition:
         raw = tomllib.loads(text)
     except RecursionError:
         raise ThbenchError(f"{where} is not TOML: nested too deep") from None
-    except ValueError as error:   # of the syntax, or a number that is none
+    except ValueError as error:  # of the syntax, or a number that is none
         raise ThbenchError(f"{where} is not TOML: {error}") from None
     _known_keys(raw, Definition, where)
     for name, value in raw.items():
@@ -126,13 +138,25 @@ def parse_definition(text: str, where: str) -> Definition:
     raw["methods"] = tuple(_method(entry, where) for entry in methods)
     for name in ("T", "metrics"):
         raw[name] = tuple(raw.get(name, ()))
-    missing = [f.name for f in fields(Definition) if f.name in ("name", "kind", "version", "source") and
-               f.name not in raw]
+    missing = [
+        f.name
+        for f in fields(Definition)
+        if f.name in ("name", "kind", "version", "source") and f.name not in raw
+    ]
     if missing:
         raise ThbenchError(f"{where} lacks {', '.join(missing)}")
-    plain = {**raw, "methods": [asdict(method) for method in raw["methods"]], "T": list(raw["T"]),
-             "metrics": list(raw["metrics"])}
-    return decode(Definition, plain, where, "see `thbench protocols show self-reenactment` for one that is right")
+    plain = {
+        **raw,
+        "methods": [asdict(method) for method in raw["methods"]],
+        "T": list(raw["T"]),
+        "metrics": list(raw["metrics"]),
+    }
+    return decode(
+        Definition,
+        plain,
+        where,
+        "see `thbench protocols show self-reenactment` for one that is right",
+    )
 
 
 def parse_stored(described: dict[str, Any]) -> Definition:
@@ -140,8 +164,12 @@ def parse_stored(described: dict[str, Any]) -> Definition:
 
     Raises `ThbenchError` for one that this thbench does not write.
     """
-    return decode(Definition, BEFORE_VERSION_2 | described, "run.json: protocol.definition",
-                  "it was edited, or written by another version of thbench")
+    return decode(
+        Definition,
+        BEFORE_VERSION_2 | described,
+        "run.json: protocol.definition",
+        "it was edited, or written by another version of thbench",
+    )
 
 
 def method_entry(spec: str) -> MethodEntry:
@@ -154,13 +182,17 @@ def _read(name_or_path: str) -> str:
     path = Path(name_or_path)
     if path.suffix == ".toml":
         if not path.exists():
-            raise ThbenchError(f"no protocol file {path}; `thbench protocols list` names the bundled ones")
+            raise ThbenchError(
+                f"no protocol file {path}; `thbench protocols list` names the bundled ones"
+            )
         return read_text(path)
     names = definition_names()
     if name_or_path not in names:
         near = difflib.get_close_matches(name_or_path, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"bundled are {', '.join(names)}"
-        raise ThbenchError(f"no protocol {name_or_path!r}: {hint} (a file of your own ends in .toml)")
+        raise ThbenchError(
+            f"no protocol {name_or_path!r}: {hint} (a file of your own ends in .toml)"
+        )
     text: str = _folder().joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
     return text
 
@@ -172,12 +204,16 @@ def _method(entry: Any, where: str) -> MethodEntry:
         raise ThbenchError(f"{where}, methods: {entry!r} is neither a name nor a table")
     _known_keys(entry, MethodEntry, f"{where}, methods")
     if "spec" not in entry:
-        raise ThbenchError(f"{where}: a method needs spec = \"...\", got {entry!r}")
+        raise ThbenchError(f'{where}: a method needs spec = "...", got {entry!r}')
     try:
-        json.dumps(entry, allow_nan=False)   # as run.json will hold it
+        json.dumps(entry, allow_nan=False)  # as run.json will hold it
     except (TypeError, ValueError) as error:
-        raise ThbenchError(f"{where}, methods: {entry['spec']!r} has a setting that cannot be kept ({error})") from None
-    return decode(MethodEntry, {"label": entry["spec"], **entry}, f"{where}, methods", "mend it there")
+        raise ThbenchError(
+            f"{where}, methods: {entry['spec']!r} has a setting that cannot be kept ({error})"
+        ) from None
+    return decode(
+        MethodEntry, {"label": entry["spec"], **entry}, f"{where}, methods", "mend it there"
+    )
 
 
 def _known_keys(raw: dict[str, Any], kind: Any, where: str) -> None:
@@ -185,8 +221,10 @@ def _known_keys(raw: dict[str, Any], kind: Any, where: str) -> None:
     for key in raw:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
-            raise ThbenchError(f"{where}: unknown key {key!r}: " + (f"did you mean {near[0]!r}?" if near
-                                                                    else f"known are {', '.join(known)}"))
+            raise ThbenchError(
+                f"{where}: unknown key {key!r}: "
+                + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}")
+            )
 
 
 def _check_type(name: str, value: Any, where: str) -> None:
@@ -198,11 +236,19 @@ def _check_type(name: str, value: Any, where: str) -> None:
         return
     expected = list if typing.get_origin(kind) is tuple else kind
     inner = typing.get_args(kind)[0] if expected is list and name != "methods" else None
-    wrong = not isinstance(value, expected) or isinstance(value, bool) or (
-        inner is not None and not all(isinstance(item, inner) and not isinstance(item, bool) for item in value))
+    wrong = (
+        not isinstance(value, expected)
+        or isinstance(value, bool)
+        or (
+            inner is not None
+            and not all(isinstance(item, inner) and not isinstance(item, bool) for item in value)
+        )
+    )
     if wrong:
-        raise ThbenchError(f"{where}: {name} = {value!r}, {expected.__name__}"
-                           f"{f' of {inner.__name__}' if inner else ''} expected")
+        raise ThbenchError(
+            f"{where}: {name} = {value!r}, {expected.__name__}"
+            f"{f' of {inner.__name__}' if inner else ''} expected"
+        )
 
 
 def _problem(definition: Definition) -> str:

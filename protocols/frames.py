@@ -19,9 +19,15 @@ from thbench.method import Frames
 LANDMARKS = "landmarks.npy"
 
 
-def write_frames(folder: Path, images: Tensor, names: Sequence[str] | None = None,
-                 landmarks: Tensor | None = None) -> dict[str, str]:
-    """Writes uint8 [N, 3, H, W] as PNGs ("00.png", ... unless named), whole or not at all; returns name -> sha256."""
+def write_frames(
+    folder: Path,
+    images: Tensor,
+    names: Sequence[str] | None = None,
+    landmarks: Tensor | None = None,
+) -> dict[str, str]:
+    """Writes uint8 [N, 3, H, W] as PNGs ("00.png", ... unless named), whole or not at all; returns
+    name -> sha256.
+    """
     names = names or [f"{index:02d}.png" for index in range(len(images))]
     with atomic_folder(folder) as temporary:
         for name, image in zip(names, images.permute(0, 2, 3, 1).numpy(), strict=True):
@@ -33,16 +39,22 @@ def write_frames(folder: Path, images: Tensor, names: Sequence[str] | None = Non
 
 
 def read_images(folder: Path, names: Sequence[str]) -> Tensor:
-    """Reads PNGs as uint8 [N, 3, H, W] RGB; raises `ThbenchError` naming the file that is missing or damaged."""
+    """Reads PNGs as uint8 [N, 3, H, W] RGB; raises `ThbenchError` naming the file that is missing
+    or damaged.
+    """
     if not names:
-        raise ThbenchError(f"{folder} should hold no frames at all, says its mark; remove that and resume the run")
+        raise ThbenchError(
+            f"{folder} should hold no frames at all, says its mark; remove that and resume the run"
+        )
     images: list[NDArray[np.uint8]] = []
     for name in names:
         file = folder / name
         image = cv2.imread(str(file), cv2.IMREAD_COLOR) if file.is_file() else None
         if image is None or (images and image.shape != images[0].shape):
-            raise ThbenchError(f"{folder / name} is missing, no picture or of another size than those beside it; "
-                               "remove its unit's mark and resume the run")
+            raise ThbenchError(
+                f"{folder / name} is missing, no picture or of another size than those beside it; "
+                "remove its unit's mark and resume the run"
+            )
         images.append(np.asarray(image[..., ::-1], np.uint8))
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
 
@@ -52,6 +64,8 @@ def read_frames(folder: Path, names: Sequence[str]) -> Frames:
     path = folder / LANDMARKS
     landmarks = read_array(path, f"remove {folder} and resume the run")
     if landmarks.dtype != np.float32 or landmarks.shape != (len(names), 68, 2):
-        raise ThbenchError(f"{path} holds {landmarks.dtype} {list(landmarks.shape)}, not the landmarks of {len(names)} "
-                           f"frames; remove {folder} and resume the run")
+        raise ThbenchError(
+            f"{path} holds {landmarks.dtype} {list(landmarks.shape)}, not the landmarks of {len(names)} "
+            f"frames; remove {folder} and resume the run"
+        )
     return Frames(read_images(folder, names), torch.from_numpy(landmarks))

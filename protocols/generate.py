@@ -1,4 +1,6 @@
-"""Generation: every unit (method, T, video) of a run, each whole or absent, in this process or in several."""
+"""Generation: every unit (method, T, video) of a run, each whole or absent, in this process or in
+several.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,9 @@ class Workshop:
 
     run: Path
     dataset: Dataset
-    methods: Mapping[str, tuple[MethodEntry, MethodOptions]]   # by label
-    videos: Mapping[str, TestVideo]                            # by key
-    sources: Dataset | None = None                             # where shots come from, if not from the dataset
+    methods: Mapping[str, tuple[MethodEntry, MethodOptions]]  # by label
+    videos: Mapping[str, TestVideo]  # by key
+    sources: Dataset | None = None  # where shots come from, if not from the dataset
     loaded: dict[str, Method] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -50,33 +52,52 @@ class Workshop:
         return dataset.read(_video(dataset, video.key), positions)
 
     def real_row(self, video: TestVideo) -> Frames:
-        """The frames of the row "real": other ones of the video, or the driving frames of a cross-reenactment."""
+        """The frames of the row "real": other ones of the video, or the driving frames of a
+        cross-reenactment.
+        """
         if video.driver_of is not None:
             return read_drive(self.dataset, video)
         return self.dataset.read(_video(self.dataset, video.key), video.floor)
 
 
 def write_references(shop: Workshop) -> None:
-    """The frames that units are compared with: hold-out, shots, real-vs-real floor and triplets of every video."""
+    """The frames that units are compared with: hold-out, shots, real-vs-real floor and triplets of
+    every video.
+    """
     run = Run(shop.run)
     for video in shop.videos.values():
-        for folder, read in ((run.real_folder(video.key), partial(read_drive, shop.dataset, video)),
-                             (run.shots_folder(video.key), partial(shop.shots, video, video.shots))):
+        for folder, read in (
+            (run.real_folder(video.key), partial(read_drive, shop.dataset, video)),
+            (run.shots_folder(video.key), partial(shop.shots, video, video.shots)),
+        ):
             if not folder.exists():
                 frames = read()
                 write_frames(folder, frames.images, landmarks=frames.landmarks)
         if video.others and not run.triplets_folder(video.key).exists():
             _write_triplets(shop.dataset, video, run.triplets_folder(video.key))
         if not run.references_mark(video.key).exists():
-            folders = (run.real_folder(video.key), run.shots_folder(video.key), run.triplets_folder(video.key))
-            write_json(run.references_mark(video.key), {
-                folder.relative_to(run.path).as_posix(): {file.name: sha256_file(file) for file in
-                                                          sorted(folder.iterdir())}
-                for folder in folders if folder.exists()})
+            folders = (
+                run.real_folder(video.key),
+                run.shots_folder(video.key),
+                run.triplets_folder(video.key),
+            )
+            write_json(
+                run.references_mark(video.key),
+                {
+                    folder.relative_to(run.path).as_posix(): {
+                        file.name: sha256_file(file) for file in sorted(folder.iterdir())
+                    }
+                    for folder in folders
+                    if folder.exists()
+                },
+            )
         floor = Unit(REAL, 0, video.key)
         if run.read_unit(floor) is None:
             frames = shop.real_row(video)
-            run.commit_unit(floor, UnitResult("done", frames=write_frames(run.unit_folder(floor), frames.images)))
+            run.commit_unit(
+                floor,
+                UnitResult("done", frames=write_frames(run.unit_folder(floor), frames.images)),
+            )
 
 
 def unfinished(run: Run) -> list[Unit]:
@@ -85,8 +106,9 @@ def unfinished(run: Run) -> list[Unit]:
     return [unit for unit, result in results if result is None or result.status == "failed"]
 
 
-def generate(shop: Workshop, units: Sequence[Unit],
-             workers: int) -> Generator[tuple[Unit, UnitResult], None, None]:
+def generate(
+    shop: Workshop, units: Sequence[Unit], workers: int
+) -> Generator[tuple[Unit, UnitResult], None, None]:
     """Does the units and yields each as it is committed; see `thbench.workers.each`.
 
     A unit whose method raises is committed as failed and the others go on; what cannot be written
@@ -103,13 +125,17 @@ def do_unit(shop: Workshop, unit: Unit) -> UnitResult:
     except Exception as error:
         result = UnitResult("failed", error=first_line(error))
     else:
-        result = UnitResult("done", frames=write_frames(run.unit_folder(unit), images), timing=timing)
+        result = UnitResult(
+            "done", frames=write_frames(run.unit_folder(unit), images), timing=timing
+        )
     run.commit_unit(unit, result)
     return result
 
 
 def first_line(error: Exception) -> str:
-    """What a failed unit records of an error: a message, or the type and place of what nobody foresaw."""
+    """What a failed unit records of an error: a message, or the type and place of what nobody
+    foresaw.
+    """
     if isinstance(error, ThbenchError):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
@@ -132,8 +158,16 @@ def _render(shop: Workshop, unit: Unit, video: TestVideo) -> tuple[torch.Tensor,
 def check_rendered(images: Any, drive: Frames, method: str) -> None:
     """Raises `ThbenchError` unless `images` is what `render` promises."""
     expected = list(drive.images.shape)
-    if not isinstance(images, torch.Tensor) or images.dtype != torch.uint8 or list(images.shape) != expected:
-        got = f"{images.dtype} {list(images.shape)}" if isinstance(images, torch.Tensor) else type(images).__name__
+    if (
+        not isinstance(images, torch.Tensor)
+        or images.dtype != torch.uint8
+        or list(images.shape) != expected
+    ):
+        got = (
+            f"{images.dtype} {list(images.shape)}"
+            if isinstance(images, torch.Tensor)
+            else type(images).__name__
+        )
         raise ThbenchError(f"{method} rendered {got}, uint8 {expected} expected")
 
 

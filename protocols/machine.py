@@ -1,4 +1,6 @@
-"""What the machine does while something is timed: its clocks, its threads, and the memory that is used."""
+"""What the machine does while something is timed: its clocks, its threads, and the memory that is
+used.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,20 @@ GPU_QUERY = "name,clocks.sm,clocks.max.sm,clocks.mem,power.draw,temperature.gpu,
 
 
 def clocks(device: str) -> dict[str, Any]:
-    """Present clocks: lowest and highest of the processor's cores in MHz, and nvidia-smi's line where a GPU is used."""
+    """Present clocks: lowest and highest of the processor's cores in MHz, and nvidia-smi's line
+    where a GPU is used.
+    """
     try:
-        mhz = [float(value) for value in re.findall(r"^cpu MHz\s*: ([\d.]+)", _read("/proc/cpuinfo"), re.MULTILINE)]
+        mhz = [
+            float(value)
+            for value in re.findall(r"^cpu MHz\s*: ([\d.]+)", _read("/proc/cpuinfo"), re.MULTILINE)
+        ]
     except OSError:
         mhz = []
-    return {"cpu_mhz": [min(mhz), max(mhz)] if mhz else None, "gpu": _gpu() if device.startswith("cuda") else None}
+    return {
+        "cpu_mhz": [min(mhz), max(mhz)] if mhz else None,
+        "gpu": _gpu() if device.startswith("cuda") else None,
+    }
 
 
 def synchronise(device: str) -> None:
@@ -39,7 +49,9 @@ def forget_memory_peak(device: str) -> None:
 
 
 def memory_peak_mb(device: str) -> float | None:
-    """Peak since `forget_memory_peak`: of PyTorch's memory on a GPU, else of this whole process; None if unknown."""
+    """Peak since `forget_memory_peak`: of PyTorch's memory on a GPU, else of this whole process;
+    None if unknown.
+    """
     if device.startswith("cuda"):
         return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
     try:
@@ -51,8 +63,13 @@ def memory_peak_mb(device: str) -> float | None:
 
 def _gpu() -> str | None:
     try:
-        return subprocess.run(["nvidia-smi", f"--query-gpu={GPU_QUERY}", "--format=csv"], capture_output=True,
-                              text=True, check=True, timeout=20).stdout.strip()
+        return subprocess.run(
+            ["nvidia-smi", f"--query-gpu={GPU_QUERY}", "--format=csv"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
 

@@ -45,7 +45,7 @@ from thbench.runs import REAL, Run, Unit
 from thbench.workers import each
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
-FrameSet = tuple[Path, Mapping[str, str]]   # a folder and the sha256 of its frames by name
+FrameSet = tuple[Path, Mapping[str, str]]  # a folder and the sha256 of its frames by name
 
 
 def metrics_of(run: Run, asked: Sequence[str], only: bool) -> list[str]:
@@ -58,13 +58,19 @@ def metrics_of(run: Run, asked: Sequence[str], only: bool) -> list[str]:
 
     rank_by = info["protocol"]["definition"].get("rank_by", "")
     if rank_by and rank_by not in chosen:
-        raise ThbenchError(f"the drivers of {run.path} are ranked by {rank_by}; keep it among "
-                           "--metrics")
+        raise ThbenchError(
+            f"the drivers of {run.path} are ranked by {rank_by}; keep it among --metrics"
+        )
     return chosen
 
 
-def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: int = 1,
-              progress: Progress = lambda items, total, title: items) -> dict[str, Any]:
+def score_run(
+    run: Run,
+    metrics: Sequence[str],
+    device: str = "cpu",
+    workers: int = 1,
+    progress: Progress = lambda items, total, title: items,
+) -> dict[str, Any]:
     """Gives a run exactly these metrics: writes frames.parquet, summary.json and their record.
 
     Returns the summary. Scores and features that are stored for the same frames and settings are
@@ -77,16 +83,26 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
     for metric in loaded.values():
         check_fits(metric, run.info()["protocol"]["kind"])
     pictures = run.pictures()
-    reasons = {name: means_nothing_on(metric.card, pictures) or metric.unavailable()
-               for name, metric in loaded.items()}
+    reasons = {
+        name: means_nothing_on(metric.card, pictures) or metric.unavailable()
+        for name, metric in loaded.items()
+    }
     unavailable = {name: reason for name, reason in reasons.items() if reason is not None}
     units = _finished(run)
     forget_altered_scores(run)
-    for video in dict.fromkeys(unit.video for unit in units):   # scores against damaged frames would stay
+    for video in dict.fromkeys(
+        unit.video for unit in units
+    ):  # scores against damaged frames would stay
         for name in run.altered_references(video):
-            raise ThbenchError(f"{run.path / name} is not the file that was written; remove its folder and "
-                               f"`thbench run-protocol --resume {run.path}`")
-    per_frame = [name for name, metric in loaded.items() if name not in unavailable and not is_set_metric(metric)]
+            raise ThbenchError(
+                f"{run.path / name} is not the file that was written; remove its folder and "
+                f"`thbench run-protocol --resume {run.path}`"
+            )
+    per_frame = [
+        name
+        for name, metric in loaded.items()
+        if name not in unavailable and not is_set_metric(metric)
+    ]
     with closing(each(partial(_unit_scorer, run, per_frame, device), units, workers)) as scored:
         for _ in progress(scored, len(units), "score frames"):
             pass
@@ -94,20 +110,36 @@ def score_run(run: Run, metrics: Sequence[str], device: str = "cpu", workers: in
     with atomic_path(run.frames_parquet) as temporary:
         pq.write_table(pa.Table.from_pandas(table, preserve_index=False), temporary)
     write_json(run.summary_json, summary)
-    record_scores(run, metrics, [run.frames_parquet, run.summary_json,
-                                 *_files_of(run, units, per_frame, loaded, unavailable)])
+    record_scores(
+        run,
+        metrics,
+        [
+            run.frames_parquet,
+            run.summary_json,
+            *_files_of(run, units, per_frame, loaded, unavailable),
+        ],
+    )
     return summary
 
 
-def derive(run: Run, loaded: Mapping[str, Metric], unavailable: Mapping[str, str],
-           progress: Progress = lambda items, total, title: items) -> tuple[pd.DataFrame, dict[str, Any]]:
+def derive(
+    run: Run,
+    loaded: Mapping[str, Metric],
+    unavailable: Mapping[str, str],
+    progress: Progress = lambda items, total, title: items,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The contents of frames.parquet and summary.json from the scores and features that are stored.
 
-    Only features that are not stored are computed. Raises `ThbenchError` when the scores of a unit are missing.
+    Only features that are not stored are computed. Raises `ThbenchError` when the scores of a unit
+    are missing.
     """
     units = _finished(run)
     cluster = parse_stored(run.info()["protocol"]["definition"]).cluster
-    per_frame = [name for name, metric in loaded.items() if name not in unavailable and not is_set_metric(metric)]
+    per_frame = [
+        name
+        for name, metric in loaded.items()
+        if name not in unavailable and not is_set_metric(metric)
+    ]
     table = _frame_table(run, units, per_frame)
     estimates: dict[Cell, dict[str, Estimate]] = {cell: {} for cell in _cells(units)}
     for name, metric in loaded.items():
@@ -115,7 +147,8 @@ def derive(run: Run, loaded: Mapping[str, Metric], unavailable: Mapping[str, str
             for cell in progress(estimates, len(estimates), f"score sets, {metric.card.label}"):
                 try:
                     estimates[cell][name] = _estimate(
-                        run, metric, [unit for unit in units if _cell(unit) == cell], cluster)
+                        run, metric, [unit for unit in units if _cell(unit) == cell], cluster
+                    )
                 except NothingToScoreError:
                     continue
 
@@ -129,12 +162,20 @@ def derive(run: Run, loaded: Mapping[str, Metric], unavailable: Mapping[str, str
     return table, summarise(table, cards, estimates, unavailable, estimate_over, cluster)
 
 
-def _files_of(run: Run, units: Sequence[Unit], per_frame: Sequence[str],
-              loaded: Mapping[str, Metric], unavailable: Mapping[str, str]) -> Iterator[Path]:
+def _files_of(
+    run: Run,
+    units: Sequence[Unit],
+    per_frame: Sequence[str],
+    loaded: Mapping[str, Metric],
+    unavailable: Mapping[str, str],
+) -> Iterator[Path]:
     """The stored scores and features that the tables of a run are made from."""
     store = FeatureStore(run.path / "features")
-    specs = [metric.feature_spec() for name, metric in loaded.items()
-             if is_set_metric(metric) and name not in unavailable]
+    specs = [
+        metric.feature_spec()
+        for name, metric in loaded.items()
+        if is_set_metric(metric) and name not in unavailable
+    ]
 
     for unit in _done(run, units):
         if per_frame:
@@ -145,11 +186,15 @@ def _files_of(run: Run, units: Sequence[Unit], per_frame: Sequence[str],
 
 
 def check_fits(metric: Metric, kind: str) -> None:
-    """Raises `ThbenchError` for a metric that needs true frames where the driving video shows something else."""
+    """Raises `ThbenchError` for a metric that needs true frames where the driving video shows
+    something else.
+    """
     if kind == "cross-reenactment" and metric.card.compares == "frame":
         fitting = (name for name in metric_names() if load_metric(name).card.compares != "frame")
-        raise ThbenchError(f"{metric.card.name} compares with the true frame, and a head that another video drives has "
-                           f"none; choose from {', '.join(fitting)}")
+        raise ThbenchError(
+            f"{metric.card.name} compares with the true frame, and a head that another video drives has "
+            f"none; choose from {', '.join(fitting)}"
+        )
 
 
 class NothingToScoreError(Exception):
@@ -187,20 +232,27 @@ def _score_unit(run: Run, metrics: Sequence[str], device: str, unit: Unit) -> No
     frames = sha256_json(dict(result.frames))
     kept = UnitScores.read(path) if path.exists() else UnitScores(frames)
     scores = dict(kept.metrics) if kept.frames == frames else {}
-    missing = [name for name in metrics
-               if name not in scores or scores[name].card != _card_key(name, device)]
+    missing = [
+        name
+        for name in metrics
+        if name not in scores or scores[name].card != _card_key(name, device)
+    ]
     if not missing:
         return
     _refuse_altered_frames(run, unit)
     generated = read_images(run.unit_folder(unit), list(result.frames))
-    real = read_frames(run.real_folder(unit.video), [f"{index:02d}.png" for index in range(len(generated))])
+    real = read_frames(
+        run.real_folder(unit.video), [f"{index:02d}.png" for index in range(len(generated))]
+    )
     info = run.info()
     cross = info["protocol"]["kind"] == "cross-reenactment"
     for name in missing:
         metric = _frame_metric(name, device)
         if cross and is_identity_metric(metric):
-            shots = read_frames(run.shots_folder(unit.video),
-                                [f"{index:02d}.png" for index in range(info["split"]["shots"])])
+            shots = read_frames(
+                run.shots_folder(unit.video),
+                [f"{index:02d}.png" for index in range(info["split"]["shots"])],
+            )
             values = metric.score_identity(Frames(generated, real.landmarks), shots)
         else:
             values = metric.score(generated, real)
@@ -228,41 +280,71 @@ def _card_key(name: str, device: str) -> str:
 def _refuse_altered_frames(run: Run, unit: Unit) -> None:
     """Raises `ThbenchError` where the frames of a unit are not those that it committed."""
     for name in run.altered_frames(unit):
-        raise ThbenchError(f"{run.unit_folder(unit) / name} is not the frame that was committed; "
-                           f"remove {run.unit_mark(unit)} and `thbench run-protocol --resume "
-                           f"{run.path}`")
+        raise ThbenchError(
+            f"{run.unit_folder(unit) / name} is not the frame that was committed; "
+            f"remove {run.unit_mark(unit)} and `thbench run-protocol --resume "
+            f"{run.path}`"
+        )
 
 
 def _frame_table(run: Run, units: Sequence[Unit], metrics: Sequence[str]) -> pd.DataFrame:
     """One row per unit and hold-out frame, in the order of the plan."""
-    videos: Mapping[str, Any] = {f"{v['person']}/{v['video']}": v for v in run.info()["split"]["videos"]}
-    columns: dict[str, list[Any]] = {name: [] for name in (
-        "method", "T", "person", "video", "driver", "frame", "position", "error", *metrics)}
+    videos: Mapping[str, Any] = {
+        f"{v['person']}/{v['video']}": v for v in run.info()["split"]["videos"]
+    }
+    columns: dict[str, list[Any]] = {
+        name: []
+        for name in (
+            "method",
+            "T",
+            "person",
+            "video",
+            "driver",
+            "frame",
+            "position",
+            "error",
+            *metrics,
+        )
+    }
     for unit in units:
         result, video = run.read_unit(unit), videos[unit.video]
         assert result is not None
         n = len(video["holdout"])
         stored = result.status == "done" and bool(metrics)
         scores = UnitScores.read(scores_file(run, unit)).metrics if stored else {}
-        for name, values in (("method", [unit.method] * n), ("T", [unit.T] * n), ("person", [video["person"]] * n),
-                             ("video", [video["video"]] * n), ("driver", video.get("driver_of") or [unit.video] * n),
-                             ("frame", video["holdout_names"]),
-                             ("position", range(n)), ("error", [result.error] * n)):
+        for name, values in (
+            ("method", [unit.method] * n),
+            ("T", [unit.T] * n),
+            ("person", [video["person"]] * n),
+            ("video", [video["video"]] * n),
+            ("driver", video.get("driver_of") or [unit.video] * n),
+            ("frame", video["holdout_names"]),
+            ("position", range(n)),
+            ("error", [result.error] * n),
+        ):
             columns[name] += values
         for name in metrics:
             values = scores[name].values if name in scores else []
             if result.status == "done" and len(values) != n:
-                raise ThbenchError(f"{scores_file(run, unit)} has {len(values)} scores of {name}, "
-                                   f"{n} expected; run `thbench score {run.path}`")
+                raise ThbenchError(
+                    f"{scores_file(run, unit)} has {len(values)} scores of {name}, "
+                    f"{n} expected; run `thbench score {run.path}`"
+                )
             values = values or [None] * n
             columns[name] += [np.nan if value is None else value for value in values]
-    return pd.DataFrame({name: pd.array(values, dtype=_dtype(name)) for name, values in columns.items()})
+    return pd.DataFrame(
+        {name: pd.array(values, dtype=_dtype(name)) for name, values in columns.items()}
+    )
 
 
 def _dtype(column: str) -> Any:
     if column in ("T", "position"):
         return "int64"
-    return "string" if column in ("method", "person", "video", "driver", "frame", "error") else np.dtype("float64")
+    return (
+        "string"
+        if column in ("method", "person", "video", "driver", "frame", "error")
+        else np.dtype("float64")
+    )
 
 
 def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit], cluster: Cluster) -> Estimate:
@@ -270,9 +352,12 @@ def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit], cluster: Clust
     store, spec = FeatureStore(run.path / "features"), metric.feature_spec()
     generated, real, videos = [], [], []
     for unit in _done(run, units):
-        made, held = (store.features(list(digests.values()), spec,
-                                     partial(_features, metric, folder, digests))
-                      for folder, digests in _frame_sets(run, unit))
+        made, held = (
+            store.features(
+                list(digests.values()), spec, partial(_features, metric, folder, digests)
+            )
+            for folder, digests in _frame_sets(run, unit)
+        )
         generated.append(made)
         real.append(held)
         videos += [unit.video] * len(made)
@@ -280,8 +365,9 @@ def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit], cluster: Clust
         raise NothingToScoreError
 
     clusters = [video.partition("/")[0] for video in videos] if cluster == "person" else videos
-    estimate = metric.estimate(np.concatenate(generated), np.concatenate(real), np.array(videos),
-                               np.array(clusters))
+    estimate = metric.estimate(
+        np.concatenate(generated), np.concatenate(real), np.array(videos), np.array(clusters)
+    )
     return replace(estimate, videos=tuple(sorted(set(videos))))
 
 
@@ -306,6 +392,8 @@ def _frame_sets(run: Run, unit: Unit) -> tuple[FrameSet, FrameSet]:
 def _features(metric: SetMetric, folder: Path, digests: Mapping[str, str]) -> NDArray[Any]:
     for name, sha256 in digests.items():
         if (folder / name).is_file() and sha256_file(folder / name) != sha256:
-            raise ThbenchError(f"{folder / name} is not the frame that was committed; "
-                               "`thbench runs verify` names all such frames")
+            raise ThbenchError(
+                f"{folder / name} is not the frame that was committed; "
+                "`thbench runs verify` names all such frames"
+            )
     return metric.features(read_images(folder, list(digests)))

@@ -74,4 +74,6 @@ def forget_altered_scores(run: Run) -> None:
         (run.path / name).unlink()
         logging.getLogger(__name__).warning(
             "%s is not the file that was written (edited or damaged): it is made again from the "
-            "frames", run.path / name)
+            "frames",
+            run.path / name,
+        )

@@ -1,4 +1,6 @@
-"""Timing (appendix A.1, Table 2): seconds of few-shot learning at each T and of inference per frame."""
+"""Timing (appendix A.1, Table 2): seconds of few-shot learning at each T and of inference per
+frame.
+"""
 
 from __future__ import annotations
 
@@ -25,22 +27,32 @@ from thbench.method import Frames
 from thbench.runs import Run, Unit, nested_shots
 
 RANDOM = "random weights"
-Task = tuple[str, str, int | None]   # (method, phase, T)
+Task = tuple[str, str, int | None]  # (method, phase, T)
 
 
-def time_protocol(definition: Definition, dataset: Dataset, out: Path, options: RunOptions,
-                  progress: Progress = lambda items, total, title: items) -> Outcome:
-    """Times every method and writes timing.json after each row, or adds the rows that a stopped run lacks.
+def time_protocol(
+    definition: Definition,
+    dataset: Dataset,
+    out: Path,
+    options: RunOptions,
+    progress: Progress = lambda items, total, title: items,
+) -> Outcome:
+    """Times every method and writes timing.json after each row, or adds the rows that a stopped run
+    lacks.
 
-    A method without a checkpoint is timed with random weights, and its rows say so. Raises `ThbenchError` when the
-    run was begun on other hardware.
+    A method without a checkpoint is timed with random weights, and its rows say so. Raises
+    `ThbenchError` when the run was begun on other hardware.
     """
     with tempfile.TemporaryDirectory(prefix="thbench-random-weights-") as folder:
         untrained = _random_models(definition, dataset, out, options, Path(folder))
         run = Run(out)
         with locked(run):
-            shop = prepare_run(definition, dataset, run,
-                               replace(options, checkpoints={**options.checkpoints, **untrained}))
+            shop = prepare_run(
+                definition,
+                dataset,
+                run,
+                replace(options, checkpoints={**options.checkpoints, **untrained}),
+            )
             _note_random(run, untrained)
             timing, failed = _begun(run, options.device), []
             done = {(row["method"], row["phase"], row["T"]) for row in timing["rows"]}
@@ -57,12 +69,14 @@ def time_protocol(definition: Definition, dataset: Dataset, out: Path, options: 
     return Outcome(failed, timing)
 
 
-def _random_models(definition: Definition, dataset: Dataset, out: Path, options: RunOptions,
-                   folder: Path) -> dict[str, Path]:
+def _random_models(
+    definition: Definition, dataset: Dataset, out: Path, options: RunOptions, folder: Path
+) -> dict[str, Path]:
     """label -> model file, for the methods that need a model and were given none."""
     stored = Run(out).info()["methods"] if Run(out).run_json.exists() else {}
     specs = {label: described["spec"] for label, described in stored.items()} | {
-        entry.label: entry.spec for entry in definition.methods}
+        entry.label: entry.spec for entry in definition.methods
+    }
     found = {}
     for label, spec in specs.items():
         trainer, kept = trainer_of(spec), stored.get(label, {}).get("checkpoint") or {}
@@ -89,31 +103,44 @@ def _begun(run: Run, device: str) -> dict[str, Any]:
     """timing.json as far as it got."""
     here = {"hardware": hardware(), "device": device, "threads": torch.get_num_threads()}
     if not run.timing_json.exists():
-        return {**here, "memory": "PyTorch's on the GPU" if device.startswith("cuda") else "the whole process",
-                "inference": "one frame at a time, from its landmarks (or image) to uint8", "rows": []}
+        return {
+            **here,
+            "memory": "PyTorch's on the GPU" if device.startswith("cuda") else "the whole process",
+            "inference": "one frame at a time, from its landmarks (or image) to uint8",
+            "rows": [],
+        }
     timing = run.timing()
     changed = [key for key, value in here.items() if timing.get(key) != value]
     if changed:
-        raise ThbenchError(f"{run.path} was timed with other {', '.join(changed)}, whose times cannot be mixed; choose "
-                           "another --out")
+        raise ThbenchError(
+            f"{run.path} was timed with other {', '.join(changed)}, whose times cannot be mixed; choose "
+            "another --out"
+        )
     return timing
 
 
 def _tasks(run: Run) -> list[Task]:
     info = run.info()
-    phases: list[tuple[str, int | None]] = [*(("few-shot", T) for T in info["T"]), ("inference", None)]
+    phases: list[tuple[str, int | None]] = [
+        *(("few-shot", T) for T in info["T"]),
+        ("inference", None),
+    ]
     return [(method, phase, T) for method in info["methods"] for phase, T in phases]
 
 
 def _timed(shop: Workshop, task: Task, info: Mapping[str, Any], device: str) -> dict[str, Any]:
     label, phase, T = task
     for other in set(shop.loaded) - {label}:
-        del shop.loaded[other]   # its memory would count
+        del shop.loaded[other]  # its memory would count
     method, video = shop.method(label), next(iter(shop.videos.values()))
     source = next(found for found in shop.dataset.videos if found.key == video.key)
     shots = shop.dataset.read(source, nested_shots(video.shots, T or min(info["T"])))
     definition = info["protocol"]["definition"]
-    repeat = {"iterations": definition["iterations"], "warmup": definition["warmup"], "device": device}
+    repeat = {
+        "iterations": definition["iterations"],
+        "warmup": definition["warmup"],
+        "device": device,
+    }
     if phase == "few-shot":
         seconds, parts, peak = measure(lambda: method.adapt(shots), **repeat)
     else:
@@ -122,17 +149,30 @@ def _timed(shop: Workshop, task: Task, info: Mapping[str, Any], device: str) -> 
         head = method.adapt(shots)
         seconds, parts, peak = measure(lambda: head.render(drive), **repeat)
     low, median, high = (float(value) for value in np.percentile(seconds, [25, 50, 75]))
-    return {"method": label, "T": T, "phase": phase, "median_s": median, "iqr_s": high - low,
-            "mean_s": float(np.mean(seconds)), "n": len(seconds), "warmup": repeat["warmup"], "parts": parts,
-            "memory_peak_mb": peak, "note": RANDOM if RANDOM in info["methods"][label]["notes"] else "",
-            "clocks": clocks(device)}
+    return {
+        "method": label,
+        "T": T,
+        "phase": phase,
+        "median_s": median,
+        "iqr_s": high - low,
+        "mean_s": float(np.mean(seconds)),
+        "n": len(seconds),
+        "warmup": repeat["warmup"],
+        "parts": parts,
+        "memory_peak_mb": peak,
+        "note": RANDOM if RANDOM in info["methods"][label]["notes"] else "",
+        "clocks": clocks(device),
+    }
 
 
-def measure(action: Callable[[], Any], iterations: int, warmup: int,
-            device: str) -> tuple[list[float], dict[str, float], float | None]:
-    """Seconds of each of `iterations` calls after `warmup` others, the device idle before and after each.
+def measure(
+    action: Callable[[], Any], iterations: int, warmup: int, device: str
+) -> tuple[list[float], dict[str, float], float | None]:
+    """Seconds of each of `iterations` calls after `warmup` others, the device idle before and after
+    each.
 
-    Also the median seconds of the parts that the results tell (`parts_s`), and the peak memory in MB.
+    Also the median seconds of the parts that the results tell (`parts_s`), and the peak memory in
+    MB.
     """
     for _ in range(warmup):
         action()
@@ -147,4 +187,8 @@ def measure(action: Callable[[], Any], iterations: int, warmup: int,
         seconds.append(time.perf_counter() - started)
         for name, value in getattr(result, "parts_s", {}).items():
             parts.setdefault(name, []).append(value)
-    return seconds, {name: float(np.median(values)) for name, values in parts.items()}, memory_peak_mb(device)
+    return (
+        seconds,
+        {name: float(np.median(values)) for name, values in parts.items()},
+        memory_peak_mb(device),
+    )

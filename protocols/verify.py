@@ -1,4 +1,6 @@
-"""Verifying a run: are its frames those that were committed, and its numbers those that follow from its scores?"""
+"""Verifying a run: are its frames those that were committed, and its numbers those that follow from
+its scores?
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from thbench.metrics.base import load_metric
 from thbench.runs import REAL, Run, Unit
 from thbench.tables import read_table
 
-RELATIVE = 1e-9   # means and intervals may differ in their last digits between machines
-SHOWN = 5         # differences listed of each file
+RELATIVE = 1e-9  # means and intervals may differ in their last digits between machines
+SHOWN = 5  # differences listed of each file
 
 
 def verify_run(run: Run) -> tuple[list[str], list[str]]:
@@ -32,51 +34,85 @@ def verify_run(run: Run) -> tuple[list[str], list[str]]:
     info = run.info()
     units = list(run.planned())
     floor = [Unit(REAL, 0, video) for video in dict.fromkeys(unit.video for unit in units)]
-    results = [(unit, run.read_unit(unit)) for unit in [*floor, *units]] if info["protocol"]["kind"] != "timing" else []
-    wrong = [] if parse_stored(info["protocol"]["definition"]).sha256 == info["protocol"]["sha256"] else [
-        "run.json: the definition does not have the sha256 that stands beside it"]
-    wrong += [f"{_name(unit)}: no result; `thbench run-protocol --resume {run.path}`"
-              for unit, result in results if result is None]
-    wrong += [f"{_name(unit)}: failed: {result.error}" for unit, result in results
-              if result is not None and result.status == "failed"]
+    results = (
+        [(unit, run.read_unit(unit)) for unit in [*floor, *units]]
+        if info["protocol"]["kind"] != "timing"
+        else []
+    )
+    wrong = (
+        []
+        if parse_stored(info["protocol"]["definition"]).sha256 == info["protocol"]["sha256"]
+        else ["run.json: the definition does not have the sha256 that stands beside it"]
+    )
+    wrong += [
+        f"{_name(unit)}: no result; `thbench run-protocol --resume {run.path}`"
+        for unit, result in results
+        if result is None
+    ]
+    wrong += [
+        f"{_name(unit)}: failed: {result.error}"
+        for unit, result in results
+        if result is not None and result.status == "failed"
+    ]
     for unit, _ in results:
-        wrong += [f"{_name(unit)}: {name} is not the frame that was committed" for name in run.altered_frames(unit)]
+        wrong += [
+            f"{_name(unit)}: {name} is not the frame that was committed"
+            for name in run.altered_frames(unit)
+        ]
     references = list(dict.fromkeys(unit.video for unit, _ in results))
     for video in references:
         if not run.references_mark(video).exists():
-            wrong.append(f"{video}: its hold-out frames and shots are not written; "
-                         f"`thbench run-protocol --resume {run.path}`")
-        wrong += [f"{video}: {name} is not the file that was written; remove its folder and resume the run"
-                  for name in run.altered_references(video)]
+            wrong.append(
+                f"{video}: its hold-out frames and shots are not written; "
+                f"`thbench run-protocol --resume {run.path}`"
+            )
+        wrong += [
+            f"{video}: {name} is not the file that was written; remove its folder and resume the run"
+            for name in run.altered_references(video)
+        ]
     frames = sum(len(result.frames) for _, result in results if result is not None)
-    checked = [f"{len(results)} units, {frames} frames and the references of {len(references)} videos hashed"]
+    checked = [
+        f"{len(results)} units, {frames} frames and the references of {len(references)} videos hashed"
+    ]
     if run.summary_json.exists() or run.scored():
         done = [unit for unit, result in results if result and result.status == "done"]
         wrong += _check_numbers(run, done)
         checked.append("frames.parquet and summary.json derived again from the stored scores")
-        checked.append(f"{len(run.scored())} files of scores and tables hashed" if run.scored() else
-                       "no record of scores, which older versions did not keep; `thbench score "
-                       f"{run.path}` begins one")
+        checked.append(
+            f"{len(run.scored())} files of scores and tables hashed"
+            if run.scored()
+            else "no record of scores, which older versions did not keep; `thbench score "
+            f"{run.path}` begins one"
+        )
     return checked, wrong
 
 
 def _check_numbers(run: Run, done: list[Unit]) -> list[str]:
     """What is wrong with scores and tables: the scores first, since the tables follow from them."""
     record, again = run.scored(), f"`thbench score {run.path}` makes it again from the frames"
-    stored = [file.relative_to(run.path).as_posix() for unit in done
-              if (file := scores_file(run, unit)).exists()]
+    stored = [
+        file.relative_to(run.path).as_posix()
+        for unit in done
+        if (file := scores_file(run, unit)).exists()
+    ]
     unknown = [name for name in stored if record and name not in record]
     altered = altered_scores(run)
 
-    sources = [*(f"{name} is not the file that was written; {again}" for name in altered),
-               *(f"{name} is not on record; {again}" for name in unknown)]
-    missing = [f"{table.name} is missing; {again}"
-               for table in (run.summary_json, run.frames_parquet) if not table.exists()]
+    sources = [
+        *(f"{name} is not the file that was written; {again}" for name in altered),
+        *(f"{name} is not on record; {again}" for name in unknown),
+    ]
+    missing = [
+        f"{table.name} is missing; {again}"
+        for table in (run.summary_json, run.frames_parquet)
+        if not table.exists()
+    ]
 
     if sources or missing:
         return [*_several("stored scores", iter(sources)), *missing]
-    return _table_faults(run) or [f"{name} is not the file that was written; {again}"
-                                  for name in run.altered_numbers()]
+    return _table_faults(run) or [
+        f"{name} is not the file that was written; {again}" for name in run.altered_numbers()
+    ]
 
 
 def _table_faults(run: Run) -> list[str]:
@@ -85,11 +121,15 @@ def _table_faults(run: Run) -> list[str]:
         stored = read_json(run.summary_json)
         loaded = {name: load_metric(name) for name in stored["metrics"]}
         table, summary = derive(run, loaded, _unavailable(stored))
-        kept = read_table(run.frames_parquet, f"score the run again with `thbench score {run.path}`").to_pandas()
+        kept = read_table(
+            run.frames_parquet, f"score the run again with `thbench score {run.path}`"
+        ).to_pandas()
     except (ThbenchError, OSError, KeyError, ValueError, pa.ArrowException) as error:
         return [f"the numbers cannot be derived again: {error}"]
-    return [*_several("frames.parquet", _table_differences(kept, table)),
-            *_several("summary.json", differences(stored, summary))]
+    return [
+        *_several("frames.parquet", _table_differences(kept, table)),
+        *_several("summary.json", differences(stored, summary)),
+    ]
 
 
 def _unavailable(summary: dict[str, Any]) -> dict[str, str]:
@@ -97,29 +137,37 @@ def _unavailable(summary: dict[str, Any]) -> dict[str, str]:
     found = {}
     for name in summary["metrics"]:
         entries = [row["metrics"][name] for row in summary["rows"]]
-        if entries and all(entry["reason"] and entry["n"] == entry["n_failed"] == 0 for entry in entries):
+        if entries and all(
+            entry["reason"] and entry["n"] == entry["n_failed"] == 0 for entry in entries
+        ):
             found[name] = entries[0]["reason"]
     return found
 
 
 def _table_differences(stored: pd.DataFrame, derived: pd.DataFrame) -> Iterator[str]:
     if list(stored.columns) != list(derived.columns) or len(stored) != len(derived):
-        yield (f"{len(stored)} rows of {', '.join(stored.columns)}; {len(derived)} rows of "
-               f"{', '.join(derived.columns)} follow from the scores")
+        yield (
+            f"{len(stored)} rows of {', '.join(stored.columns)}; {len(derived)} rows of "
+            f"{', '.join(derived.columns)} follow from the scores"
+        )
         return
     for column in derived.columns:
         for row, (ours, theirs) in enumerate(zip(stored[column], derived[column], strict=True)):
             if ours != theirs and not (pd.isna(ours) and pd.isna(theirs)):
                 at = derived.iloc[row]
-                yield (f"{at.method} T={at['T']} {at.person}/{at.video} {at.frame}: {column} is {ours}, {theirs} "
-                       "follows from the scores")
+                yield (
+                    f"{at.method} T={at['T']} {at.person}/{at.video} {at.frame}: {column} is {ours}, {theirs} "
+                    "follows from the scores"
+                )
 
 
 def differences(stored: Any, derived: Any, path: str = "") -> Iterator[str]:
     """Where two JSON values differ, one line per place."""
     if isinstance(stored, dict) and isinstance(derived, dict):
         for key in [*stored, *(key for key in derived if key not in stored)]:
-            yield from differences(stored.get(key), derived.get(key), f"{path}.{key}" if path else str(key))
+            yield from differences(
+                stored.get(key), derived.get(key), f"{path}.{key}" if path else str(key)
+            )
     elif isinstance(stored, list) and isinstance(derived, list) and len(stored) == len(derived):
         for index, (ours, theirs) in enumerate(zip(stored, derived, strict=True)):
             yield from differences(ours, theirs, f"{path}[{_label(ours, index)}]")
@@ -130,7 +178,11 @@ def differences(stored: Any, derived: Any, path: str = "") -> Iterator[str]:
 def _label(value: Any, index: int) -> str:
     if isinstance(value, dict) and "method" in value:
         return f"{value['method']} T={value['T']}"
-    return f"{value['metric']} {value['a']} - {value['b']} T={value['T']}" if isinstance(value, dict) else str(index)
+    return (
+        f"{value['metric']} {value['a']} - {value['b']} T={value['T']}"
+        if isinstance(value, dict)
+        else str(index)
+    )
 
 
 def _equal(ours: Any, theirs: Any) -> bool:

@@ -31,8 +31,20 @@ from thbench.metrics.coverage import Coverage
 from thbench.metrics.statistics import Difference, difference_from_zero, holm, video_mean
 
 FRAME_KEY = ["person", "video", "position"]
-COMPARED = ("protocol", "dataset", "T", "methods", "metrics", "split", "status", "partial", "seeds", "versions",
-            "hardware", "git_commit")
+COMPARED = (
+    "protocol",
+    "dataset",
+    "T",
+    "methods",
+    "metrics",
+    "split",
+    "status",
+    "partial",
+    "seeds",
+    "versions",
+    "hardware",
+    "git_commit",
+)
 FORMATS = ("markdown", "json", "latex")
 BOLD = "Bold: told from chance at 5 %, after Holm's correction over the differences of the metric."
 
@@ -90,13 +102,29 @@ def compare_text(path_a: Path, path_b: Path, format: str = "markdown") -> str:
     table = ranked(_table(a, b, scores))
     if format == "json":
         told = [{"where": change.where, "a": change.a, "b": change.b} for change in changes]
-        return json.dumps({"changes": told, "scores": json.loads(to_json(table))}, indent=1, ensure_ascii=False) + "\n"
+        return (
+            json.dumps(
+                {"changes": told, "scores": json.loads(to_json(table))},
+                indent=1,
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
     if format == "latex":
         return to_latex(table)
     lines = [f"# {path_a} → {path_b}", "", "## Settings", ""]
-    lines += [f"- {change.where}: {_brief(change.a)} → {_brief(change.b)}" for change in changes] or ["- all the same"]
-    return "\n".join([*lines, "", "## Scores", "", to_markdown(table) if scores else
-                      "- no score is in both runs\n"])
+    lines += [
+        f"- {change.where}: {_brief(change.a)} → {_brief(change.b)}" for change in changes
+    ] or ["- all the same"]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "## Scores",
+            "",
+            to_markdown(table) if scores else "- no score is in both runs\n",
+        ]
+    )
 
 
 def setting_changes(a: Any, b: Any, where: str = "") -> Iterator[Change]:
@@ -112,23 +140,39 @@ def setting_changes(a: Any, b: Any, where: str = "") -> Iterator[Change]:
 def score_changes(a: Results, b: Results) -> list[ScoreChange]:
     """B minus A for every score that both runs hold, with Holm-corrected p-values over each metric.
 
-    Per-frame metrics are paired on the frames that both runs scored. Set metrics (FID) and runs without common frames
-    get an interval that treats the runs as independent, too wide when they share videos.
+    Per-frame metrics are paired on the frames that both runs scored. Set metrics (FID) and runs
+    without common frames get an interval that treats the runs as independent, too wide when they
+    share videos.
     """
     found = []
     for name in [name for name in a.metrics if name in b.metrics]:
         both = [(row, other) for row in a.rows if row.T and (other := b.row(row.method, row.T))]
-        changes = [change for row, other in both
-                   if (change := _score_change(a, b, a.metrics[name], row.method, row.T,
-                                               row.scores.get(name, Score()), other.scores.get(name, Score())))]
+        changes = [
+            change
+            for row, other in both
+            if (
+                change := _score_change(
+                    a,
+                    b,
+                    a.metrics[name],
+                    row.method,
+                    row.T,
+                    row.scores.get(name, Score()),
+                    other.scores.get(name, Score()),
+                )
+            )
+        ]
         corrected = holm([float("nan") if change.p is None else change.p for change in changes])
-        found += [ScoreChange(**{**vars(change), "p": None if np.isnan(p) else p})
-                  for change, p in zip(changes, corrected, strict=True)]
+        found += [
+            ScoreChange(**{**vars(change), "p": None if np.isnan(p) else p})
+            for change, p in zip(changes, corrected, strict=True)
+        ]
     return found
 
 
-def _score_change(a: Results, b: Results, metric: Metric, method: str, T: int, first: Score,
-                  second: Score) -> ScoreChange | None:
+def _score_change(
+    a: Results, b: Results, metric: Metric, method: str, T: int, first: Score, second: Score
+) -> ScoreChange | None:
     if first.value is None or second.value is None:
         return None
     covered_a, covered_b = first.coverage or Coverage(0, 0), second.coverage or Coverage(0, 0)
@@ -144,20 +188,36 @@ def _score_change(a: Results, b: Results, metric: Metric, method: str, T: int, f
 
     if interval is not None:
         interval = clipped(interval, range_of_difference(metric.name))
-    return ScoreChange(metric.name, method, T, first.value, second.value, difference, interval, p,
-                       paired is not None, covered_a, covered_b)
+    return ScoreChange(
+        metric.name,
+        method,
+        T,
+        first.value,
+        second.value,
+        difference,
+        interval,
+        p,
+        paired is not None,
+        covered_a,
+        covered_b,
+    )
 
 
 def _paired(a: Results, b: Results, metric: Metric, method: str, T: int) -> Difference | None:
     """The paired difference; None when the runs share no scored frame or the metric scores sets."""
     if a.info["dataset"]["sha256"] != b.info["dataset"]["sha256"] or not all(
-            metric.name in run.frames.columns for run in (a, b)):
+        metric.name in run.frames.columns for run in (a, b)
+    ):
         return None
     tables = []
     for run in (a, b):
-        frames = run.frames[(run.frames["method"] == method) & (run.frames["T"] == T) & (run.frames["error"] == "")]
+        frames = run.frames[
+            (run.frames["method"] == method) & (run.frames["T"] == T) & (run.frames["error"] == "")
+        ]
         filler = 0.0 if metric.policy == "score-zero" else np.nan
-        tables.append(frames.assign(value=frames[metric.name].fillna(filler))[[*FRAME_KEY, "frame", "value"]])
+        tables.append(
+            frames.assign(value=frames[metric.name].fillna(filler))[[*FRAME_KEY, "frame", "value"]]
+        )
     both = tables[0].merge(tables[1], on=[*FRAME_KEY, "frame"], suffixes=("_a", "_b"))
     estimate = video_mean(both["value_b"] - both["value_a"], both["person"] + "/" + both["video"])
     return difference_from_zero(estimate) if estimate.videos else None
@@ -170,16 +230,32 @@ def _table(a: Results, b: Results, scores: list[ScoreChange]) -> TableSpec:
         rows = tuple(_row(change, metric) for change in scores if change.metric == name)
         blocks.append(Block(metric.label, (Group(rows),)))
     digits = max((DECIMALS.get(change.metric, 2) for change in scores), default=2) + 1
-    columns = (Column("a", "A", None, digits), Column("b", "B", None, digits),
-               Column("difference", "B - A", None, digits), Column("p", "p (Holm)", None, 3))
+    columns = (
+        Column("a", "A", None, digits),
+        Column("b", "B", None, digits),
+        Column("difference", "B - A", None, digits),
+        Column("p", "p (Holm)", None, 3),
+    )
     notes = [BOLD] if any(change.is_significant for change in scores) else []
     notes += [NO_BOLD] if any(change.coverage.is_few for change in scores) else []
-    return TableSpec(f"From A ({a.path.name}) to B ({b.path.name}); ± is the half-width of the 95 % interval",
-                     "tab:compare", "Method (T)", columns, tuple(blocks), tuple(notes), "", True)
+    return TableSpec(
+        f"From A ({a.path.name}) to B ({b.path.name}); ± is the half-width of the 95 % interval",
+        "tab:compare",
+        "Method (T)",
+        columns,
+        tuple(blocks),
+        tuple(notes),
+        "",
+        True,
+    )
 
 
 def _row(change: ScoreChange, metric: Metric) -> Row:
-    notes = () if change.paired else (f"{metric.label} is not paired: the interval treats the runs as independent.",)
+    notes = (
+        ()
+        if change.paired
+        else (f"{metric.label} is not paired: the interval treats the runs as independent.",)
+    )
     difference = Cell(
         change.difference, notes=notes, best=change.is_significant, coverage=change.coverage
     )

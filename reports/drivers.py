@@ -1,4 +1,6 @@
-"""Puppeteering: which driving videos suit a head, ranked by a metric of the frames that they drove (section 4)."""
+"""Puppeteering: which driving videos suit a head, ranked by a metric of the frames that they drove
+(section 4).
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,19 @@ Format = Literal["text", "csv"]
 
 
 def drivers_text(path: Path, by: str = "", top: int | None = None, format: Format = "text") -> str:
-    """The ranked drivers of every head of a cross-reenactment run, best first, at most `top` of each.
+    """The ranked drivers of every head of a cross-reenactment run, best first, at most `top` of
+    each.
 
     Raises `ThbenchError` for a run of another kind, and where the metric was not computed.
     """
     results = Results.open(path)
     ranked = rank_drivers(results, by)
     chosen = ranked if top is None else ranked[ranked["rank"] <= top]
-    return _csv(chosen) if format == "csv" else _text(chosen, results.metrics[ranked.attrs["metric"]].label)
+    return (
+        _csv(chosen)
+        if format == "csv"
+        else _text(chosen, results.metrics[ranked.attrs["metric"]].label)
+    )
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,10 @@ def rankings(results: Results, top: int) -> list[Ranking]:
 
     found = []
     for source, table in ranked.groupby("source", sort=False):
-        by_method = {str(method): [_ranked_driver(row) for _, row in mine.iterrows()]
-                     for method, mine in table.groupby("method", sort=False)}
+        by_method = {
+            str(method): [_ranked_driver(row) for _, row in mine.iterrows()]
+            for method, mine in table.groupby("method", sort=False)
+        }
         found.append(Ranking(str(source), results.shots[-1], metric, by_method))
     return found
 
@@ -71,7 +80,8 @@ def _ranked_driver(row: pd.Series[Any]) -> RankedDriver:
 
 
 def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
-    """One row per (method, T, source, driver): the mean over the driver's frames, and its rank among the source's.
+    """One row per (method, T, source, driver): the mean over the driver's frames, and its rank
+    among the source's.
 
     by: a per-frame metric, by default the one that the protocol names; failures count by its
     policy. Columns method, T, source, driver, value, n (frames that count), n_frames (that it
@@ -79,18 +89,24 @@ def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
     are left out.
     """
     if not results.is_cross:
-        raise ThbenchError(f"{results.path} is a {results.info['protocol']['kind']} run; drivers belong to protocols "
-                           "like puppeteering")
+        raise ThbenchError(
+            f"{results.path} is a {results.info['protocol']['kind']} run; drivers belong to protocols "
+            "like puppeteering"
+        )
     wanted = by or results.info["protocol"]["definition"].get("rank_by", "")
     if not wanted:
-        raise ThbenchError("the protocol names no metric that ranks drivers; name one of "
-                           f"{', '.join(_per_frame(results))} (--by of `report drivers`, --metric of `report figure`)")
+        raise ThbenchError(
+            "the protocol names no metric that ranks drivers; name one of "
+            f"{', '.join(_per_frame(results))} (--by of `report drivers`, --metric of `report figure`)"
+        )
     metric = known_metric([results], wanted)
     frames = results.frames[results.frames["method"] != REAL]
     if metric not in frames or frames[metric].isna().all():
         reasons = {row.scores[metric].reason for row in results.rows if row.scores[metric].reason}
-        raise ThbenchError(f"{metric} was not computed{''.join(f' ({reason})' for reason in sorted(reasons))}; rank by "
-                           f"{', '.join(_per_frame(results))} (--by of `report drivers`, --metric of `report figure`)")
+        raise ThbenchError(
+            f"{metric} was not computed{''.join(f' ({reason})' for reason in sorted(reasons))}; rank by "
+            f"{', '.join(_per_frame(results))} (--by of `report drivers`, --metric of `report figure`)"
+        )
     table = frames[frames["error"] == ""].assign(source=frames["person"] + "/" + frames["video"])
     if results.metrics[metric].policy == "score-zero":
         table = table.assign(**{metric: table[metric].fillna(0)})
@@ -111,15 +127,21 @@ def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
 
 def _per_frame(results: Results) -> list[str]:
     """The metrics that were scored frame by frame."""
-    return [name for name in results.metrics if name in results.frames and results.frames[name].notna().any()]
+    return [
+        name
+        for name in results.metrics
+        if name in results.frames and results.frames[name].notna().any()
+    ]
 
 
 def _text(ranked: pd.DataFrame, label: str) -> str:
     lines = []
     for (method, T, source), group in ranked.groupby(["method", "T", "source"], sort=False):
         lines.append(f"{source}, {method}, T = {T}: drivers by {label}")
-        lines += [f"  {row['rank']:>3}  {row['value']:.3f}  {row['driver']} ({_frames_text(row)})"
-                  for _, row in group.iterrows()]
+        lines += [
+            f"  {row['rank']:>3}  {row['value']:.3f}  {row['driver']} ({_frames_text(row)})"
+            for _, row in group.iterrows()
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -135,6 +157,8 @@ def _csv(ranked: pd.DataFrame) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["method", "T", "source", "rank", "driver", ranked.attrs["metric"], "n"])
-    writer.writerows([row["method"], row["T"], row["source"], row["rank"], row["driver"], row["value"], row["n"]]
-                     for _, row in ranked.iterrows())
+    writer.writerows(
+        [row["method"], row["T"], row["source"], row["rank"], row["driver"], row["value"], row["n"]]
+        for _, row in ranked.iterrows()
+    )
     return out.getvalue()

@@ -19,23 +19,47 @@ TABLES: tuple[str, ...] = get_args(TableName)
 FORMATS: tuple[str, ...] = tuple(WRITERS)
 
 
-def table_text(paths: Sequence[Path], table: TableName = "1", *, format: str = "latex", ties: TiePolicy = "displayed",
-               metrics: Sequence[str] = (), reference: str = "", with_paper: bool = False, intervals: bool = False,
-               allow_mixed: bool = False, standalone: bool = False) -> str:
+def table_text(
+    paths: Sequence[Path],
+    table: TableName = "1",
+    *,
+    format: str = "latex",
+    ties: TiePolicy = "displayed",
+    metrics: Sequence[str] = (),
+    reference: str = "",
+    with_paper: bool = False,
+    intervals: bool = False,
+    allow_mixed: bool = False,
+    standalone: bool = False,
+) -> str:
     """A table of finished runs in one of `FORMATS`; standalone makes LaTeX that compiles by itself.
 
-    Raises `ThbenchError` for folders that are no scored runs, and for runs that may not share a table.
+    Raises `ThbenchError` for folders that are no scored runs, and for runs that may not share a
+    table.
     """
-    spec = ranked(_build(open_all(paths), table, metrics, reference, with_paper, intervals, allow_mixed), ties)
+    spec = ranked(
+        _build(open_all(paths), table, metrics, reference, with_paper, intervals, allow_mixed), ties
+    )
     if standalone and format != "latex":
         raise ThbenchError("--standalone is for LaTeX; leave it out or choose --format latex")
     return to_latex(spec, standalone=standalone) if format == "latex" else WRITERS[format](spec)
 
 
-def _build(runs: list[Results], table: TableName, metrics: Sequence[str], reference: str, with_paper: bool,
-           intervals: bool, allow_mixed: bool) -> TableSpec:
+def _build(
+    runs: list[Results],
+    table: TableName,
+    metrics: Sequence[str],
+    reference: str,
+    with_paper: bool,
+    intervals: bool,
+    allow_mixed: bool,
+) -> TableSpec:
     if table == "2":
         return table2(runs, with_paper=with_paper, intervals=intervals, allow_mixed=allow_mixed)
     if table == "ablation":
-        return ablation_table(runs, metrics=metrics, reference=reference, intervals=intervals, allow_mixed=allow_mixed)
-    return table1(runs, metrics=metrics, with_paper=with_paper, intervals=intervals, allow_mixed=allow_mixed)
+        return ablation_table(
+            runs, metrics=metrics, reference=reference, intervals=intervals, allow_mixed=allow_mixed
+        )
+    return table1(
+        runs, metrics=metrics, with_paper=with_paper, intervals=intervals, allow_mixed=allow_mixed
+    )

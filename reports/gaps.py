@@ -46,8 +46,10 @@ def gap_note(runs: Sequence[Results]) -> str:
 
 def _gaps_of(run: Results) -> str:
     gaps = [(T, gap) for T in run.shots if (gap := gap_to_shots(run, T)) is not None]
-    lies = {"part": "Hold-out frames are a part of the video apart from the shots",
-            "interleaved": "Hold-out frames lie between the shots"}[_rule(run)]
+    lies = {
+        "part": "Hold-out frames are a part of the video apart from the shots",
+        "interleaved": "Hold-out frames lie between the shots",
+    }[_rule(run)]
     return f"{lies}; median gap to the nearest shot: {', '.join(_told(T, gap) for T, gap in gaps)}."
 
 
@@ -70,8 +72,10 @@ def _seconds(video: Mapping[str, Any], T: int) -> list[float]:
     if not shot_times_s or not held_times_s:
         return []
 
-    shots = [(_clip(name), time_s) for name, time_s in
-             zip(video["shot_names"][:T], shot_times_s[:T], strict=True)]
+    shots = [
+        (_clip(name), time_s)
+        for name, time_s in zip(video["shot_names"][:T], shot_times_s[:T], strict=True)
+    ]
     gaps = []
     for name, time_s in zip(video["holdout_names"], held_times_s, strict=True):
         near = [shot_s for clip, shot_s in shots if clip == _clip(name)]

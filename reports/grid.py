@@ -59,7 +59,9 @@ class _Layout:
 
 
 def save_png(grid: Grid, file: Path) -> None:
-    """Writes the grid losslessly, frames at a whole multiple of their size; the caption goes into the metadata."""
+    """Writes the grid losslessly, frames at a whole multiple of their size; the caption goes into
+    the metadata.
+    """
     notes = PngImagePlugin.PngInfo()
     notes.add_itxt("Description", grid.caption)
     with atomic_path(file) as temporary:
@@ -89,14 +91,29 @@ def save_pdf(grid: Grid, file: Path) -> None:
     axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
     axes.axis("off")
     for x, y, image in layout.pictures:
-        axes.imshow(np.asarray(image), extent=(x, x + image.width, y + image.height, y), interpolation="none",
-                    aspect="auto")
+        axes.imshow(
+            np.asarray(image),
+            extent=(x, x + image.width, y + image.height, y),
+            interpolation="none",
+            aspect="auto",
+        )
     for text in layout.texts:
-        axes.text(text.x, text.y, "\n".join(text.lines), ha="center", va="center", fontsize=FONT_PX * 72 / 150,
-                  linespacing=LINE_PX / FONT_PX, parse_math=False, family="DejaVu Sans")
+        axes.text(
+            text.x,
+            text.y,
+            "\n".join(text.lines),
+            ha="center",
+            va="center",
+            fontsize=FONT_PX * 72 / 150,
+            linespacing=LINE_PX / FONT_PX,
+            parse_math=False,
+            family="DejaVu Sans",
+        )
     axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))  # imshow moved the limits
     with matplotlib.rc_context(STYLE), atomic_path(file) as temporary:
-        figure.savefig(temporary, format="pdf", metadata={"Subject": grid.caption, "CreationDate": None})
+        figure.savefig(
+            temporary, format="pdf", metadata={"Subject": grid.caption, "CreationDate": None}
+        )
 
 
 def _layout(grid: Grid) -> _Layout:
@@ -105,7 +122,9 @@ def _layout(grid: Grid) -> _Layout:
     cell = frame_px * -(-CELL_PX // frame_px)
     titles = [_wrap(title, cell) for title in grid.columns]
     labels = [_wrap(row.label, cell) for row in grid.rows]
-    label_px = max(_width(line) for lines in [*labels, [grid.corner]] for line in lines) + 4 * GAP_PX
+    label_px = (
+        max(_width(line) for lines in [*labels, [grid.corner]] for line in lines) + 4 * GAP_PX
+    )
     title_px = LINE_PX * max(len(lines) for lines in titles) + 2 * GAP_PX
     pictures: list[tuple[int, int, Image.Image]] = []
     texts = [_Text(label_px / 2, title_px / 2, [grid.corner])]
@@ -122,7 +141,9 @@ def _layout(grid: Grid) -> _Layout:
                 factor = cell // max(content.size)
                 size = (content.width * factor, content.height * factor)
                 pictures.append((x, y, content.resize(size, Image.Resampling.NEAREST)))
-    return _Layout(xs[-1] + cell + GAP_PX, title_px + len(grid.rows) * (cell + GAP_PX), pictures, texts)
+    return _Layout(
+        xs[-1] + cell + GAP_PX, title_px + len(grid.rows) * (cell + GAP_PX), pictures, texts
+    )
 
 
 def _wrap(text: str, width_px: int) -> list[str]:

@@ -1,4 +1,6 @@
-"""The HTML report: one folder that opens from disk, works offline, and loads nothing from anywhere else."""
+"""The HTML report: one folder that opens from disk, works offline, and loads nothing from anywhere
+else.
+"""
 
 from __future__ import annotations
 
@@ -56,18 +58,29 @@ class _RunPart:
     rankings: Sequence[Ranking]
 
 
-def write_report(paths: Sequence[Path], output: Path, *, with_paper: bool = False,
-                 allow_mixed: bool = False, rows: int = 4, seed: int = 0, films: Mapping[Path, str] | None = None,
-                 ) -> Path:
+def write_report(
+    paths: Sequence[Path],
+    output: Path,
+    *,
+    with_paper: bool = False,
+    allow_mixed: bool = False,
+    rows: int = 4,
+    seed: int = 0,
+    films: Mapping[Path, str] | None = None,
+) -> Path:
     """Writes the folder `output` (replacing an earlier report) and returns its index.html.
 
-    films are videos to play in the page, each with what it shows. rows people are drawn at random by `seed` for the
-    comparison. Unscored and unfinished runs get a page that says so.
-    Raises `ThbenchError` for folders that are no runs, runs that may not share a table, and an `output` that exists
-    and is no report.
+    films are videos to play in the page, each with what it shows. rows people are drawn at random
+    by `seed` for the comparison. Unscored and unfinished runs get a page that says so. Raises
+    `ThbenchError` for folders that are no runs, runs that may not share a table, and an `output`
+    that exists and is no report.
     """
     runs = open_all(paths)
-    if output.exists() and not (output / f".{MARKER}").exists() and (not output.is_dir() or any(output.iterdir())):
+    if (
+        output.exists()
+        and not (output / f".{MARKER}").exists()
+        and (not output.is_dir() or any(output.iterdir()))
+    ):
         raise ThbenchError(f"{output} exists and is no report; choose another folder")
     with atomic_folder(output) as page:
         (page / f".{MARKER}").touch()
@@ -75,7 +88,10 @@ def write_report(paths: Sequence[Path], output: Path, *, with_paper: bool = Fals
         downloads = {name: _write_table(page, name, table) for name, table in tables.items()}
         timed_apart = [time for run in runs if not run.is_scored for time in run.times]
         rule = Rule(rows=rows, seed=seed)
-        parts = [_run_part(f"run{index}", run, page, run.times or timed_apart, rule) for index, run in enumerate(runs)]
+        parts = [
+            _run_part(f"run{index}", run, page, run.times or timed_apart, rule)
+            for index, run in enumerate(runs)
+        ]
         shown = [(_copied(film, page), caption) for film, caption in (films or {}).items()]
         (page / "index.html").write_text(_render(parts, tables, downloads, shown), encoding="utf-8")
     return output / "index.html"
@@ -92,10 +108,14 @@ def _tables(runs: Sequence[Results], with_paper: bool, allow_mixed: bool) -> dic
     scored, timed = [run for run in runs if run.is_scored], [run for run in runs if run.times]
     tables = {}
     if scored:
-        tables["scores"] = ranked(table1(scored, with_paper=with_paper, intervals=True, allow_mixed=allow_mixed),
-                                  "within-noise")
+        tables["scores"] = ranked(
+            table1(scored, with_paper=with_paper, intervals=True, allow_mixed=allow_mixed),
+            "within-noise",
+        )
     if timed:
-        tables["times"] = ranked(table2(timed, with_paper=with_paper, intervals=True, allow_mixed=allow_mixed))
+        tables["times"] = ranked(
+            table2(timed, with_paper=with_paper, intervals=True, allow_mixed=allow_mixed)
+        )
     return tables
 
 
@@ -117,7 +137,9 @@ def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: R
     compared, animated = list[Comparison](), list[Clip]()
     drawn = dict[str, list[tuple[Plot, Markup]]]()
     for plot in plots(run, (), times) if run.is_scored else ():
-        drawn.setdefault(plot.metric, []).append((plot, Markup(inline_svg(plot, f"{key}-{plot.name}"))))
+        drawn.setdefault(plot.metric, []).append(
+            (plot, Markup(inline_svg(plot, f"{key}-{plot.name}")))
+        )
     if has_pictures(run):
         compared = comparisons(run, page, f"media/{key}/compare", rule)
         animated = clips(run, page, f"media/{key}/clips", run.videos[0])
@@ -131,25 +153,61 @@ def _run_part(key: str, run: Results, page: Path, times: Sequence[Time], rule: R
         (page / "tables" / f"{key}-drivers.csv").write_text(
             drivers_text(run.path, format="csv"), encoding="utf-8"
         )
-    return _RunPart(key, run, names, run.warning(), drawn, compared, told, animated, judge, worst, failures(run),
-                    run.times, ranked)
+    return _RunPart(
+        key,
+        run,
+        names,
+        run.warning(),
+        drawn,
+        compared,
+        told,
+        animated,
+        judge,
+        worst,
+        failures(run),
+        run.times,
+        ranked,
+    )
 
 
-def _render(parts: Sequence[_RunPart], tables: Mapping[str, TableSpec],
-            downloads: Mapping[str, Mapping[str, str]], films: Sequence[tuple[str, str]]) -> str:
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-                              trim_blocks=True, lstrip_blocks=True)
+def _render(
+    parts: Sequence[_RunPart],
+    tables: Mapping[str, TableSpec],
+    downloads: Mapping[str, Mapping[str, str]],
+    films: Sequence[tuple[str, str]],
+) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     shown = {name: without_empty_columns(table) for name, table in tables.items()}
     environment.filters["cell_text"] = _cell_text
     environment.filters["interval_text"] = show_interval
-    environment.filters["pretty_json"] = lambda value: json.dumps(value, indent=1, ensure_ascii=False, default=str)
-    css, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    policy = (f"default-src 'none'; img-src 'self' file:; media-src 'self' file:; style-src {_hash(css)}; "
-              f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'")
+    environment.filters["pretty_json"] = lambda value: json.dumps(
+        value, indent=1, ensure_ascii=False, default=str
+    )
+    css, script = (
+        (TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
+    )
+    policy = (
+        f"default-src 'none'; img-src 'self' file:; media-src 'self' file:; style-src {_hash(css)}; "
+        f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
     return environment.get_template("report.html").render(
-        parts=parts, tables=shown, films=films, downloads=downloads,
+        parts=parts,
+        tables=shown,
+        films=films,
+        downloads=downloads,
         marks={name: footnotes(table) for name, table in shown.items()},
-        css=Markup(css), script=Markup(script), policy=policy, real=REAL, empty=Cell())
+        css=Markup(css),
+        script=Markup(script),
+        policy=policy,
+        real=REAL,
+        empty=Cell(),
+    )
 
 
 def _cell_text(cell: Cell, column: Any) -> str:

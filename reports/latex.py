@@ -15,21 +15,75 @@ MAX_ROWS = 40  # rows that fit on one page with caption and notes
 ARROWS = {True: r"$\uparrow$", False: r"$\downarrow$", None: ""}
 
 _SPECIAL = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': "''", "`": "{`}",
-    "[": "{[}", "]": "{]}", "*": "{*}",  # after \\ these would be read as its arguments
-    "–": r"\textendash{}", "—": r"\textemdash{}", "’": "'", "‘": "{`}", "“": "``", "”": "''", "…": r"\dots{}",
-    "×": r"$\times$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\rightarrow$", "←": r"$\leftarrow$",
-    "°": r"$^\circ$", "·": r"$\cdot$", "µ": r"$\mu$", "∞": r"$\infty$", "′": "$'$", "−": "$-$",
-    "²": "$^2$", "³": "$^3$",
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "`": "{`}",
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",  # after \\ these would be read as its arguments
+    "–": r"\textendash{}",
+    "—": r"\textemdash{}",
+    "’": "'",
+    "‘": "{`}",
+    "“": "``",
+    "”": "''",
+    "…": r"\dots{}",
+    "×": r"$\times$",
+    "±": r"$\pm$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "→": r"$\rightarrow$",
+    "←": r"$\leftarrow$",
+    "°": r"$^\circ$",
+    "·": r"$\cdot$",
+    "µ": r"$\mu$",
+    "∞": r"$\infty$",
+    "′": "$'$",
+    "−": "$-$",
+    "²": "$^2$",
+    "³": "$^3$",
 }
 _GREEK = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
-    "λ": "lambda", "μ": "mu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "φ": "phi", "χ": "chi",
-    "ψ": "psi", "ω": "omega", "Δ": "Delta", "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "δ": "delta",
+    "ε": "epsilon",
+    "ζ": "zeta",
+    "η": "eta",
+    "θ": "theta",
+    "λ": "lambda",
+    "μ": "mu",
+    "ξ": "xi",
+    "π": "pi",
+    "ρ": "rho",
+    "σ": "sigma",
+    "τ": "tau",
+    "φ": "phi",
+    "χ": "chi",
+    "ψ": "psi",
+    "ω": "omega",
+    "Δ": "Delta",
+    "Σ": "Sigma",
+    "Φ": "Phi",
+    "Ψ": "Psi",
+    "Ω": "Omega",
 }
-_ACCENTS = "\u0300\u0301\u0302\u0303\u0308\u030c"  # grave, acute, circumflex, tilde, diaeresis, caron
+_ACCENTS = (
+    "\u0300\u0301\u0302\u0303\u0308\u030c"  # grave, acute, circumflex, tilde, diaeresis, caron
+)
 
 
 def to_latex(table: TableSpec, *, standalone: bool = False) -> str:
@@ -43,8 +97,10 @@ def to_latex(table: TableSpec, *, standalone: bool = False) -> str:
     body = "% needs \\usepackage{booktabs}\n" + "\n".join(floats)
     if not standalone:
         return body
-    return ("\\documentclass{article}\n\\usepackage[a4paper,margin=15mm]{geometry}\n\\usepackage{booktabs}\n"
-            f"\\begin{{document}}\n{body}\\end{{document}}\n")
+    return (
+        "\\documentclass{article}\n\\usepackage[a4paper,margin=15mm]{geometry}\n\\usepackage{booktabs}\n"
+        f"\\begin{{document}}\n{body}\\end{{document}}\n"
+    )
 
 
 def escape(text: str) -> str:
@@ -75,11 +131,16 @@ def _float(table: TableSpec, marks: Mapping[str, str], number: int, n_pages: int
     continued = f" ({number + 1} of {n_pages})" if n_pages > 1 else ""
     stamp = rf" \textbf{{{escape(table.stamp)}}}" if table.stamp else ""
     lines = [
-        r"\begin{table}[p]" if n_pages > 1 else r"\begin{table}[t]", r"\centering",
+        r"\begin{table}[p]" if n_pages > 1 else r"\begin{table}[t]",
+        r"\centering",
         rf"\caption{{{escape(table.caption)}{continued}.{stamp}}}",
-        rf"\label{{{table.label}{f'-{number + 1}' if number else ''}}}", r"\smallskip", *_size(table),
-        rf"\begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{\hskip 1em}}}}", r"\toprule",
-        " & ".join([escape(table.head), *(_head(column, marks) for column in table.columns)]) + r" \\",
+        rf"\label{{{table.label}{f'-{number + 1}' if number else ''}}}",
+        r"\smallskip",
+        *_size(table),
+        rf"\begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{\hskip 1em}}}}",
+        r"\toprule",
+        " & ".join([escape(table.head), *(_head(column, marks) for column in table.columns)])
+        + r" \\",
     ]
     for block in table.blocks:
         lines += _block(block, table, marks)
@@ -89,18 +150,29 @@ def _float(table: TableSpec, marks: Mapping[str, str], number: int, n_pages: int
 
 def _size(table: TableSpec) -> list[str]:
     wide = len(table.columns) * (2 if table.show_intervals else 1)
-    return [r"\scriptsize", r"\setlength{\tabcolsep}{4pt}"] if wide > 10 else [r"\small"] if wide > 5 else []
+    return (
+        [r"\scriptsize", r"\setlength{\tabcolsep}{4pt}"]
+        if wide > 10
+        else [r"\small"]
+        if wide > 5
+        else []
+    )
 
 
 def _head(column: Column, marks: Mapping[str, str]) -> str:
-    text = escape(column.label) + ARROWS[column.higher_is_better] + _superscript(column.notes, marks)
+    text = (
+        escape(column.label) + ARROWS[column.higher_is_better] + _superscript(column.notes, marks)
+    )
     return rf"\multicolumn{{1}}{{c}}{{{text}}}"
 
 
 def _block(block: Block, table: TableSpec, marks: Mapping[str, str]) -> list[str]:
     lines = [r"\midrule"]
     if block.title:
-        lines += [rf"\multicolumn{{{len(table.columns) + 1}}}{{c}}{{{escape(block.title)}}} \\", r"\midrule"]
+        lines += [
+            rf"\multicolumn{{{len(table.columns) + 1}}}{{c}}{{{escape(block.title)}}} \\",
+            r"\midrule",
+        ]
     for number, group in enumerate(block.groups):
         lines += [r"\addlinespace"] if number else []
         lines += [_row(row, table, marks) for row in group.rows]
@@ -109,7 +181,9 @@ def _block(block: Block, table: TableSpec, marks: Mapping[str, str]) -> list[str
 
 def _row(row: Row, table: TableSpec, marks: Mapping[str, str]) -> str:
     label = escape(row.label) + _superscript(row.notes, marks)
-    cells = [_cell(row.cells.get(column.key, Cell()), column, table, marks) for column in table.columns]
+    cells = [
+        _cell(row.cells.get(column.key, Cell()), column, table, marks) for column in table.columns
+    ]
     return " & ".join([label, *cells]) + r" \\"
 
 
@@ -147,8 +221,12 @@ def _notes(table: TableSpec, used: list[str], marks: Mapping[str, str]) -> list[
         return []
     lines = [escape(note) for note in table.notes]
     lines += [rf"\textsuperscript{{{marks[note]}}}\,{escape(note)}" for note in used]
-    return [r"\par\smallskip", r"\begin{minipage}{0.9\linewidth}\footnotesize\raggedright",
-            " \\\\\n".join(lines), r"\end{minipage}"]
+    return [
+        r"\par\smallskip",
+        r"\begin{minipage}{0.9\linewidth}\footnotesize\raggedright",
+        " \\\\\n".join(lines),
+        r"\end{minipage}",
+    ]
 
 
 def _pages(table: TableSpec) -> Iterator[TableSpec]:

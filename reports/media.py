@@ -43,7 +43,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Clip:
-    """The true frames (or the driver's) beside one method's frames: a still picture and the animated one."""
+    """The true frames (or the driver's) beside one method's frames: a still picture and the
+    animated one.
+    """
 
     method: str
     T: int
@@ -56,8 +58,9 @@ class Clip:
 def comparisons(results: Results, page: Path, folder: str, rule: Rule) -> list[Comparison]:
     """Copies the frames that the rule picks into `page`/`folder`; paths are relative to `page`."""
     found = []
-    for number, frame in enumerate(pick_frames(results, rule, rule.judge or in_paper_order(results)[-1],
-                                               results.shots[-1])):
+    for number, frame in enumerate(
+        pick_frames(results, rule, rule.judge or in_paper_order(results)[-1], results.shots[-1])
+    ):
         copy = Copier(page, f"{folder}/{number}")
         shown = [
             copy_generated(
@@ -77,11 +80,13 @@ def comparisons(results: Results, page: Path, folder: str, rule: Rule) -> list[C
 
 
 def clips(results: Results, page: Path, folder: str, video: str) -> list[Clip]:
-    """One animated WebP per method at its largest T: true frames (or the driver's) left, the method right."""
+    """One animated WebP per method at its largest T: true frames (or the driver's) left, the method
+    right.
+    """
     made = []
     T = results.shots[-1]
     real = files_of(results, results.run.real_folder(video))
-    if results.is_cross:   # its drivers follow each other: the first one's frames
+    if results.is_cross:  # its drivers follow each other: the first one's frames
         drivers = results.drivers(video)
         real = {i: file for i, file in real.items() if drivers[i] == drivers[0]}
     for index, label in enumerate(in_paper_order(results)):
@@ -90,13 +95,22 @@ def clips(results: Results, page: Path, folder: str, video: str) -> list[Clip]:
         if not pairs:
             continue
         if len({pair.size for pair in pairs}) > 1:
-            raise ThbenchError(f"the frames of {label}, T = {T}, {video} in {results.path} have different sizes; check "
-                               "the run with `thbench runs verify`")
+            raise ThbenchError(
+                f"the frames of {label}, T = {T}, {video} in {results.path} have different sizes; check "
+                "the run with `thbench runs verify`"
+            )
         still, animation = f"{folder}/m{index}.png", f"{folder}/m{index}.webp"
         (page / folder).mkdir(parents=True, exist_ok=True)
         pairs[0].save(page / still)
-        pairs[0].save(page / animation, format="WEBP", save_all=True, append_images=pairs[1:], duration=FRAME_MS,
-                      loop=0, quality=85)
+        pairs[0].save(
+            page / animation,
+            format="WEBP",
+            save_all=True,
+            append_images=pairs[1:],
+            duration=FRAME_MS,
+            loop=0,
+            quality=85,
+        )
         made.append(Clip(method_name(results, label), T, video, still, animation, len(pairs)))
     return made
 
@@ -104,13 +118,24 @@ def clips(results: Results, page: Path, folder: str, video: str) -> list[Clip]:
 def failures(results: Results) -> list[tuple[Unit, str]]:
     """Every failed unit with its error."""
     units = ((unit, results.run.read_unit(unit)) for unit in results.run.planned())
-    return [(unit, result.error) for unit, result in units if result is not None and result.status == "failed"]
+    return [
+        (unit, result.error)
+        for unit, result in units
+        if result is not None and result.status == "failed"
+    ]
 
 
 def has_pictures(results: Results) -> bool:
-    """Whether the run holds the pictures of its first video (a run can be made without, or be unfinished)."""
-    return bool(results.videos) and all(files_of(results, folder) for folder in (
-        results.run.real_folder(results.videos[0]), results.run.shots_folder(results.videos[0])))
+    """Whether the run holds the pictures of its first video (a run can be made without, or be
+    unfinished).
+    """
+    return bool(results.videos) and all(
+        files_of(results, folder)
+        for folder in (
+            results.run.real_folder(results.videos[0]),
+            results.run.shots_folder(results.videos[0]),
+        )
+    )
 
 
 @dataclass(frozen=True)

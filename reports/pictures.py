@@ -64,12 +64,23 @@ def load(file: Path) -> Image.Image:
     """An RGB picture; raises `ThbenchError` naming the file when it cannot be decoded."""
     try:
         return Image.open(file).convert("RGB")
-    except (OSError, ValueError, SyntaxError, EOFError, zlib.error, Image.DecompressionBombError) as error:
-        raise ThbenchError(f"{file} is not a readable picture; check the run with `thbench runs verify`") from error
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        zlib.error,
+        Image.DecompressionBombError,
+    ) as error:
+        raise ThbenchError(
+            f"{file} is not a readable picture; check the run with `thbench runs verify`"
+        ) from error
 
 
 def _need(results: Results, files: dict[int, Path], index: int, what: str) -> Image.Image:
     if index not in files:
-        raise ThbenchError(f"{results.path} lacks picture {index} of the {what}; the run was made without pictures or "
-                           "they were removed: run it again with `thbench run-protocol --resume`")
+        raise ThbenchError(
+            f"{results.path} lacks picture {index} of the {what}; the run was made without pictures or "
+            "they were removed: run it again with `thbench run-protocol --resume`"
+        )
     return load(files[index])

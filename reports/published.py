@@ -22,8 +22,16 @@ def paper() -> dict[str, Any]:
 
 def display_name(label: str, spec: str) -> str:
     """The name that tables print: the paper's, unless the run gave the method a label of its own."""
-    return {"x2face": "X2Face", "pix2pixhd": "Pix2pixHD", "ours-ff": "Ours-FF", "ours-ft": "Ours-FT"}.get(
-        label, label) if label == spec else label
+    return (
+        {
+            "x2face": "X2Face",
+            "pix2pixhd": "Pix2pixHD",
+            "ours-ff": "Ours-FF",
+            "ours-ft": "Ours-FT",
+        }.get(label, label)
+        if label == spec
+        else label
+    )
 
 
 def published_scores(dataset: str, spec: str, T: int) -> Mapping[str, Any]:
@@ -50,7 +58,10 @@ def published_cell(row: Mapping[str, Any], key: str) -> Cell:
 
 def with_published(column: Column) -> list[Column]:
     """A column and, beside it, the one for the paper's figures (never ranked)."""
-    return [column, Column(f"{column.key}:paper", "paper", None, column.decimals, column.significant)]
+    return [
+        column,
+        Column(f"{column.key}:paper", "paper", None, column.decimals, column.significant),
+    ]
 
 
 def _row(entry: Mapping[str, Any], spec: str) -> Mapping[str, Any]:

@@ -17,37 +17,58 @@ from thbench.runs import Unit
 COLUMNS = 5
 
 
-def puppets(results: Results, by: str, judge: str, methods: Sequence[str], T: int, rows: int, seed: int) -> Grid:
+def puppets(
+    results: Results, by: str, judge: str, methods: Sequence[str], T: int, rows: int, seed: int
+) -> Grid:
     """Per source a row of driving frames and one row of each method's pictures of them.
 
-    The drivers are the best of method `judge` by `by`; where there are fewer than the columns, more frames of each
-    are shown. Sources are drawn at random.
+    The drivers are the best of method `judge` by `by`; where there are fewer than the columns, more
+    frames of each are shown. Sources are drawn at random.
     """
     ranked = rank_drivers(results, by)
     if judge not in results.methods:
-        raise ThbenchError(f"no method {judge!r} in {results.path}; it holds {', '.join(results.methods)}")
+        raise ThbenchError(
+            f"no method {judge!r} in {results.path}; it holds {', '.join(results.methods)}"
+        )
     label = results.metrics[ranked.attrs["metric"]].label
     order = np.random.default_rng(seed).permutation(len(results.videos))[:rows]
     grid, ranks = [], list[list[int]]()
     for video in [results.videos[index] for index in sorted(order)]:
-        mine = ranked[(ranked["method"] == judge) & (ranked["T"] == T) & (ranked["source"] == video)]
+        mine = ranked[
+            (ranked["method"] == judge) & (ranked["T"] == T) & (ranked["source"] == video)
+        ]
         places = _places(results, video, list(mine["driver"][:COLUMNS]))
-        ranks.append([1 + list(mine["driver"]).index(results.drivers(video)[place]) for place in places])
-        grid.append(GridRow("driver", [source(results, video), *(real(results, video, place) for place in places)]))
+        ranks.append(
+            [1 + list(mine["driver"]).index(results.drivers(video)[place]) for place in places]
+        )
+        grid.append(
+            GridRow(
+                "driver",
+                [source(results, video), *(real(results, video, place) for place in places)],
+            )
+        )
         for method in methods:
             pictures = [generated(results, Unit(method, T, video), place) for place in places]
-            grid.append(GridRow(display_name(method, results.methods[method]["spec"]),
-                                [source(results, video), *pictures]))
+            grid.append(
+                GridRow(
+                    display_name(method, results.methods[method]["spec"]),
+                    [source(results, video), *pictures],
+                )
+            )
     warning = f" {results.warning().capitalize()}." if results.warning() else ""
-    caption = (f"Heads learned from T = {T} photos, driven by other videos ({results.dataset}). Source: the first of "
-               f"the T shots. Columns: the best drivers by {label} of "
-               f"{display_name(judge, results.methods[judge]['spec'])}, by place; sources drawn at random (seed "
-               f"{seed}).{warning}")
+    caption = (
+        f"Heads learned from T = {T} photos, driven by other videos ({results.dataset}). Source: the first of "
+        f"the T shots. Columns: the best drivers by {label} of "
+        f"{display_name(judge, results.methods[judge]['spec'])}, by place; sources drawn at random (seed "
+        f"{seed}).{warning}"
+    )
     return Grid("", ["Source", *(f"driver {rank}" for rank in ranks[0])], grid, caption)
 
 
 def _places(results: Results, video: str, drivers: Sequence[str]) -> list[int]:
-    """Positions of `COLUMNS` hold-out frames, best driver first, evenly within each driver's frames."""
+    """Positions of `COLUMNS` hold-out frames, best driver first, evenly within each driver's
+    frames.
+    """
     shares = np.array_split(np.arange(COLUMNS), len(drivers)) if drivers else []
     found: list[int] = []
     for driver, share in zip(drivers, shares, strict=True):

@@ -21,13 +21,21 @@ from thbench.runs import REAL, Run
 from thbench.tables import is_text, read_table
 
 FRAME_COLUMNS: dict[str, Callable[[pa.DataType], bool]] = {
-    "method": is_text, "T": pa.types.is_integer, "person": is_text, "video": is_text, "frame": is_text,
-    "position": pa.types.is_integer, "error": is_text}
+    "method": is_text,
+    "T": pa.types.is_integer,
+    "person": is_text,
+    "video": is_text,
+    "frame": is_text,
+    "position": pa.types.is_integer,
+    "error": is_text,
+}
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What summary.json says about a metric. stand_in: it replaces a metric whose official network is missing."""
+    """What summary.json says about a metric. stand_in: it replaces a metric whose official network
+    is missing.
+    """
 
     name: str
     label: str
@@ -41,11 +49,23 @@ class Metric:
     @property
     def heading(self) -> str:
         """The label with its unit: "AKD, px", "KID ×10³"."""
-        return f"{self.label} ×10³" if self.unit == "10^-3" else self.label + (f", {self.unit}" if self.unit else "")
+        return (
+            f"{self.label} ×10³"
+            if self.unit == "10^-3"
+            else self.label + (f", {self.unit}" if self.unit else "")
+        )
 
 
-USER = Metric("user", "USER", False, "", "", False, "",
-              "share of raters who find the fake among three; chance is 1/3")
+USER = Metric(
+    "user",
+    "USER",
+    False,
+    "",
+    "",
+    False,
+    "",
+    "share of raters who find the fake among three; chance is 1/3",
+)
 
 
 @dataclass(frozen=True)
@@ -159,7 +179,9 @@ class Results:
 
     @property
     def target(self) -> str:
-        """What a generated frame stands beside: "Ground truth", or "Driver" where another video drives."""
+        """What a generated frame stands beside: "Ground truth", or "Driver" where another video
+        drives.
+        """
         return "Driver" if self.is_cross else "Ground truth"
 
     @property
@@ -174,7 +196,9 @@ class Results:
 
     def drivers(self, video: str) -> list[str]:
         """Of each hold-out frame of a cross-reenactment, the video that it comes from."""
-        described = next(v for v in self.info["split"]["videos"] if f"{v['person']}/{v['video']}" == video)
+        described = next(
+            v for v in self.info["split"]["videos"] if f"{v['person']}/{v['video']}" == video
+        )
         return list(described["driver_of"])
 
     @property
@@ -183,23 +207,44 @@ class Results:
 
     @cached_property
     def comparison_key(self) -> str:
-        """Equal for runs whose rows may be ranked together: same data, protocol, and hold-out frames."""
-        split = [[v["person"], v["video"], v["holdout"], v.get("driver_of")] for v in self.info["split"]["videos"]]
-        return sha256_json([self.info["dataset"]["sha256"], (self.info.get("sources") or {}).get("sha256"),
-                            self.info["protocol"]["sha256"], split])
+        """Equal for runs whose rows may be ranked together: same data, protocol, and hold-out
+        frames.
+        """
+        split = [
+            [v["person"], v["video"], v["holdout"], v.get("driver_of")]
+            for v in self.info["split"]["videos"]
+        ]
+        return sha256_json(
+            [
+                self.info["dataset"]["sha256"],
+                (self.info.get("sources") or {}).get("sha256"),
+                self.info["protocol"]["sha256"],
+                split,
+            ]
+        )
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """summary.json; raises `ThbenchError` when the run was not scored or the file lacks what it must hold."""
+        """summary.json; raises `ThbenchError` when the run was not scored or the file lacks what it
+        must hold.
+        """
         return self.run.summary()
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
-        return {name: Metric(name, str(entry.get("label") or name), entry.get("higher_is_better"),
-                             str(entry.get("unit") or ""), str(entry.get("network") or ""),
-                             bool(entry.get("stand_in")), str(entry.get("policy") or ""),
-                             str(entry.get("description") or ""))
-                for name, entry in self.summary["metrics"].items()}
+        return {
+            name: Metric(
+                name,
+                str(entry.get("label") or name),
+                entry.get("higher_is_better"),
+                str(entry.get("unit") or ""),
+                str(entry.get("network") or ""),
+                bool(entry.get("stand_in")),
+                str(entry.get("policy") or ""),
+                str(entry.get("description") or ""),
+            )
+            for name, entry in self.summary["metrics"].items()
+        }
 
     @cached_property
     def rows(self) -> list[ScoreRow]:
@@ -210,8 +255,14 @@ class Results:
         scores = {
             name: _score(name, entry, covered.get(name)) for name, entry in row["metrics"].items()
         }
-        return ScoreRow(row["method"], int(row["T"]), row["n_videos"], row["n_frames"],
-                        row["n_failed_units"], scores)
+        return ScoreRow(
+            row["method"],
+            int(row["T"]),
+            row["n_videos"],
+            row["n_frames"],
+            row["n_failed_units"],
+            scores,
+        )
 
     @cached_property
     def coverage(self) -> Mapping[Cell, Mapping[str, Coverage]]:
@@ -230,8 +281,11 @@ class Results:
 
     @cached_property
     def differences(self) -> list[Difference]:
-        return [self._difference(d) for d in self.summary.get("differences", [])
-                if d.get("difference") is not None]
+        return [
+            self._difference(d)
+            for d in self.summary.get("differences", [])
+            if d.get("difference") is not None
+        ]
 
     def _difference(self, entry: Mapping[str, Any]) -> Difference:
         metric, T, sides = entry["metric"], int(entry["T"]), (entry["a"], entry["b"])
@@ -240,8 +294,15 @@ class Results:
         interval = _interval(entry.get("ci95"))
         if interval is not None:
             interval = clipped(interval, range_of_difference(metric))
-        return Difference(metric, T, *sides, entry["difference"], interval, entry.get("p_holm"),
-                          min(covered, key=lambda side: side.n_videos))
+        return Difference(
+            metric,
+            T,
+            *sides,
+            entry["difference"],
+            interval,
+            entry.get("p_holm"),
+            min(covered, key=lambda side: side.n_videos),
+        )
 
     @cached_property
     def frames(self) -> pd.DataFrame:
@@ -250,9 +311,14 @@ class Results:
         table = read_table(self.run.checked_frames_parquet(), remedy)
 
         for name, holds in FRAME_COLUMNS.items():
-            if name not in table.column_names or not holds(table.schema.field(name).type) or (
-                    table[name].null_count):
-                raise ThbenchError(f"{self.run.frames_parquet} has no whole column {name}: {remedy}")
+            if (
+                name not in table.column_names
+                or not holds(table.schema.field(name).type)
+                or (table[name].null_count)
+            ):
+                raise ThbenchError(
+                    f"{self.run.frames_parquet} has no whole column {name}: {remedy}"
+                )
         for name in set(table.column_names) & self.metrics.keys():
             if not pa.types.is_floating(table.schema.field(name).type):
                 raise ThbenchError(f"{self.run.frames_parquet} has no numbers in {name}: {remedy}")
@@ -267,16 +333,31 @@ class Results:
 
     @cached_property
     def times(self) -> list[Time]:
-        return [Time(t["method"], t["T"], t["phase"], t["median_s"], t.get("iqr_s"), t["n"], t.get("parts") or {},
-                     t.get("memory_peak_mb"), t.get("note") or "") for t in self.timing.get("rows", [])]
+        return [
+            Time(
+                t["method"],
+                t["T"],
+                t["phase"],
+                t["median_s"],
+                t.get("iqr_s"),
+                t["n"],
+                t.get("parts") or {},
+                t.get("memory_peak_mb"),
+                t.get("note") or "",
+            )
+            for t in self.timing.get("rows", [])
+        ]
 
     @cached_property
     def study(self) -> dict[tuple[str, int], Score]:
         """The USER column by (method, T): people's success rate; empty when no study was scored."""
         rows = self.run.users().rows if self.run.study_json.exists() else []
-        return {(row.method, row.T): _score(USER.name, asdict(row),
-                                            self.coverage.get((row.method, row.T), {}).get(USER.name))
-                for row in rows}
+        return {
+            (row.method, row.T): _score(
+                USER.name, asdict(row), self.coverage.get((row.method, row.T), {}).get(USER.name)
+            )
+            for row in rows
+        }
 
     def per_video(self, metric: str) -> pd.DataFrame:
         """Mean of a per-frame metric by (method, T, "person/video"): columns method, T, video,
@@ -291,19 +372,34 @@ class Results:
         values = frames[metric]
         if self.metrics[metric].policy == "score-zero":
             values = values.where(values.notna() | (frames["error"] != ""), 0.0)
-        table = pd.DataFrame({"method": frames["method"], "T": frames["T"],
-                              "video": frames["person"] + "/" + frames["video"], "value": values})
-        return table.dropna().groupby(["method", "T", "video"], sort=False)["value"].mean().reset_index()
+        table = pd.DataFrame(
+            {
+                "method": frames["method"],
+                "T": frames["T"],
+                "video": frames["person"] + "/" + frames["video"],
+                "value": values,
+            }
+        )
+        return (
+            table.dropna()
+            .groupby(["method", "T", "video"], sort=False)["value"]
+            .mean()
+            .reset_index()
+        )
 
     def warning(self) -> str:
         """What a reader must know before believing the numbers, or an empty string."""
         said = []
         if self.info["status"] != "complete" and self.info["protocol"]["kind"] == "timing":
-            said.append(f"unfinished run ({self.info['status']}): {len(self.times)} of "
-                        f"{len(self.methods) * (len(self.shots) + 1)} rows")
+            said.append(
+                f"unfinished run ({self.info['status']}): {len(self.times)} of "
+                f"{len(self.methods) * (len(self.shots) + 1)} rows"
+            )
         elif self.info["status"] != "complete":
             done = sum(self.run.read_unit(unit) is not None for unit in self.run.planned())
-            said.append(f"unfinished run ({self.info['status']}): {done} of {sum(1 for _ in self.run.planned())} units")
+            said.append(
+                f"unfinished run ({self.info['status']}): {done} of {sum(1 for _ in self.run.planned())} units"
+            )
         if self.info.get("partial"):
             said.append(f"partial run: {len(self.videos)} videos only")
         return "; ".join(said)
@@ -323,16 +419,23 @@ def known_metric(results: Sequence[Results], name: str) -> str:
     """`name`, or `ThbenchError` listing the metrics that the runs hold."""
     known = sorted({metric for r in results if r.is_scored for metric in r.metrics})
     if name not in known:
-        raise ThbenchError(f"no metric named {name!r} in {results[0].path}; it holds {', '.join(known) or 'none'}")
+        raise ThbenchError(
+            f"no metric named {name!r} in {results[0].path}; it holds {', '.join(known) or 'none'}"
+        )
     return name
 
 
 def _score(metric: str, entry: Mapping[str, Any], covered: Coverage | None) -> Score:
     value, interval = entry.get("value"), _interval(entry.get("ci95"))
-    return Score(value if value is None or math.isfinite(value) else None, entry.get("se"),
-                 None if interval is None else clipped(interval, range_of(metric)),
-                 int(entry.get("n") or 0), int(entry.get("n_failed") or 0),
-                 str(entry.get("reason") or ""), covered)
+    return Score(
+        value if value is None or math.isfinite(value) else None,
+        entry.get("se"),
+        None if interval is None else clipped(interval, range_of(metric)),
+        int(entry.get("n") or 0),
+        int(entry.get("n_failed") or 0),
+        str(entry.get("reason") or ""),
+        covered,
+    )
 
 
 def _interval(ends: Sequence[float | None] | None) -> tuple[float, float] | None:

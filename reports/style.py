@@ -1,4 +1,6 @@
-"""One look for every picture: colours that colour-blind readers can tell apart, one font, the same bytes every time."""
+"""One look for every picture: colours that colour-blind readers can tell apart, one font, the same
+bytes every time.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +18,43 @@ from matplotlib.ft2font import FT2Font
 from reports.latin import in_latin
 
 FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
+COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#000000",
+)  # Okabe and Ito
 MARKERS = "osD^vP*X"  # colour never carries the meaning alone
 DASHES = ("-", "--", "-.", ":")
 GREY = "#6b6b6b"
 RIGHT_TO_LEFT = ("R", "AL")  # Hebrew and Arabic
 STYLE: Any = {
-    "font.family": "DejaVu Sans", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "grid.color": "#e3e3e3", "axes.axisbelow": True, "legend.frameon": False,
-    "figure.constrained_layout.use": True, "pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "thbench",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e3e3e3",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "thbench",
     "text.parse_math": False,
 }
 
 
 def look(index: int) -> dict[str, Any]:
     """Colour, marker and line style of the index-th method; 224 differ."""
-    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)],
-            "linestyle": DASHES[index // len(COLOURS) % len(DASHES)]}
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": DASHES[index // len(COLOURS) % len(DASHES)],
+    }
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:

@@ -1,4 +1,6 @@
-"""A matplotlib figure as SVG that may stand inside an HTML page with a strict content security policy."""
+"""A matplotlib figure as SVG that may stand inside an HTML page with a strict content security
+policy.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ DROPPED = {f"{SVG}metadata", f"{SVG}style"}
 
 
 def inline_svg(plot: Plot, prefix: str) -> str:
-    """The plot as an <svg> element: ids begin with `prefix`, no style attribute, title and description for readers.
+    """The plot as an <svg> element: ids begin with `prefix`, no style attribute, title and
+    description for readers.
 
     The page sets the font of its text and `stroke-linejoin: round` for its lines.
     """
@@ -29,7 +32,9 @@ def inline_svg(plot: Plot, prefix: str) -> str:
         root.attrib[name] = f"{PX_PER_PT * float(root.attrib[name].removesuffix('pt')):.0f}"
     root.attrib |= {"role": "img", "aria-labelledby": f"{prefix}-title {prefix}-text"}
     for number, (tag, text) in enumerate((("title", plot.title), ("text", plot.text))):
-        told = ElementTree.Element(f"{SVG}{'title' if tag == 'title' else 'desc'}", {"id": f"{prefix}-{tag}"})
+        told = ElementTree.Element(
+            f"{SVG}{'title' if tag == 'title' else 'desc'}", {"id": f"{prefix}-{tag}"}
+        )
         told.text = text
         root.insert(number, told)
     ElementTree.register_namespace("", SVG[1:-1])

@@ -16,12 +16,14 @@ BOLD: dict[TiePolicy, str] = {
     "displayed": "Bold: the best of its group of rows, and every figure that prints like it.",
     "exact": "Bold: the best of its group of rows, by the unrounded figure.",
     "within-noise": "Bold: not significantly worse than the best of its group of rows (5 %; paired "
-                    "by video and corrected where the run holds the difference, else two standard "
-                    "errors).",
+    "by video and corrected where the run holds the difference, else two standard "
+    "errors).",
 }
 NO_BOLD = f"No figure is bold that rests on fewer than {FEW_VIDEOS} videos."
-PARTIAL = ("In parentheses: not over all planned videos, so not comparable with its neighbours, "
-           "never bold and not ranked.")
+PARTIAL = (
+    "In parentheses: not over all planned videos, so not comparable with its neighbours, "
+    "never bold and not ranked."
+)
 ROUGH = f"* interval over fewer than {FEW_VIDEOS} videos: a rough guide."
 
 
@@ -93,7 +95,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One line: a method at T shots (None where T plays no part). An unranked row, such as a floor, is never best."""
+    """One line: a method at T shots (None where T plays no part). An unranked row, such as a floor,
+    is never best.
+    """
 
     method: str
     cells: Mapping[str, Cell]
@@ -110,7 +114,8 @@ class Row:
 class Group:
     """Rows that are ranked against each other.
 
-    p_values holds corrected p-values of paired differences by (column key, method, method), in either order.
+    p_values holds corrected p-values of paired differences by (column key, method, method), in
+    either order.
     """
 
     rows: tuple[Row, ...]
@@ -127,7 +132,9 @@ class Block:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """A table, independent of the format that it is printed in. stamp warns of partial or unfinished runs."""
+    """A table, independent of the format that it is printed in. stamp warns of partial or
+    unfinished runs.
+    """
 
     caption: str
     label: str
@@ -147,7 +154,8 @@ class TableSpec:
 
 
 def ranked(table: TableSpec, ties: TiePolicy = "displayed") -> TableSpec:
-    """The same table with every cell's `best` decided, group by group; cells that say it themselves keep it.
+    """The same table with every cell's `best` decided, group by group; cells that say it themselves
+    keep it.
 
     displayed: cells that print like the best one are all best (what the paper does, but for one
     cell). exact: unrounded values decide. within-noise: a cell is best unless it is significantly
@@ -155,8 +163,12 @@ def ranked(table: TableSpec, ties: TiePolicy = "displayed") -> TableSpec:
     standard errors of the difference). Cells that lost videos or rest on few are never best. The
     notes tell the rule.
     """
-    blocks = [replace(block, groups=tuple(_rank_group(group, table.columns, ties) for group in block.groups))
-              for block in table.blocks]
+    blocks = [
+        replace(
+            block, groups=tuple(_rank_group(group, table.columns, ties) for group in block.groups)
+        )
+        for block in table.blocks
+    ]
     done = replace(table, blocks=tuple(blocks))
     return replace(done, notes=(*table.notes, *_rules(done, ties)))
 
@@ -176,25 +188,37 @@ def without_empty_columns(table: TableSpec) -> TableSpec:
 
     A column and those that stand beside it ("fid" and "fid:paper") go together.
     """
-    filled = {_metric_of(key) for _, _, row in table.rows() for key, cell in row.cells.items()
-              if cell.value is not None}
+    filled = {
+        _metric_of(key)
+        for _, _, row in table.rows()
+        for key, cell in row.cells.items()
+        if cell.value is not None
+    }
     empty = [column for column in table.columns if _metric_of(column.key) not in filled]
     if not empty:
         return table
 
     columns = tuple(column for column in table.columns if _metric_of(column.key) in filled)
-    reasons = dict.fromkeys(reason for column in empty if column.key == _metric_of(column.key)
-                            for reason in _why_empty(table, column))
+    reasons = dict.fromkeys(
+        reason
+        for column in empty
+        if column.key == _metric_of(column.key)
+        for reason in _why_empty(table, column)
+    )
     note = f"Columns left out, as no row fills them. {' '.join(reasons)}"
     return replace(table, columns=columns, notes=(*table.notes, note))
 
 
 def footnotes(table: TableSpec) -> dict[str, str]:
-    """Note -> its mark (a, b, ..., z, aa, ...), in the order of reading: columns, then rows and their cells."""
+    """Note -> its mark (a, b, ..., z, aa, ...), in the order of reading: columns, then rows and
+    their cells.
+    """
     texts = [note for column in table.columns for note in column.notes]
     for _, _, row in table.rows():
         texts += row.notes
-        texts += [note for column in table.columns for note in row.cells.get(column.key, Cell()).notes]
+        texts += [
+            note for column in table.columns for note in row.cells.get(column.key, Cell()).notes
+        ]
     return {text: _mark(index) for index, text in enumerate(dict.fromkeys(texts))}
 
 
@@ -207,8 +231,13 @@ def _rules(table: TableSpec, ties: TiePolicy) -> list[str]:
         for key, cell in row.cells.items()
         if cell.value is not None
     ]
-    compared = [cell for _, _, row in table.rows() if row.ranked for key, cell in row.cells.items()
-                if key in keys and cell.value is not None]
+    compared = [
+        cell
+        for _, _, row in table.rows()
+        if row.ranked
+        for key, cell in row.cells.items()
+        if key in keys and cell.value is not None
+    ]
 
     few = any(cell.coverage is not None and cell.coverage.is_few for cell in compared)
     rules = [BOLD[ties]] if any(cell.may_rank for cell in compared) else []
@@ -220,7 +249,7 @@ def _rules(table: TableSpec, ties: TiePolicy) -> list[str]:
 
 
 def _metric_of(key: str) -> str:
-    """"fid" of "fid" and of "fid:paper"."""
+    """ "fid" of "fid" and of "fid:paper"."""
     return key.partition(":")[0]
 
 
@@ -234,14 +263,18 @@ def _rank_group(group: Group, columns: Sequence[Column], ties: TiePolicy) -> Gro
     best = {column.key: _best_rows(group, column, ties) for column in columns}
     rows = []
     for index, row in enumerate(group.rows):
-        cells = {key: replace(cell, best=index in best.get(key, ())) if cell.best is None else cell
-                 for key, cell in row.cells.items()}
+        cells = {
+            key: replace(cell, best=index in best.get(key, ())) if cell.best is None else cell
+            for key, cell in row.cells.items()
+        }
         rows.append(replace(row, cells=cells))
     return replace(group, rows=tuple(rows))
 
 
 def _best_rows(group: Group, column: Column, ties: TiePolicy) -> set[int]:
-    """Indices of the best rows of one column; empty when the column is not ranked or holds no value."""
+    """Indices of the best rows of one column; empty when the column is not ranked or holds no
+    value.
+    """
     values = {
         index: cell.value
         for index, row in enumerate(group.rows)
@@ -256,7 +289,11 @@ def _best_rows(group: Group, column: Column, ties: TiePolicy) -> set[int]:
     if ties == "within-noise":
         return {index for index in values if not _significant(group, column, winner, index)}
     if ties == "displayed":
-        return {index for index, value in values.items() if column.show(value) == column.show(values[winner])}
+        return {
+            index
+            for index, value in values.items()
+            if column.show(value) == column.show(values[winner])
+        }
     return {index for index, value in values.items() if value == values[winner]}
 
 

@@ -15,23 +15,36 @@ NONE_PUBLISHED = (
 )
 
 
-def table2(runs: Sequence[Results], *, with_paper: bool = False, intervals: bool = False,
-           allow_mixed: bool = False) -> TableSpec:
+def table2(
+    runs: Sequence[Results],
+    *,
+    with_paper: bool = False,
+    intervals: bool = False,
+    allow_mixed: bool = False,
+) -> TableSpec:
     """Table 2: seconds of few-shot learning at each T, and of inference per frame.
 
-    Raises `ThbenchError` when nothing was timed, and for runs from different hardware without `allow_mixed`.
+    Raises `ThbenchError` when nothing was timed, and for runs from different hardware without
+    `allow_mixed`.
     """
     timed = [run for run in runs if run.times]
     if not timed:
-        raise ThbenchError(f"{runs[0].path} holds no timing.json; time it with `thbench run-protocol table2-timing`")
+        raise ThbenchError(
+            f"{runs[0].path} holds no timing.json; time it with `thbench run-protocol table2-timing`"
+        )
     machines: dict[str, list[Results]] = {}
     for run in timed:
         machines.setdefault(_machine(run), []).append(run)
     if len(machines) > 1 and not allow_mixed:
-        raise ThbenchError(f"the runs were timed on different hardware ({'; '.join(machines)}): their times are not "
-                           "comparable; pass --allow-mixed for one block each")
-    blocks = [block for machine, group in machines.items()
-              for block in _time_blocks(group, with_paper, f" ({machine})" if len(machines) > 1 else "")]
+        raise ThbenchError(
+            f"the runs were timed on different hardware ({'; '.join(machines)}): their times are not "
+            "comparable; pass --allow-mixed for one block each"
+        )
+    blocks = [
+        block
+        for machine, group in machines.items()
+        for block in _time_blocks(group, with_paper, f" ({machine})" if len(machines) > 1 else "")
+    ]
     column = Column("time_s", "Time, s", False, decimals=3, significant=4)
     spread = ["± is half the interquartile range."] if intervals else []
     published = any(
@@ -45,19 +58,33 @@ def table2(runs: Sequence[Results], *, with_paper: bool = False, intervals: bool
         if published
         else NONE_PUBLISHED
     )
-    notes = [f"Median over {_several(t.n for run in timed for t in run.times)} repetitions on {'; '.join(machines)}.",
-             *spread, *([of_the_paper] if with_paper else [])]
+    notes = [
+        f"Median over {_several(t.n for run in timed for t in run.times)} repetitions on {'; '.join(machines)}.",
+        *spread,
+        *([of_the_paper] if with_paper else []),
+    ]
     columns = with_published(column) if published else [column]
-    return TableSpec("Time of few-shot learning and of inference", "tab:times", "Method (T)", tuple(columns),
-                     tuple(blocks), tuple(notes), stamp(timed), intervals)
+    return TableSpec(
+        "Time of few-shot learning and of inference",
+        "tab:times",
+        "Method (T)",
+        tuple(columns),
+        tuple(blocks),
+        tuple(notes),
+        stamp(timed),
+        intervals,
+    )
 
 
 def _time_blocks(runs: Sequence[Results], with_paper: bool, suffix: str) -> list[Block]:
-    learning = sorted({t.T for run in runs for t in run.times if t.phase == "few-shot" and t.T is not None})
+    learning = sorted(
+        {t.T for run in runs for t in run.times if t.phase == "few-shot" and t.T is not None}
+    )
     groups = tuple(_time_group(runs, "few-shot", T, with_paper) for T in learning)
     inference = _time_group(runs, "inference", None, with_paper)
     return ([Block(f"Few-shot learning{suffix}", groups)] if groups else []) + (
-        [Block(f"Inference{suffix}", (inference,))] if inference.rows else [])
+        [Block(f"Inference{suffix}", (inference,))] if inference.rows else []
+    )
 
 
 def _time_group(runs: Sequence[Results], phase: str, T: int | None, with_paper: bool) -> Group:
@@ -72,7 +99,9 @@ def _time_group(runs: Sequence[Results], phase: str, T: int | None, with_paper: 
             if published:
                 cells["time_s:paper"] = published_cell(published, "time_s")
             notes = (f"{time.note.rstrip('.')}.",) if time.note else ()
-            rows.append((_time_position(spec), Row(display_name(time.method, spec), cells, T, notes)))
+            rows.append(
+                (_time_position(spec), Row(display_name(time.method, spec), cells, T, notes))
+            )
     return Group(tuple(row for _, row in sorted(rows, key=lambda entry: entry[0])))
 
 

@@ -115,8 +115,10 @@ def _reason(results: Results, row: pd.Series[Any], computed: Sequence[str]) -> s
     if not missing:
         return ""
     why = "no face found" if set(missing) & set(NEEDS_A_FACE) else "could not be scored"
-    told = [f"{metric.label} {CONSEQUENCES.get(metric.policy, 'has no value')}"
-            for metric in (results.metrics[name] for name in missing)]
+    told = [
+        f"{metric.label} {CONSEQUENCES.get(metric.policy, 'has no value')}"
+        for metric in (results.metrics[name] for name in missing)
+    ]
     return f"{why} ({', '.join(told)})"
 
 

@@ -23,18 +23,38 @@ def to_markdown(table: TableSpec) -> str:
     table = without_empty_columns(table)
     marks = footnotes(table)
     columns = table.columns
-    head = [_md(table.head), *(_md(column.label) + ARROWS[column.higher_is_better] + _sup(column.notes, marks)
-                               for column in columns)]
-    lines = [f"**{_md(table.caption)}.** {_md(table.stamp)}".strip(), "", _md_line(head),
-             _md_line([":--", *["--:"] * len(columns)])]
+    head = [
+        _md(table.head),
+        *(
+            _md(column.label) + ARROWS[column.higher_is_better] + _sup(column.notes, marks)
+            for column in columns
+        ),
+    ]
+    lines = [
+        f"**{_md(table.caption)}.** {_md(table.stamp)}".strip(),
+        "",
+        _md_line(head),
+        _md_line([":--", *["--:"] * len(columns)]),
+    ]
     for block in table.blocks:
-        lines += [_md_line([f"**{_md(block.title)}**", *[""] * len(columns)])] if block.title else []
+        lines += (
+            [_md_line([f"**{_md(block.title)}**", *[""] * len(columns)])] if block.title else []
+        )
         for group in block.groups:
-            lines += [_md_line([_md(row.label) + _sup(row.notes, marks),
-                                *(_md_cell(row.cells.get(c.key, Cell()), c, table, marks) for c in columns)])
-                      for row in group.rows]
-    lines += ["", *(f"- {_md(note)}" for note in table.notes),
-              *(f"- <sup>{mark}</sup> {_md(note)}" for note, mark in marks.items())]
+            lines += [
+                _md_line(
+                    [
+                        _md(row.label) + _sup(row.notes, marks),
+                        *(_md_cell(row.cells.get(c.key, Cell()), c, table, marks) for c in columns),
+                    ]
+                )
+                for row in group.rows
+            ]
+    lines += [
+        "",
+        *(f"- {_md(note)}" for note in table.notes),
+        *(f"- <sup>{mark}</sup> {_md(note)}" for note, mark in marks.items()),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -47,18 +67,43 @@ def to_csv(table: TableSpec) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["block", "method", "T", *(_formula_safe(f"{column.key}{suffix}") for column in table.columns
-                                               for suffix in CSV_SUFFIXES), "note"])
+    writer.writerow(
+        [
+            "block",
+            "method",
+            "T",
+            *(
+                _formula_safe(f"{column.key}{suffix}")
+                for column in table.columns
+                for suffix in CSV_SUFFIXES
+            ),
+            "note",
+        ]
+    )
     for block, _, row in table.rows():
         values: list[object] = []
         for column in table.columns:
             cell = row.cells.get(column.key, Cell())
             low, high = cell.ends or (None, None)
             n_videos = None if cell.coverage is None else cell.coverage.n_videos
-            values += [cell.value, low, high, n_videos, cell.may_rank, bool(cell.best),
-                       _formula_safe("; ".join(cell.notes))]
-        writer.writerow([_formula_safe(block.title), _formula_safe(row.method), row.T, *values,
-                         _formula_safe("; ".join(row.notes))])
+            values += [
+                cell.value,
+                low,
+                high,
+                n_videos,
+                cell.may_rank,
+                bool(cell.best),
+                _formula_safe("; ".join(cell.notes)),
+            ]
+        writer.writerow(
+            [
+                _formula_safe(block.title),
+                _formula_safe(row.method),
+                row.T,
+                *values,
+                _formula_safe("; ".join(row.notes)),
+            ]
+        )
     return out.getvalue()
 
 
@@ -69,11 +114,15 @@ def to_html(table: TableSpec) -> str:
     """
     table = without_empty_columns(table)
     marks = footnotes(table)
-    head = "".join(f'<th scope="col">{html.escape(c.label)}{ARROWS[c.higher_is_better]}{_sup(c.notes, marks)}</th>'
-                   for c in table.columns)
+    head = "".join(
+        f'<th scope="col">{html.escape(c.label)}{ARROWS[c.higher_is_better]}{_sup(c.notes, marks)}</th>'
+        for c in table.columns
+    )
     stamp = f" <strong>{html.escape(table.stamp)}</strong>" if table.stamp else ""
-    lines = [f"<table><caption>{html.escape(table.caption)}.{stamp}</caption>",
-             f'<thead><tr><th scope="col">{html.escape(table.head)}</th>{head}</tr></thead>']
+    lines = [
+        f"<table><caption>{html.escape(table.caption)}.{stamp}</caption>",
+        f'<thead><tr><th scope="col">{html.escape(table.head)}</th>{head}</tr></thead>',
+    ]
     for block in table.blocks:
         title = f'<tr><th scope="rowgroup" colspan="{len(table.columns) + 1}">{html.escape(block.title)}</th></tr>'
         lines += ["<tbody>" + (title if block.title else "")]
@@ -81,25 +130,52 @@ def to_html(table: TableSpec) -> str:
         lines += ["</tbody>"]
     notes = [html.escape(note) for note in table.notes]
     notes += [f"<sup>{mark}</sup> {html.escape(note)}" for note, mark in marks.items()]
-    lines += ["</table>", '<ul class="notes">' + "".join(f"<li>{note}</li>" for note in notes) + "</ul>"]
+    lines += [
+        "</table>",
+        '<ul class="notes">' + "".join(f"<li>{note}</li>" for note in notes) + "</ul>",
+    ]
     return "\n".join(lines) + "\n"
 
 
 def to_json(table: TableSpec) -> str:
     """Everything in the table, unrounded, with the printed text beside it."""
     value: dict[str, Any] = {
-        "caption": table.caption, "stamp": table.stamp,
-        "columns": [{"key": c.key, "label": c.label, "higher_is_better": c.higher_is_better, "notes": c.notes}
-                    for c in table.columns],
-        "rows": [{"block": block.title, "method": row.method, "T": row.T, "ranked": row.ranked, "notes": row.notes,
-                  "cells": {c.key: _json_cell(row.cells.get(c.key, Cell()), c) for c in table.columns}}
-                 for block, _, row in table.rows()],
-        "notes": table.notes}
+        "caption": table.caption,
+        "stamp": table.stamp,
+        "columns": [
+            {
+                "key": c.key,
+                "label": c.label,
+                "higher_is_better": c.higher_is_better,
+                "notes": c.notes,
+            }
+            for c in table.columns
+        ],
+        "rows": [
+            {
+                "block": block.title,
+                "method": row.method,
+                "T": row.T,
+                "ranked": row.ranked,
+                "notes": row.notes,
+                "cells": {
+                    c.key: _json_cell(row.cells.get(c.key, Cell()), c) for c in table.columns
+                },
+            }
+            for block, _, row in table.rows()
+        ],
+        "notes": table.notes,
+    }
     return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 WRITERS: Mapping[str, Callable[[TableSpec], str]] = {
-    "latex": to_latex, "markdown": to_markdown, "csv": to_csv, "html": to_html, "json": to_json}
+    "latex": to_latex,
+    "markdown": to_markdown,
+    "csv": to_csv,
+    "html": to_html,
+    "json": to_json,
+}
 
 
 def show(cell: Cell, column: Column, *, interval: bool) -> str:
@@ -113,7 +189,7 @@ def show(cell: Cell, column: Column, *, interval: bool) -> str:
 
 
 def show_interval(cell: Cell, column: Column) -> str:
-    """"± 0.04", "[0.70, 1.00]" where the metric's range cuts it, with a star over few videos; ""
+    """ "± 0.04", "[0.70, 1.00]" where the metric's range cuts it, with a star over few videos; ""
     without one.
     """
     if cell.ends is None:
@@ -145,7 +221,9 @@ def _html_row(row: Row, table: TableSpec, marks: Mapping[str, str]) -> str:
     for column in table.columns:
         cell = row.cells.get(column.key, Cell())
         text = show(cell, column, interval=table.show_intervals)
-        cells.append(f"<td>{f'<strong>{text}</strong>' if cell.best else text}{_sup(cell.notes, marks)}</td>")
+        cells.append(
+            f"<td>{f'<strong>{text}</strong>' if cell.best else text}{_sup(cell.notes, marks)}</td>"
+        )
     return f'<tr><th scope="row">{html.escape(row.label)}{_sup(row.notes, marks)}</th>{"".join(cells)}</tr>'
 
 

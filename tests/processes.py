@@ -30,8 +30,11 @@ class Family:
         has read that all others are gone.
         """
         processes = [folder for folder in Path("/proc").iterdir() if folder.name.isdigit()]
-        return [int(folder.name) for folder in processes
-                if is_running(int(folder.name)) and self._is_member(folder)]
+        return [
+            int(folder.name)
+            for folder in processes
+            if is_running(int(folder.name)) and self._is_member(folder)
+        ]
 
     def left_after(self, seconds: float) -> list[int]:
         """Who still lives after so many seconds; ends early when nobody does."""
@@ -50,7 +53,9 @@ class Family:
 
     def _is_member(self, folder: Path) -> bool:
         try:
-            marked = f"{_MARK}={self.mark}".encode() in (folder / "environ").read_bytes().split(b"\0")
+            marked = f"{_MARK}={self.mark}".encode() in (folder / "environ").read_bytes().split(
+                b"\0"
+            )
             return marked and b"resource_tracker" not in (folder / "cmdline").read_bytes()
         except OSError:
             return False
@@ -59,9 +64,13 @@ class Family:
 def start(arguments: Sequence[str], stderr: int = subprocess.DEVNULL) -> Family:
     """Starts `thbench ARGUMENTS`."""
     mark = uuid.uuid4().hex
-    process = subprocess.Popen([sys.executable, "-m", "cli", *arguments], cwd=ROOT,
-                               stdout=subprocess.DEVNULL, stderr=stderr,
-                               env={**os.environ, "OMP_NUM_THREADS": "1", _MARK: mark})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        env={**os.environ, "OMP_NUM_THREADS": "1", _MARK: mark},
+    )
     return Family(process, mark)
 
 

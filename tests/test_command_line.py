@@ -11,25 +11,48 @@ import cli
 HEAVY = ("torch", "pandas", "cv2", "pyarrow", "scipy", "matplotlib", "sqlalchemy", "numpy")
 
 
-@pytest.mark.parametrize("arguments", [
-    "nosuch", "report latex", "report latex nowhere", "score nowhere", "runs verify nowhere",
-    "adapt ours-ff --images nowhere -o head.safetensors", "adapt nosuch --images . -o head.safetensors",
-    "drive head -o out.mp4", "drive nowhere --video nowhere -o out.mp4", "train nosuch --dataset synth",
-    "run-protocol nosuch", "run-protocol --metrics nosuch", "run-protocol --split nowhere",
-    "run-protocol --resume nowhere", "model-info nosuch", "mock-run nosuch",
-    "protocols show nosuch", "prepare nosuch a b", "weights fetch nosuch"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "nosuch",
+        "report latex",
+        "report latex nowhere",
+        "score nowhere",
+        "runs verify nowhere",
+        "adapt ours-ff --images nowhere -o head.safetensors",
+        "adapt nosuch --images . -o head.safetensors",
+        "drive head -o out.mp4",
+        "drive nowhere --video nowhere -o out.mp4",
+        "train nosuch --dataset synth",
+        "run-protocol nosuch",
+        "run-protocol --metrics nosuch",
+        "run-protocol --split nowhere",
+        "run-protocol --resume nowhere",
+        "model-info nosuch",
+        "mock-run nosuch",
+        "protocols show nosuch",
+        "prepare nosuch a b",
+        "weights fetch nosuch",
+    ],
+)
 def test_a_mistyped_name_or_path_is_told_before_anything_heavy_is_imported(arguments, tmp_path):
-    script = (f"import sys\nsys.argv[1:] = {arguments.split()!r}\nfrom cli import main\n"
-              "try:\n    main()\n"
-              f"finally:\n    print([name for name in {HEAVY!r} if name in sys.modules])")
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    script = (
+        f"import sys\nsys.argv[1:] = {arguments.split()!r}\nfrom cli import main\n"
+        "try:\n    main()\n"
+        f"finally:\n    print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
 
     assert done.returncode in (1, 2), done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout
 
 
-def test_what_nobody_foresaw_is_one_line_that_names_the_file_of_its_traceback(tmp_path, monkeypatch, capsys):
+def test_what_nobody_foresaw_is_one_line_that_names_the_file_of_its_traceback(
+    tmp_path, monkeypatch, capsys
+):
     @click.command()
     def broken() -> None:
         raise KeyError("the reason\nand more")
@@ -51,6 +74,11 @@ def test_what_nobody_foresaw_is_one_line_that_names_the_file_of_its_traceback(tm
 
 def test_a_reader_that_has_read_enough_is_no_fault(tmp_path):
     script = "from cli import main; main()"
-    done = subprocess.run(f"{sys.executable} -c '{script}' --help | head -c 1", shell=True, cwd=tmp_path,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        f"{sys.executable} -c '{script}' --help | head -c 1",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.stderr == ""

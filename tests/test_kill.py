@@ -21,8 +21,10 @@ from prepared_samples import make_frames
 from processes import Family, start
 
 KILLS = int(os.environ.get("THBENCH_TEST_KILLS", "2"))
-pytestmark = [pytest.mark.slow,
-              pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+]
 
 
 @dataclass(frozen=True)
@@ -30,39 +32,102 @@ class Work:
     """A command that reads `root.parent` and writes `root`, and what must survive a kill there."""
 
     arguments: Callable[[Path], Sequence[str]]
-    result: str                # the folder of the bytes that must repeat
-    committed: Sequence[str]   # globs of files that are not written again
+    result: str  # the folder of the bytes that must repeat
+    committed: Sequence[str]  # globs of files that are not written again
 
 
 RUN = Work(
-    lambda root: ["run-protocol", "--dataset", "synth:64", "--T", "1", "4",
-                  "--methods", "copy-nearest", "--metrics", "l1", "ssim", "--videos", "8",
-                  "--holdout", "4", "--device", "cpu", "--workers", "2", "--out", f"{root}/run"],
-    "run", ["units/**/*.json"])
+    lambda root: [
+        "run-protocol",
+        "--dataset",
+        "synth:64",
+        "--T",
+        "1",
+        "4",
+        "--methods",
+        "copy-nearest",
+        "--metrics",
+        "l1",
+        "ssim",
+        "--videos",
+        "8",
+        "--holdout",
+        "4",
+        "--device",
+        "cpu",
+        "--workers",
+        "2",
+        "--out",
+        f"{root}/run",
+    ],
+    "run",
+    ["units/**/*.json"],
+)
 SCORE = Work(
-    lambda root: ["score", f"{root}/run", "--metrics", "l1", "ssim", "psnr", "--device", "cpu",
-                  "--workers", "2"],
-    "run", ["units/**/*.json"])   # scores that no record vouches for yet are made again
+    lambda root: [
+        "score",
+        f"{root}/run",
+        "--metrics",
+        "l1",
+        "ssim",
+        "psnr",
+        "--device",
+        "cpu",
+        "--workers",
+        "2",
+    ],
+    "run",
+    ["units/**/*.json"],
+)  # scores that no record vouches for yet are made again
 PACK = Work(
-    lambda root: ["data", "pack", "synth:64", f"{root}/store", "--videos", "1", "--frames", "2",
-                  "--workers", "2"],
-    "store", [])
+    lambda root: [
+        "data",
+        "pack",
+        "synth:64",
+        f"{root}/store",
+        "--videos",
+        "1",
+        "--frames",
+        "2",
+        "--workers",
+        "2",
+    ],
+    "store",
+    [],
+)
 PREPARE = Work(
-    lambda root: ["prepare", "frames", f"{root.parent}/frames", f"{root}/store", "--size", "48",
-                  "--crop", "as-is", "--lossless", "--landmarks", f"import:{root.parent}/landmarks",
-                  "--workers", "2"],
-    "store", [])
+    lambda root: [
+        "prepare",
+        "frames",
+        f"{root.parent}/frames",
+        f"{root}/store",
+        "--size",
+        "48",
+        "--crop",
+        "as-is",
+        "--lossless",
+        "--landmarks",
+        f"import:{root.parent}/landmarks",
+        "--workers",
+        "2",
+    ],
+    "store",
+    [],
+)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every byte that must repeat: not the commit marks and run.json, which hold times."""
     files = [file for file in folder.rglob("*") if file.is_file() and file.name != "run.json"]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files
-            if "units" not in file.relative_to(folder).parts}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in files
+        if "units" not in file.relative_to(folder).parts
+    }
 
 
 def written(folder: Path) -> int:
-    return sum(len(files) for _, _, files in os.walk(folder))   # folders may vanish meanwhile
+    return sum(len(files) for _, _, files in os.walk(folder))  # folders may vanish meanwhile
 
 
 def committed(folder: Path, work: Work) -> dict[Path, int]:
@@ -117,8 +182,9 @@ def check(work: Work, quiet: Path, killed: Path, files: int) -> None:
 
 
 @pytest.mark.parametrize("work", [RUN, PACK, PREPARE], ids=["run-protocol", "pack", "prepare"])
-def test_killed_work_leaves_no_process_and_goes_on_to_the_same_bytes(work: Work,
-                                                                      tmp_path: Path) -> None:
+def test_killed_work_leaves_no_process_and_goes_on_to_the_same_bytes(
+    work: Work, tmp_path: Path
+) -> None:
     quiet, killed = tmp_path / "quiet", tmp_path / "killed"
     make_frames(tmp_path, persons=32, videos=2, frames=8)
     finish(work, quiet)

@@ -24,13 +24,35 @@ time.sleep(60)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stopped_run_says_one_line_and_leaves_nobody(number: int, code: int, tmp_path: Path) -> None:
+def test_a_stopped_run_says_one_line_and_leaves_nobody(
+    number: int, code: int, tmp_path: Path
+) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    family = start(["run-protocol", "--dataset", "synth:64", "--T", "1", "--videos", "2", "--holdout",
-                    "2", "--metrics", "l1", "--device", "cpu", "--workers", "2", "--methods",
-                    f"command:busy='{sys.executable} {program} {{shots}} {{drive}} {{out}}'",
-                    "--out", str(tmp_path / "run")], subprocess.PIPE)
+    family = start(
+        [
+            "run-protocol",
+            "--dataset",
+            "synth:64",
+            "--T",
+            "1",
+            "--videos",
+            "2",
+            "--holdout",
+            "2",
+            "--metrics",
+            "l1",
+            "--device",
+            "cpu",
+            "--workers",
+            "2",
+            "--methods",
+            f"command:busy='{sys.executable} {program} {{shots}} {{drive}} {{out}}'",
+            "--out",
+            str(tmp_path / "run"),
+        ],
+        subprocess.PIPE,
+    )
     try:
         while len(outs := list(tmp_path.glob("out-*"))) < 2:
             assert family.process.poll() is None

@@ -1,4 +1,6 @@
-"""Changing fields of a configuration dataclass from text (`--set batch=16`), with types and names checked."""
+"""Changing fields of a configuration dataclass from text (`--set batch=16`), with types and names
+checked.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ Config = TypeVar("Config")
 
 
 def override(config: Config, settings: dict[str, str]) -> Config:
-    """A copy of the dataclass with `settings` applied; dots reach into nested ones (`net.channels`).
+    """A copy of the dataclass with `settings` applied; dots reach into nested ones
+    (`net.channels`).
 
     All are applied at once, so that settings which only fit together may be changed together.
     Raises `ThbenchError` for an unknown name (with the nearest known one), a value of the wrong
@@ -56,8 +59,10 @@ def _put(changes: dict[str, Any], path: list[str], value: Any) -> None:
 
 def _replaced(config: Any, changes: dict[str, Any]) -> Any:
     """A copy with nested changes, inner dataclasses first, each checked once with all its changes."""
-    new = {name: _replaced(getattr(config, name), change) if isinstance(change, dict) else change
-           for name, change in changes.items()}
+    new = {
+        name: _replaced(getattr(config, name), change) if isinstance(change, dict) else change
+        for name, change in changes.items()
+    }
     return dataclasses.replace(config, **new)
 
 
@@ -66,7 +71,9 @@ def _parse(text: str, kind: Any, name: str) -> Any:
     if origin is typing.Literal:
         if text in (choices := typing.get_args(kind)):
             return text
-        raise ThbenchError(f"setting {name} = {text!r}: choose one of {', '.join(map(str, choices))}")
+        raise ThbenchError(
+            f"setting {name} = {text!r}: choose one of {', '.join(map(str, choices))}"
+        )
     if origin in (types.UnionType, typing.Union):
         if text == "none" and type(None) in typing.get_args(kind):
             return None
@@ -78,4 +85,6 @@ def _parse(text: str, kind: Any, name: str) -> Any:
     try:
         return kind(text)
     except (TypeError, ValueError):
-        raise ThbenchError(f"setting {name} = {text!r}: {getattr(kind, '__name__', kind)} expected") from None
+        raise ThbenchError(
+            f"setting {name} = {text!r}: {getattr(kind, '__name__', kind)} expected"
+        ) from None

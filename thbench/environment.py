@@ -1,4 +1,6 @@
-"""What produced a number: versions, hardware, git commit. Recorded by every run and shown by `thbench doctor`."""
+"""What produced a number: versions, hardware, git commit. Recorded by every run and shown by
+`thbench doctor`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,24 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("thbench", "torch", "torchvision", "numpy", "scipy", "opencv-python", "opencv-python-headless", "dlib-bin",
-            "face-alignment", "insightface", "onnxruntime", "pytorch-fid", "scikit-image", "av", "pyarrow", "lightning")
+PACKAGES = (
+    "thbench",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "opencv-python",
+    "opencv-python-headless",
+    "dlib-bin",
+    "face-alignment",
+    "insightface",
+    "onnxruntime",
+    "pytorch-fid",
+    "scikit-image",
+    "av",
+    "pyarrow",
+    "lightning",
+)
 
 
 def versions() -> dict[str, str]:
@@ -27,9 +45,16 @@ def versions() -> dict[str, str]:
 def hardware() -> dict[str, Any]:
     """Processor, cores, memory and GPUs."""
     import torch
+
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"processor": _processor(), "cores": os.cpu_count() or 1, "memory_gib": _memory_gib(), "gpus": gpus,
-            "cuda": torch.version.cuda if gpus else None, "system": f"{platform.system()} {platform.machine()}"}
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "memory_gib": _memory_gib(),
+        "gpus": gpus,
+        "cuda": torch.version.cuda if gpus else None,
+        "system": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def git_commit() -> str | None:
@@ -45,8 +70,9 @@ def git_commit() -> str | None:
 
 
 def _git(root: Path, *args: str) -> str:
-    return subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=True,
-                          timeout=20).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(root), *args], capture_output=True, text=True, check=True, timeout=20
+    ).stdout.strip()
 
 
 def _processor() -> str:
@@ -61,6 +87,6 @@ def _processor() -> str:
 
 def _memory_gib() -> float | None:
     try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2 ** 30, 1)
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except (ValueError, OSError):
         return None

@@ -12,18 +12,23 @@ from collections.abc import Sequence
 class ThbenchError(Exception):
     """Bad input or a missing piece, told in one line: what is wrong, where, and what to do.
 
-    The command line prints it without a traceback and exits with code 1 (usage errors are click's, code 2).
+    The command line prints it without a traceback and exits with code 1 (usage errors are click's,
+    code 2).
     """
 
 
 def unforeseen(error: Exception, arguments: Sequence[str]) -> str:
-    """One line on an error that is a fault of this program; its traceback is kept in the temporary folder."""
+    """One line on an error that is a fault of this program; its traceback is kept in the temporary
+    folder.
+    """
     from thbench import __version__
 
     first = (str(error).splitlines() or [""])[0][:200]
     what = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    details = (f"thbench {__version__}, Python {sys.version.split()[0]}\narguments: {list(arguments)!r}\n\n"
-               + "".join(traceback.format_exception(error)))
+    details = (
+        f"thbench {__version__}, Python {sys.version.split()[0]}\narguments: {list(arguments)!r}\n\n"
+        + "".join(traceback.format_exception(error))
+    )
     try:
         descriptor, file = tempfile.mkstemp(prefix="thbench-error-", suffix=".txt")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as opened:

@@ -1,4 +1,6 @@
-"""Files that are either whole or absent: atomic writes, hashes, and paths that stay under their root."""
+"""Files that are either whole or absent: atomic writes, hashes, and paths that stay under their
+root.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from thbench.errors import ThbenchError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on success it becomes `path` in one rename, on failure it is removed.
+    """Yields a temporary path beside `path`; on success it becomes `path` in one rename, on failure
+    it is removed.
 
     Raises `ThbenchError` when the folder cannot be written or the disk is full.
     """
@@ -26,21 +29,24 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        temporary.chmod(0o666 & ~_umask())   # some writers make files that only their owner can read
+        temporary.chmod(0o666 & ~_umask())  # some writers make files that only their owner can read
         _flush(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        raise ThbenchError(f"cannot write {path}: {error.strerror or error}; free space or choose another folder") \
-            from error
+        raise ThbenchError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yields an empty temporary folder beside `path`; on success it becomes `path`, on failure it is removed.
+    """Yields an empty temporary folder beside `path`; on success it becomes `path`, on failure it
+    is removed.
 
-    An existing `path` is replaced. Raises `ThbenchError` when the disk is full or the folder cannot be written.
+    An existing `path` is replaced. Raises `ThbenchError` when the disk is full or the folder cannot
+    be written.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -57,8 +63,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         _flush(path.parent)
     except OSError as error:
-        raise ThbenchError(f"cannot write {path}: {error.strerror or error}; free space or choose another folder") \
-            from error
+        raise ThbenchError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
+        ) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -76,7 +83,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Reads UTF-8 text; raises `ThbenchError` naming the file when it is missing, no file, or other bytes."""
+    """Reads UTF-8 text; raises `ThbenchError` naming the file when it is missing, no file, or other
+    bytes.
+    """
     try:
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -102,10 +111,14 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 
 def parse_json(text: str, where: Path | str) -> Any:
-    """Strict JSON (no NaN, no text that UTF-8 cannot hold); raises `ThbenchError` that begins with `where`."""
+    """Strict JSON (no NaN, no text that UTF-8 cannot hold); raises `ThbenchError` that begins with
+    `where`.
+    """
     try:
         value = json.loads(text, parse_constant=_no_constant)
-        if "\\ud" in text.lower():   # an escape may stand for half a character, which nothing can print
+        if (
+            "\\ud" in text.lower()
+        ):  # an escape may stand for half a character, which nothing can print
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ThbenchError(f"{where} is not readable JSON: nested too deep") from None
@@ -128,11 +141,14 @@ def sha256_json(value: Any) -> str:
 
 def inside(root: Path, relative: str) -> Path:
     """`root / relative`, or `ThbenchError` when a path from a data file would leave its root."""
-    # Not Path.resolve, which fails on links that lead in a circle; whoever opens such a path is told.
+    # Not Path.resolve, which fails on links that lead in a circle; whoever opens such a path is
+    # told.
     base = Path(os.path.realpath(root))
     path = Path(os.path.realpath(base / relative))
     if not path.is_relative_to(base):
-        raise ThbenchError(f"the path {relative!r} leaves {root}: the file that names it is wrong or hostile")
+        raise ThbenchError(
+            f"the path {relative!r} leaves {root}: the file that names it is wrong or hostile"
+        )
     return path
 
 

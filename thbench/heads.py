@@ -15,8 +15,8 @@ from thbench.method import MethodOptions, TalkingHead, load_method
 from thbench.plugins import load_plugin, plugin_names
 from thbench.training.checkpoints import read_description
 
-ENTRY_POINTS = "thbench.heads"   # kind of a head file -> its loader (path, device)
-_SIZE_PX = 256   # where neither the user nor the checkpoint says
+ENTRY_POINTS = "thbench.heads"  # kind of a head file -> its loader (path, device)
+_SIZE_PX = 256  # where neither the user nor the checkpoint says
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,19 @@ class Driven:
         return ", ".join(parts)
 
 
-def adapt_head(method: str, images: list[Path], out: Path, *, checkpoint: Path | None,
-               size_px: int | None, landmarks: str, crop: CropPolicy, device: str, seed: int,
-               skip_unusable: bool = False) -> Photos:
+def adapt_head(
+    method: str,
+    images: list[Path],
+    out: Path,
+    *,
+    checkpoint: Path | None,
+    size_px: int | None,
+    landmarks: str,
+    crop: CropPolicy,
+    device: str,
+    seed: int,
+    skip_unusable: bool = False,
+) -> Photos:
     """Learns a head from photos, writes it to `out` and returns the photos.
 
     size_px: None for the size that the checkpoint was trained at, 256 where it states none.
@@ -50,8 +60,9 @@ def adapt_head(method: str, images: list[Path], out: Path, *, checkpoint: Path |
     """
     detector = load_detector(landmarks, device)
     size_px = size_px or _trained_size_px(checkpoint) or _SIZE_PX
-    loaded = load_method(method, MethodOptions(checkpoint=checkpoint, device=device, seed=seed,
-                                               size_px=size_px))
+    loaded = load_method(
+        method, MethodOptions(checkpoint=checkpoint, device=device, seed=seed, size_px=size_px)
+    )
 
     photos = read_photos(images, size_px, detector, crop)
     if not photos.files:
@@ -61,13 +72,17 @@ def adapt_head(method: str, images: list[Path], out: Path, *, checkpoint: Path |
 
     head: Any = loaded.adapt(photos.frames)
     if not hasattr(head, "save"):
-        raise ThbenchError(f"heads of {method} cannot be kept in a file; run it in a protocol instead")
+        raise ThbenchError(
+            f"heads of {method} cannot be kept in a file; run it in a protocol instead"
+        )
     head.save(out)
     return photos
 
 
 def load_head(path: Path, device: str = "cpu") -> TalkingHead:
-    """Reads a head file of any method; raises `ThbenchError` when no installed method knows its kind."""
+    """Reads a head file of any method; raises `ThbenchError` when no installed method knows its
+    kind.
+    """
     kind = read_description(path).get("kind")
     if kind not in plugin_names(ENTRY_POINTS):
         raise ThbenchError(f"{path} holds no head (kind {kind!r}); make one with `thbench adapt`")
@@ -75,8 +90,16 @@ def load_head(path: Path, device: str = "cpu") -> TalkingHead:
     return head
 
 
-def drive_head(head: Path, source: Path, out: Path, *, landmarks: str, crop: CropPolicy, fps: float,
-               device: str) -> Driven:
+def drive_head(
+    head: Path,
+    source: Path,
+    out: Path,
+    *,
+    landmarks: str,
+    crop: CropPolicy,
+    fps: float,
+    device: str,
+) -> Driven:
     """Renders the head under the driving frames of `source` and writes a video.
 
     The video keeps the times of the source's frames, and its sound if it has any; `fps` is the rate

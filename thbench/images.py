@@ -24,6 +24,7 @@ def to_uint8(images: Tensor) -> Tensor:
         wrong = images.numel() - int(finite.sum())
         raise ThbenchError(
             f"{wrong} of {images.numel()} values of the rendered frames are not finite (NaN or "
-            "infinite): the model is damaged, or its training or fine-tuning diverged")
+            "infinite): the model is damaged, or its training or fine-tuning diverged"
+        )
 
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

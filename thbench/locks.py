@@ -12,7 +12,7 @@ from typing import TextIO
 
 from thbench.errors import ThbenchError
 
-LOCK = ".lock"   # names of lock files begin with it
+LOCK = ".lock"  # names of lock files begin with it
 
 
 @contextmanager
@@ -28,11 +28,14 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = _lock(folder / name)
     except BlockingIOError:
-        raise ThbenchError(f"another process is working on {folder}{_holder(folder / name)}; wait "
-                           "for it or stop it") from None
+        raise ThbenchError(
+            f"another process is working on {folder}{_holder(folder / name)}; wait "
+            "for it or stop it"
+        ) from None
     except OSError as error:
-        raise ThbenchError(f"cannot write {folder}: {error.strerror}; make it writable or choose "
-                           "another folder") from error
+        raise ThbenchError(
+            f"cannot write {folder}: {error.strerror}; make it writable or choose another folder"
+        ) from error
 
     try:
         yield
@@ -40,7 +43,7 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
         with suppress(OSError):
             (folder / name).unlink()
         file.close()
-        with suppress(OSError):   # it holds something, as it should
+        with suppress(OSError):  # it holds something, as it should
             for path in made:
                 path.rmdir()
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from thbench.errors import ThbenchError
 
-Pictures = Literal["photographs", "synthetic heads"]   # films and paintings are among photographs
+Pictures = Literal["photographs", "synthetic heads"]  # films and paintings are among photographs
 
 
 def checked_pictures(value: Any, file: Path) -> Pictures:

@@ -1,4 +1,6 @@
-"""Things that packages register by name: methods, metrics, trainers (entry points of Python packaging)."""
+"""Things that packages register by name: methods, metrics, trainers (entry points of Python
+packaging).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ def plugin_names(group: str) -> list[str]:
 def load_plugin(group: str, name: str, what: str) -> Any:
     """The object registered under `name`; `what` ("method") names its kind in errors.
 
-    Raises `ThbenchError` for an unknown name (with the nearest known one) and for one that two packages claim.
+    Raises `ThbenchError` for an unknown name (with the nearest known one) and for one that two
+    packages claim.
     """
     return _registered(group, name, what).load()
 
@@ -31,9 +34,15 @@ def _registered(group: str, name: str, what: str) -> EntryPoint:
     found: list[EntryPoint] = [point for point in entry_points(group=group) if point.name == name]
     if not found:
         near = difflib.get_close_matches(name, plugin_names(group), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known {what}s: {', '.join(plugin_names(group))}"
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"known {what}s: {', '.join(plugin_names(group))}"
+        )
         raise ThbenchError(f"no {what} named {name!r}: {hint}")
     if len({point.value for point in found}) > 1:
-        raise ThbenchError(f"two packages register a {what} named {name!r}: {', '.join(p.value for p in found)}; "
-                           "uninstall one")
+        raise ThbenchError(
+            f"two packages register a {what} named {name!r}: {', '.join(p.value for p in found)}; "
+            "uninstall one"
+        )
     return found[0]

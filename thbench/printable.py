@@ -6,11 +6,14 @@ import re
 import unicodedata
 
 # ECMA-48: control sequences, operating-system commands and their kin, and single-character escapes.
-_ESCAPES = re.compile(r"""
+_ESCAPES = re.compile(
+    r"""
       (?: \x1b\[ | \x9b ) [0-?]* [ -/]* [@-~]
     | (?: \x1b[\]PX^_] | [\x9d\x90\x98\x9e\x9f] ) [^\x07\x1b\x9c]* (?: \x07 | \x1b\\ | \x9c )?
     | \x1b [ -/]* [0-~]?
-""", re.VERBOSE)
+""",
+    re.VERBOSE,
+)
 
 
 def printable(text: str, limit: int) -> str:
@@ -26,7 +29,7 @@ def printable(text: str, limit: int) -> str:
         return plain
 
     kept = limit - len("...")
-    return f"{plain[:kept - kept // 2]}...{plain[len(plain) - kept // 2:]}"
+    return f"{plain[: kept - kept // 2]}...{plain[len(plain) - kept // 2 :]}"
 
 
 def _steers(character: str) -> bool:

@@ -86,8 +86,14 @@ class Lines:
     The rate and the time left come from the items since the last line: they change with the work.
     """
 
-    def __init__(self, title: str, total: int, done: int, say: Callable[[str], None],
-                 clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        title: str,
+        total: int,
+        done: int,
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._title, self._total, self._done = title, total, done
         self._clock, self._say = clock, say
         self._pause_s = _FIRST_PAUSE_S
@@ -102,8 +108,12 @@ class Lines:
 
         rate = (self._done - self._said_done) / max(since_s, 1e-9)
         left = timedelta(seconds=round((self._total - self._done) / rate))
-        parts = [f"{self._title}: {self._done} of {self._total}", text, _rate(rate),
-                 f"{left} left" if self._done < self._total else "done"]
+        parts = [
+            f"{self._title}: {self._done} of {self._total}",
+            text,
+            _rate(rate),
+            f"{left} left" if self._done < self._total else "done",
+        ]
         self._say(", ".join(filter(None, parts)))
 
         self._said_s, self._said_done = self._clock(), self._done
@@ -115,10 +125,15 @@ def _rate(per_s: float) -> str:
 
 
 @contextmanager
-def _bar(console: Console, title: str, total: int,
-         done: int) -> Iterator[Callable[[str], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(),
-               TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[text]}"))
+def _bar(console: Console, title: str, total: int, done: int) -> Iterator[Callable[[str], None]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
     with Progress(*columns, console=console, refresh_per_second=2) as bar:
         task = bar.add_task(title, total=total, completed=done, text="")
         yield lambda text: bar.update(task, advance=1, text=text)

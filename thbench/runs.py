@@ -14,10 +14,11 @@
       study.json                                (written by `thbench study score`)
       scores/, features/                        what the two tables are made from
 
-A unit is (method, T, video). Its image folder is renamed into place first and its commit mark last, so a killed run
-holds only whole units; running again computes the rest. Wall-clock times live in run.json, timing.json and the commit
-marks alone: images, frames.parquet and summary.json are the same bytes for the same inputs, seed and machine.
-run.json keeps the sha256 of both tables and of what they are made from.
+A unit is (method, T, video). Its image folder is renamed into place first and its commit mark last,
+so a killed run holds only whole units; running again computes the rest. Wall-clock times live in
+run.json, timing.json and the commit marks alone: images, frames.parquet and summary.json are the
+same bytes for the same inputs, seed and machine. run.json keeps the sha256 of both tables and of
+what they are made from.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ _EDITED = "it was edited, or written by another version of thbench"
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder. `Run.open` checks that it is one; nothing is cached, so two readers never disagree."""
+    """A run folder. `Run.open` checks that it is one; nothing is cached, so two readers never
+    disagree.
+    """
 
     path: Path
 
@@ -55,10 +58,14 @@ class Run:
         """Raises `ThbenchError` when `path` holds no run or one of a newer format."""
         run = Run(Path(path))
         if not run.run_json.exists():
-            raise ThbenchError(f"{path} is not a run folder (no run.json); make one with `thbench run-protocol`")
+            raise ThbenchError(
+                f"{path} is not a run folder (no run.json); make one with `thbench run-protocol`"
+            )
         found = read_json_object(run.run_json).get("format")
         if found != FORMAT:
-            raise ThbenchError(f"{path}/run.json has format {found!r}, this thbench reads {FORMAT}; update thbench")
+            raise ThbenchError(
+                f"{path}/run.json has format {found!r}, this thbench reads {FORMAT}; update thbench"
+            )
         run.record()
         return run
 
@@ -101,22 +108,34 @@ class Run:
         Raises `ThbenchError` when the run was never scored, or the file is not the one on record.
         """
         if self.timing_json.exists() and not self.summary_json.exists():
-            raise ThbenchError(f"{self.path} measured times and holds no scores; its table is `thbench report latex "
-                               f"{self.path} --table 2`")
+            raise ThbenchError(
+                f"{self.path} measured times and holds no scores; its table is `thbench report latex "
+                f"{self.path} --table 2`"
+            )
         if not self.summary_json.exists():
-            raise ThbenchError(f"{self.path} is not scored yet; finish it with `thbench run-protocol --resume "
-                               f"{self.path}` or `thbench score {self.path}`")
+            raise ThbenchError(
+                f"{self.path} is not scored yet; finish it with `thbench run-protocol --resume "
+                f"{self.path}` or `thbench score {self.path}`"
+            )
         self._refuse_altered(self.summary_json.name)
-        return self._checked(self.summary_json, SummaryRecord,
-                             f"it is not a summary of this thbench: `thbench score {self.path}` writes it again")
+        return self._checked(
+            self.summary_json,
+            SummaryRecord,
+            f"it is not a summary of this thbench: `thbench score {self.path}` writes it again",
+        )
 
     def timing(self) -> dict[str, Any]:
         """timing.json as a dictionary; raises `ThbenchError` where it does not hold what it must."""
-        return self._checked(self.timing_json, TimingRecord, f"remove it and `thbench run-protocol --resume "
-                             f"{self.path}` to time again")
+        return self._checked(
+            self.timing_json,
+            TimingRecord,
+            f"remove it and `thbench run-protocol --resume {self.path}` to time again",
+        )
 
     def users(self) -> UserColumn:
-        """study.json: people's success rates; raises `ThbenchError` where it does not hold what it must."""
+        """study.json: people's success rates; raises `ThbenchError` where it does not hold what it
+        must.
+        """
         return read_record(self.study_json, UserColumn, "write it again with `thbench study score`")
 
     def checked_frames_parquet(self) -> Path:
@@ -125,8 +144,9 @@ class Run:
         Raises `ThbenchError` when it is missing or not the file on record.
         """
         if not self.frames_parquet.exists():
-            raise ThbenchError(f"{self.path} has no frames.parquet; score it with `thbench score "
-                               f"{self.path}`")
+            raise ThbenchError(
+                f"{self.path} has no frames.parquet; score it with `thbench score {self.path}`"
+            )
 
         self._refuse_altered(self.frames_parquet.name)
         return self.frames_parquet
@@ -140,8 +160,11 @@ class Run:
 
     def altered_numbers(self) -> list[str]:
         """Names of the files on record that are there with other bytes."""
-        return [name for name, sha256 in self.scored().items()
-                if (file := inside(self.path, name)).is_file() and sha256_file(file) != sha256]
+        return [
+            name
+            for name, sha256 in self.scored().items()
+            if (file := inside(self.path, name)).is_file() and sha256_file(file) != sha256
+        ]
 
     def real_folder(self, video: str) -> Path:
         """The folder of the hold-out frames of a video ("person/video")."""
@@ -156,16 +179,27 @@ class Run:
         return self.path / "images" / "triplets" / slug(video)
 
     def references_mark(self, video: str) -> Path:
-        """The sha256 of every reference file of a video: {folder: {file: sha256}}, folders relative to the run."""
+        """The sha256 of every reference file of a video: {folder: {file: sha256}}, folders relative
+        to the run.
+        """
         return self.path / "references" / f"{slug(video)}.json"
 
     def altered_references(self, video: str) -> list[str]:
-        """Hold-out frames, shots and triplets of a video that are missing or differ from what was written."""
+        """Hold-out frames, shots and triplets of a video that are missing or differ from what was
+        written.
+        """
         mark = self.references_mark(video)
         kept = read_record(mark, References, self._remove(mark)) if mark.exists() else {}
-        files = {f"{folder}/{name}": sha256 for folder, names in kept.items() for name, sha256 in names.items()}
-        return [name for name, sha256 in files.items()
-                if not (self.path / name).is_file() or sha256_file(self.path / name) != sha256]
+        files = {
+            f"{folder}/{name}": sha256
+            for folder, names in kept.items()
+            for name, sha256 in names.items()
+        }
+        return [
+            name
+            for name, sha256 in files.items()
+            if not (self.path / name).is_file() or sha256_file(self.path / name) != sha256
+        ]
 
     def unit_folder(self, unit: Unit) -> Path:
         """The folder of the frames that a unit generated."""
@@ -204,27 +238,48 @@ class Run:
         """Names of the unit's frames whose bytes are missing or differ from its commit mark."""
         result = self.read_unit(unit)
         folder = self.unit_folder(unit)
-        return [] if result is None else [name for name, sha256 in result.frames.items()
-                                          if not (folder / name).is_file() or sha256_file(folder / name) != sha256]
-
+        return (
+            []
+            if result is None
+            else [
+                name
+                for name, sha256 in result.frames.items()
+                if not (folder / name).is_file() or sha256_file(folder / name) != sha256
+            ]
+        )
 
     def _refuse_altered(self, name: str) -> None:
         expected = self.scored().get(name)
         if expected is not None and sha256_file(self.path / name) != expected:
-            raise ThbenchError(f"{self.path / name} is not the file that was written (edited or "
-                               f"damaged, or its scoring was stopped); `thbench score {self.path}` "
-                               "makes it again from the frames")
+            raise ThbenchError(
+                f"{self.path / name} is not the file that was written (edited or "
+                f"damaged, or its scoring was stopped); `thbench score {self.path}` "
+                "makes it again from the frames"
+            )
 
 
 def slug(name: str) -> str:
-    """A file name for any text: readable where it can be, with a hash where characters were replaced."""
+    """A file name for any text: readable where it can be, with a hash where characters were
+    replaced.
+    """
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("/", "__"))
-    exact = safe == name.replace("/", "__") and "__" not in name and not safe.startswith(".") and len(safe) <= 100
-    return safe if exact else f"{safe.lstrip('.')[:90]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    exact = (
+        safe == name.replace("/", "__")
+        and "__" not in name
+        and not safe.startswith(".")
+        and len(safe) <= 100
+    )
+    return (
+        safe
+        if exact
+        else f"{safe.lstrip('.')[:90]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    )
 
 
 def nested_shots(shots: Sequence[int], T: int) -> list[int]:
     """The T shots among the ordered T_max shots: a prefix, so T=1 lies inside T=8 inside T=32."""
     if not 1 <= T <= len(shots):
-        raise ThbenchError(f"T = {T} shots asked for, the split holds {len(shots)}; choose T from 1 to {len(shots)}")
+        raise ThbenchError(
+            f"T = {T} shots asked for, the split holds {len(shots)}; choose T from 1 to {len(shots)}"
+        )
     return list(shots[:T])

@@ -14,16 +14,25 @@ from thbench.errors import ThbenchError
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds text."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or (
-        pa.types.is_dictionary(kind) and is_text(kind.value_type)))
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or (pa.types.is_dictionary(kind) and is_text(kind.value_type))
+    )
 
 
-def read_table(path: Path, remedy: str, columns: Sequence[str] | None = None, schema: pa.Schema | None = None,
-               read_dictionary: Sequence[str] = ()) -> Any:
+def read_table(
+    path: Path,
+    remedy: str,
+    columns: Sequence[str] | None = None,
+    schema: pa.Schema | None = None,
+    read_dictionary: Sequence[str] = (),
+) -> Any:
     """The table (of `columns`, all unless given) of a Parquet file.
 
-    schema: names and types that its columns must have; what is in `schema` may hold no null. Raises `ThbenchError`
-    that names the file and `remedy`, what to do, when it is missing, damaged, or other than that.
+    schema: names and types that its columns must have; what is in `schema` may hold no null. Raises
+    `ThbenchError` that names the file and `remedy`, what to do, when it is missing, damaged, or
+    other than that.
     """
     try:
         table = pq.read_table(path, columns=columns, read_dictionary=list(read_dictionary))
@@ -40,6 +49,8 @@ def read_table(path: Path, remedy: str, columns: Sequence[str] | None = None, sc
             found = found.value_type
         if found != field.type or table[field.name].null_count:
             nulls = table[field.name].null_count
-            raise ThbenchError(f"{path} has a column {field.name} of {found} with {nulls} nulls, not of {field.type}: "
-                               f"{remedy}")
+            raise ThbenchError(
+                f"{path} has a column {field.name} of {found} with {nulls} nulls, not of {field.type}: "
+                f"{remedy}"
+            )
     return table

@@ -27,8 +27,9 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 _PR_SET_PDEATHSIG = 1
 
 
-def each(set_up: SetUp[Item, Result], items: Sequence[Item],
-         workers: int) -> Generator[tuple[Item, Result], None, None]:
+def each(
+    set_up: SetUp[Item, Result], items: Sequence[Item], workers: int
+) -> Generator[tuple[Item, Result], None, None]:
     """Does every item and yields it with its result, in the order in which they are done.
 
     set_up is called once in each worker, loads what its items share and returns the function that
@@ -57,7 +58,7 @@ def end_with_parent(parent: int) -> None:
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    if os.getppid() != parent:   # it was gone before the line above
+    if os.getppid() != parent:  # it was gone before the line above
         os._exit(1)
 
 
@@ -73,13 +74,18 @@ def _here(set_up: SetUp[Item, Result], items: Sequence[Item]) -> Iterator[tuple[
         _use_threads(*before)
 
 
-def _in_processes(set_up: SetUp[Item, Result], items: Sequence[Item],
-                  workers: int) -> Iterator[tuple[Item, Result]]:
+def _in_processes(
+    set_up: SetUp[Item, Result], items: Sequence[Item], workers: int
+) -> Iterator[tuple[Item, Result]]:
     # Not forked: OpenCV, torch and dlib hold threads that a fork would copy half.
     spawn = multiprocessing.get_context("spawn")
     lifeline, held = spawn.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin,
-                               initargs=(os.getpid(), lifeline, pickle.dumps(set_up)))
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=spawn,
+        initializer=_begin,
+        initargs=(os.getpid(), lifeline, pickle.dumps(set_up)),
+    )
 
     try:
         with _without_interrupts():
@@ -88,11 +94,13 @@ def _in_processes(set_up: SetUp[Item, Result], items: Sequence[Item],
             yield waiting[future], future.result()
         pool.shutdown()
     except BrokenProcessPool:
-        raise ThbenchError("a worker process was killed, for lack of memory perhaps: run the same "
-                           "command again, with fewer --workers if it happens again; it goes on "
-                           "from here") from None
+        raise ThbenchError(
+            "a worker process was killed, for lack of memory perhaps: run the same "
+            "command again, with fewer --workers if it happens again; it goes on "
+            "from here"
+        ) from None
     finally:
-        held.close()   # what still works ends now
+        held.close()  # what still works ends now
         pool.shutdown(cancel_futures=True)
         lifeline.close()
 
@@ -111,7 +119,7 @@ def _threads() -> tuple[int, int]:
     """Processor threads of OpenCV and of torch."""
     import cv2  # not at the top: in a worker the environment comes first
 
-    torch = sys.modules.get("torch")   # some work does without
+    torch = sys.modules.get("torch")  # some work does without
     return cv2.getNumThreads(), torch.get_num_threads() if torch else 1
 
 

@@ -1,6 +1,8 @@
-"""Copies trained models into the package, halved: python tools/bundle_models.py NAME=TRAINING_FOLDER ...
+"""Copies trained models into the package, halved: python tools/bundle_models.py
+NAME=TRAINING_FOLDER ...
 
-Each becomes thbench/assets/models/NAME.safetensors, with the description of its training in its header.
+Each becomes thbench/assets/models/NAME.safetensors, with the description of its training in its
+header.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ def bundle(name: str, folder: Path) -> Path:
     """Writes the model of a training folder under its bundled name, floats halved."""
     kind = read_description(folder / "model.safetensors")["kind"]
     tensors, description, _ = load_model(folder, kind)
-    halved = {key: tensor.to(torch.float16) if tensor.is_floating_point() else tensor
-              for key, tensor in tensors.items()}
+    halved = {
+        key: tensor.to(torch.float16) if tensor.is_floating_point() else tensor
+        for key, tensor in tensors.items()
+    }
     path = MODELS / f"{name}.safetensors"
     save_model(path, halved, description)
     return path

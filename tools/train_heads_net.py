@@ -3,8 +3,9 @@
     python tools/train_heads_net.py vgg     thbench/assets/heads_vgg.safetensors, the perceptual network of training
     python tools/train_heads_net.py net     thbench/assets/heads_net.safetensors, of the metrics csim-heads and fd-heads
 
-They share no weights and no architecture, so no metric network takes part in a training loss. Both see the training
-persons alone; the numbers printed at the end are on test persons, and are kept beside the weights as JSON.
+They share no weights and no architecture, so no metric network takes part in a training loss. Both
+see the training persons alone; the numbers printed at the end are on test persons, and are kept
+beside the weights as JSON.
 """
 
 from __future__ import annotations
@@ -36,18 +37,21 @@ from thbench.metrics.heads_net import EMBEDDING, EXPRESSION, SIZE_PX, HeadsNet
 from thbench.nets.heads_vgg import STAGES, HeadsVGG
 
 POSE = ("yaw", "pitch", "roll")
-WORDS = {"hair": ["bald", "buzz", "short", "swept", "bob", "long", "curly", "afro", "bun"],
-         "beard": ["none", "stubble", "moustache", "goatee", "full"], "glasses": ["none", "round", "square", "oval"],
-         "style": ["tee", "vneck", "shirt", "suit", "stripes", "turtleneck", "hoodie"],
-         "backdrop": ["wall", "corner", "window", "lamps", "shelf", "studio"]}
+WORDS = {
+    "hair": ["bald", "buzz", "short", "swept", "bob", "long", "curly", "afro", "bun"],
+    "beard": ["none", "stubble", "moustache", "goatee", "full"],
+    "glasses": ["none", "round", "square", "oval"],
+    "style": ["tee", "vneck", "shirt", "suit", "stripes", "turtleneck", "hoodie"],
+    "backdrop": ["wall", "corner", "window", "lamps", "shelf", "studio"],
+}
 
 
 @dataclass(frozen=True)
 class Heads:
     """Frames with their labels: all that the renderer knows of them.
 
-    images: uint8 [N, 3, S, S]; landmarks: float32 [N, 68, 2]; person, video: int64 [N]; look, scene, motion:
-    float32 [N, .], what belongs to the person, to the video and to the frame.
+    images: uint8 [N, 3, S, S]; landmarks: float32 [N, 68, 2]; person, video: int64 [N]; look,
+    scene, motion: float32 [N, .], what belongs to the person, to the video and to the frame.
     """
 
     images: Tensor
@@ -75,12 +79,25 @@ def draw_heads(split: Split, frames_per_video: int, seed: int) -> Heads:
     parts: list[list[Tensor]] = []
     for count, video in enumerate(videos_of(dataset, split)):
         positions = sorted(rng.choice(video.n_frames, frames_per_video, replace=False).tolist())
-        frames, (person, scene, motions) = dataset.read(video, positions), dataset.truth(video, positions)
+        frames, (person, scene, motions) = (
+            dataset.read(video, positions),
+            dataset.truth(video, positions),
+        )
         same = torch.ones(len(positions), 1)
         numbers = same.flatten().long() * int(video.person[1:]), same.flatten().long() * count
-        parts.append([frames.images, frames.landmarks, *numbers, same * _numbers(person), same * _numbers(scene),
-                      torch.stack([_numbers(motion) for motion in motions])])
-    images, landmarks, person_number, *rest = (torch.cat(column) for column in zip(*parts, strict=True))
+        parts.append(
+            [
+                frames.images,
+                frames.landmarks,
+                *numbers,
+                same * _numbers(person),
+                same * _numbers(scene),
+                torch.stack([_numbers(motion) for motion in motions]),
+            ]
+        )
+    images, landmarks, person_number, *rest = (
+        torch.cat(column) for column in zip(*parts, strict=True)
+    )
     return Heads(images, landmarks, person_number - person_number.min(), *rest)
 
 
@@ -102,11 +119,13 @@ def batches(heads: Heads, size: int, seed: int) -> Iterator[Heads]:
     while True:
         order = torch.randperm(len(heads), generator=generator)
         for start in range(0, len(order) - size + 1, size):
-            yield heads[order[start:start + size]]
+            yield heads[order[start : start + size]]
 
 
 def augment(heads: Heads, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Shifts, zooms and recolours a batch: images float [N, 3, S, S] in [-1, 1], landmarks [N, 68, 2] in [-1, 1]."""
+    """Shifts, zooms and recolours a batch: images float [N, 3, S, S] in [-1, 1], landmarks [N, 68,
+    2] in [-1, 1].
+    """
     n = len(heads)
     zoom = 1 + 0.12 * (2 * torch.rand(n, generator=generator) - 1)
     shift = 0.16 * (2 * torch.rand(n, 2, generator=generator) - 1)
@@ -116,8 +135,11 @@ def augment(heads: Heads, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     x = heads.images.float() / 127.5 - 1
     places = F.affine_grid(theta, list(x.shape), align_corners=False)
     x = F.grid_sample(x, places, padding_mode="border", align_corners=False)
-    gain = 1 + 0.25 * (2 * torch.rand(n, 1, 1, 1, generator=generator) - 1) \
+    gain = (
+        1
+        + 0.25 * (2 * torch.rand(n, 1, 1, 1, generator=generator) - 1)
         + 0.06 * (2 * torch.rand(n, 3, 1, 1, generator=generator) - 1)
+    )
     offset = 0.12 * (2 * torch.rand(n, 1, 1, 1, generator=generator) - 1)
     landmarks = ((heads.landmarks + 0.5) * 2 / SIZE_PX - 1 - shift[:, None]) / zoom[:, None, None]
     return (x * gain + offset).clamp(-1, 1), landmarks
@@ -129,8 +151,9 @@ class NormalisedVGG(nn.Module):
     def __init__(self, labels: int) -> None:
         super().__init__()
         channels = [3, *(width for stage in STAGES for width in stage)]
-        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1, bias=False)
-                                          for a, b in pairwise(channels))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(channels)
+        )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in channels[1:])
         self.labels, self.landmarks = nn.Linear(128 * 16, labels), nn.Linear(128 * 16, 136)
 
@@ -166,8 +189,10 @@ def train_vgg(steps: int, batch: int, seed: int, out: Path) -> None:
         found, places = network(x.to(memory_format=torch.channels_last))
         true = (torch.cat([heads.look, heads.scene, heads.motion], 1) - mean) / deviation
         of_labels, of_landmarks = F.smooth_l1_loss(found, true), F.l1_loss(places, landmarks)
-        return of_labels + 5 * of_landmarks, {"labels": of_labels.item(),
-                                              "landmarks_px": of_landmarks.item() * SIZE_PX / 2}
+        return of_labels + 5 * of_landmarks, {
+            "labels": of_labels.item(),
+            "landmarks_px": of_landmarks.item() * SIZE_PX / 2,
+        }
 
     fit(network, loss_of, batches(train, batch, seed), steps)
     network.eval()
@@ -176,12 +201,22 @@ def train_vgg(steps: int, batch: int, seed: int, out: Path) -> None:
         found, places = network(x)
         error_px = float(((places + 1) * SIZE_PX / 2 - 0.5 - unseen.landmarks).norm(dim=-1).mean())
         true = (torch.cat([unseen.look, unseen.scene, unseen.motion], 1) - mean) / deviation
-        explained = 1 - float(((found - true) ** 2).mean() / (true ** 2).mean())
+        explained = 1 - float(((found - true) ** 2).mean() / (true**2).mean())
         plain = network.folded()
         plain.scale.copy_(1 / torch.stack([feature.mean() for feature in plain(x)]))
-    save(out, plain, {"steps": steps, "batch": batch, "seed": seed, "size_px": SIZE_PX,
-                      "train_frames": len(train), "test_persons_landmark_error_px": round(error_px, 3),
-                      "test_persons_label_variance_explained": round(explained, 3)})
+    save(
+        out,
+        plain,
+        {
+            "steps": steps,
+            "batch": batch,
+            "seed": seed,
+            "size_px": SIZE_PX,
+            "train_frames": len(train),
+            "test_persons_landmark_error_px": round(error_px, 3),
+            "test_persons_label_variance_explained": round(explained, 3),
+        },
+    )
 
 
 class ArcFace(nn.Module):
@@ -212,29 +247,49 @@ def train_net(steps: int, batch: int, seed: int, out: Path) -> None:
 
     def loss_of(heads: Heads, done: float) -> tuple[Tensor, dict[str, float]]:
         x, landmarks = augment(heads, generator)
-        blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)  # generated frames are softer
+        blurred = F.avg_pool2d(
+            F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1
+        )  # generated frames are softer
         amount = (3.3 * torch.rand(len(heads), 1, 1, 1, generator=generator) - 2.3).clamp(min=0)
         features = network.trunk((x + (blurred - x) * amount).to(memory_format=torch.channels_last))
         pose, expression = network.state(features).split([3, len(EXPRESSION)], 1)
-        parts = {"identity": arcface(F.normalize(network.identity(features)), heads.person, 0.3 * min(1.0, 2 * done)),
-                 "look": F.smooth_l1_loss(look(features), (heads.look - mean) / deviation),
-                 "pose": F.smooth_l1_loss(pose, columns(heads.motion, POSE) / 15),
-                 "expression": F.smooth_l1_loss(expression / spread, columns(heads.motion, EXPRESSION) / spread),
-                 "landmarks": F.l1_loss(marks(features).unflatten(1, (68, 2)), landmarks)}
+        parts = {
+            "identity": arcface(
+                F.normalize(network.identity(features)), heads.person, 0.3 * min(1.0, 2 * done)
+            ),
+            "look": F.smooth_l1_loss(look(features), (heads.look - mean) / deviation),
+            "pose": F.smooth_l1_loss(pose, columns(heads.motion, POSE) / 15),
+            "expression": F.smooth_l1_loss(
+                expression / spread, columns(heads.motion, EXPRESSION) / spread
+            ),
+            "landmarks": F.l1_loss(marks(features).unflatten(1, (68, 2)), landmarks),
+        }
         state = parts["pose"] + parts["expression"]
         loss = 0.25 * parts["identity"] + parts["look"] + 2 * state + 10 * parts["landmarks"]
         return loss, {name: part.item() for name, part in parts.items()}
 
     fit(nn.ModuleList([network, arcface, look, marks]), loss_of, batches(train, batch, seed), steps)
     network.eval()
-    save(out, network, {"steps": steps, "batch": batch, "seed": seed, "size_px": SIZE_PX, "train_frames": len(train),
-                        "train_persons": len(arcface.weight), **judge(network, unseen)})
+    save(
+        out,
+        network,
+        {
+            "steps": steps,
+            "batch": batch,
+            "seed": seed,
+            "size_px": SIZE_PX,
+            "train_frames": len(train),
+            "train_persons": len(arcface.weight),
+            **judge(network, unseen),
+        },
+    )
 
 
 @torch.no_grad()
 def judge(network: HeadsNet, unseen: Heads) -> dict[str, float]:
-    """Verification over all pairs of frames from different videos, the threshold taken from the other half of the
-    persons; errors of pose and expression."""
+    """Verification over all pairs of frames from different videos, the threshold taken from the
+    other half of the persons; errors of pose and expression.
+    """
     x = unseen.images.float() / 127.5 - 1
     outputs = [network(part) for part in torch.split(x, 256)]
     identity, pose, expression = (torch.cat(column) for column in zip(*outputs, strict=True))
@@ -254,14 +309,26 @@ def judge(network: HeadsNet, unseen: Heads) -> dict[str, float]:
         n, m = int(positive.sum()), int((~positive).sum())
         areas.append(float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m)))
     angles, state = columns(unseen.motion, POSE), columns(unseen.motion, EXPRESSION)
-    errors = {f"{name}_error_degrees": float(error) for name, error in
-              zip(POSE, (pose - angles).abs().mean(0), strict=True)}
-    errors |= {f"{name}_correlation": float(torch.corrcoef(torch.stack([expression[:, at], state[:, at]]))[0, 1])
-               for at, name in enumerate(EXPRESSION)}
-    return {name: round(value, 4) for name, value in {
-        "verification_accuracy": sum(right) / 2, "verification_auc": sum(areas) / 2,
-        "cosine_same_person": float(cosine[usable & same].mean()),
-        "cosine_other_person": float(cosine[usable & ~same].mean()), **errors}.items()}
+    errors = {
+        f"{name}_error_degrees": float(error)
+        for name, error in zip(POSE, (pose - angles).abs().mean(0), strict=True)
+    }
+    errors |= {
+        f"{name}_correlation": float(
+            torch.corrcoef(torch.stack([expression[:, at], state[:, at]]))[0, 1]
+        )
+        for at, name in enumerate(EXPRESSION)
+    }
+    return {
+        name: round(value, 4)
+        for name, value in {
+            "verification_accuracy": sum(right) / 2,
+            "verification_auc": sum(areas) / 2,
+            "cosine_same_person": float(cosine[usable & same].mean()),
+            "cosine_other_person": float(cosine[usable & ~same].mean()),
+            **errors,
+        }.items()
+    }
 
 
 def columns(motion: Tensor, names: Sequence[str]) -> Tensor:
@@ -283,7 +350,9 @@ def fit(network: nn.Module, loss_of: LossOf, data: Iterator[Heads], steps: int) 
     for step in range(steps):
         done = step / steps
         for group in optimiser.param_groups:
-            group["lr"] = 3e-3 * min(1.0, done / 0.06 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * done))
+            group["lr"] = (
+                3e-3 * min(1.0, done / 0.06 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * done))
+            )
         loss, shown = loss_of(next(data), done)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
@@ -295,8 +364,11 @@ def fit(network: nn.Module, loss_of: LossOf, data: Iterator[Heads], steps: int) 
 
 def save(out: Path, network: nn.Module, card: dict[str, object]) -> None:
     """Writes float16 weights and, beside them, the numbers as JSON."""
-    weights = {name: value.detach().half().contiguous() for name, value in network.state_dict().items()
-               if value.is_floating_point()}
+    weights = {
+        name: value.detach().half().contiguous()
+        for name, value in network.state_dict().items()
+        if value.is_floating_point()
+    }
     with atomic_path(out) as temporary:
         save_file(weights, temporary)
     write_json(out.with_suffix(".json"), card)

@@ -1,4 +1,6 @@
-"""A live system behind the contract: `command:NAME='prog --shots {shots} --drive {drive} --out {out}'`."""
+"""A live system behind the contract: `command:NAME='prog --shots {shots} --drive {drive} --out
+{out}'`.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ from thbench.printable import printable
 
 TIMEOUT_S = 600.0
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
-_TAIL_LINES, _LINE_CHARACTERS = 3, 300   # of stderr in an error message ...
-_TAIL_BYTES = 1 << 16                    # ... from no more than its end
+_TAIL_LINES, _LINE_CHARACTERS = 3, 300  # of stderr in an error message ...
+_TAIL_BYTES = 1 << 16  # ... from no more than its end
 
 
 class CommandHead:
@@ -35,7 +37,8 @@ class CommandHead:
     def render(self, drive: Frames) -> Tensor:
         """uint8 [N, 3, S, S]: one run of the program for all driving frames.
 
-        Raises `ThbenchError` when it fails, runs too long, or leaves frames that are missing or unusable.
+        Raises `ThbenchError` when it fails, runs too long, or leaves frames that are missing or
+        unusable.
         """
         with workplace() as place:
             folder = place.folder
@@ -43,17 +46,20 @@ class CommandHead:
             out = folder / "out"
             out.mkdir()
             self.method.run(place)
-            check_frames(self.method.name, out, {out / name: drive.size_px for name in names}, "{out}")
+            check_frames(
+                self.method.name, out, {out / name: drive.size_px for name in names}, "{out}"
+            )
             return torch.stack([read_frame(out / name, drive.size_px) for name in names])
 
 
 class Command:
     """A program that is run once per video, without a shell.
 
-    {shots} and {drive} are folders of PNG, {shots_landmarks} and {drive_landmarks} their landmark images, {episode} the
-    folder with all of these and the landmarks as CSV (see `baselines.external.export`); the frames go to {out} under
-    the names of the driving frames. A command that asks for neither {drive} nor {episode} drives with landmarks and is
-    not shown the true frames.
+    {shots} and {drive} are folders of PNG, {shots_landmarks} and {drive_landmarks} their landmark
+    images, {episode} the folder with all of these and the landmarks as CSV (see
+    `baselines.external.export`); the frames go to {out} under the names of the driving frames. A
+    command that asks for neither {drive} nor {episode} drives with landmarks and is not shown the
+    true frames.
     """
 
     def __init__(self, options: MethodOptions) -> None:
@@ -63,8 +69,10 @@ class Command:
         used = set(_PLACEHOLDER.findall(line))
         self.drives_with: DrivesWith = "image" if used & {"drive", "episode"} else "landmarks"
         self.timeout_s = _timeout_s(options)
-        self.provenance: dict[str, Any] = {"config": {"command": line, "timeout_s": self.timeout_s},
-                                           "notes": ["learns and renders in one run: all its time is rendering"]}
+        self.provenance: dict[str, Any] = {
+            "config": {"command": line, "timeout_s": self.timeout_s},
+            "notes": ["learns and renders in one run: all its time is rendering"],
+        }
 
     def adapt(self, shots: Frames) -> CommandHead:
         return CommandHead(self, shots)
@@ -75,20 +83,27 @@ class Command:
         Raises `ThbenchError` with the end of its stderr when it fails.
         """
         folder, log = place.folder, place.folder / "log.txt"
-        arguments = [_PLACEHOLDER.sub(lambda found: str(_path(folder, found[1])), part) for part in self.arguments]
+        arguments = [
+            _PLACEHOLDER.sub(lambda found: str(_path(folder, found[1])), part)
+            for part in self.arguments
+        ]
         if shutil.which(arguments[0]) is None:
-            raise ThbenchError(f"{self.name}: cannot run {arguments[0]}: it is missing or not "
-                               "executable")
+            raise ThbenchError(
+                f"{self.name}: cannot run {arguments[0]}: it is missing or not executable"
+            )
 
         try:
             with open(log, "w+b") as stderr:
                 code = place.run(arguments, stderr, self.timeout_s)
         except subprocess.TimeoutExpired:
-            raise ThbenchError(f"{self.name}: {arguments[0]} ran longer than {self.timeout_s:g} s "
-                               f"and was stopped; its last words: {_tail(log)}") from None
+            raise ThbenchError(
+                f"{self.name}: {arguments[0]} ran longer than {self.timeout_s:g} s "
+                f"and was stopped; its last words: {_tail(log)}"
+            ) from None
         if code:
-            raise ThbenchError(f"{self.name}: {arguments[0]} ended with exit code {code}: "
-                               f"{_tail(log)}")
+            raise ThbenchError(
+                f"{self.name}: {arguments[0]} ended with exit code {code}: {_tail(log)}"
+            )
 
 
 def command(options: MethodOptions) -> Command:
@@ -101,7 +116,7 @@ def _split(argument: str, line: str) -> list[str]:
     usage = "write command:NAME='prog --shots {shots} --drive {drive} --out {out}'"
     try:
         arguments = shlex.split(line)
-        if len(arguments) == 1:   # quotes around the whole line, which no shell has taken off
+        if len(arguments) == 1:  # quotes around the whole line, which no shell has taken off
             arguments = shlex.split(arguments[0])
     except ValueError as error:
         raise ThbenchError(f"command:{argument}: {error}; {usage}") from None
@@ -109,8 +124,10 @@ def _split(argument: str, line: str) -> list[str]:
     if argument.startswith("=") or not arguments or "out" not in used:
         raise ThbenchError(f"command:{argument} has no name, no program or no {{out}}; {usage}")
     if used - known:
-        raise ThbenchError(f"command:{argument} has the unknown placeholder {{{min(used - known)}}}; known are "
-                           f"{', '.join(f'{{{name}}}' for name in sorted(known))}")
+        raise ThbenchError(
+            f"command:{argument} has the unknown placeholder {{{min(used - known)}}}; known are "
+            f"{', '.join(f'{{{name}}}' for name in sorted(known))}"
+        )
     return arguments
 
 

@@ -1,4 +1,5 @@
-"""What a system elsewhere needs to take part: shots, driving frames and landmarks as plain PNG and CSV.
+"""What a system elsewhere needs to take part: shots, driving frames and landmarks as plain PNG and
+CSV.
 
     OUT/
       README.txt                      what to do, in a few lines
@@ -12,8 +13,9 @@
         drive.csv
       answers/manifest.json           which frames are asked for; they go to answers/T8/<video>/00.png ...
 
-The answers have the layout of a method's images in a run folder. `baselines.external.frames` reads them back. It knows
-episodes and driving frames by the sha256 of what was exported, because a method is handed pixels and landmarks only.
+The answers have the layout of a method's images in a run folder. `baselines.external.frames` reads
+them back. It knows episodes and driving frames by the sha256 of what was exported, because a method
+is handed pixels and landmarks only.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ DrivesWith = Literal["landmarks", "image"]
 
 @dataclass(frozen=True)
 class Episode:
-    """One task: learn a head from T shots of `video` ("person/video") and render its driving frames."""
+    """One task: learn a head from T shots of `video` ("person/video") and render its driving
+    frames.
+    """
 
     video: str
     T: int
@@ -54,13 +58,19 @@ class Episode:
         return f"T{self.T}/{slug(self.video)}"
 
 
-def export_protocol(episodes: Iterable[Episode], out: Path, about: Mapping[str, Any],
-                    drives_with: DrivesWith = "image") -> int:
-    """Writes all episodes to the new folder `out`, whole or not at all; returns how many there were.
+def export_protocol(
+    episodes: Iterable[Episode],
+    out: Path,
+    about: Mapping[str, Any],
+    drives_with: DrivesWith = "image",
+) -> int:
+    """Writes all episodes to the new folder `out`, whole or not at all; returns how many there
+    were.
 
-    about: what the manifest says of their origin (protocol, dataset, their sha256). With drives_with = "landmarks" the
-    driving frames themselves are left out. Episodes are read one at a time. Raises `ThbenchError` when `out` exists,
-    two episodes have the same video and T, or there is none.
+    about: what the manifest says of their origin (protocol, dataset, their sha256). With
+    drives_with = "landmarks" the driving frames themselves are left out. Episodes are read one at a
+    time. Raises `ThbenchError` when `out` exists, two episodes have the same video and T, or there
+    is none.
     """
     if out.exists():
         raise ThbenchError(f"{out} already exists and may hold answers; choose another folder")
@@ -68,14 +78,18 @@ def export_protocol(episodes: Iterable[Episode], out: Path, about: Mapping[str, 
     with atomic_folder(out) as folder:
         for episode in episodes:
             if any(episode.folder == other["folder"] for other in asked):
-                raise ThbenchError(f"two episodes are called {episode.video}, T = {episode.T}; nothing was exported")
+                raise ThbenchError(
+                    f"two episodes are called {episode.video}, T = {episode.T}; nothing was exported"
+                )
             write_episode(folder / episode.folder, episode.shots, episode.drive, drives_with)
             asked.append(_asked(episode))
         if not asked:
             raise ThbenchError("there is no episode to export: the protocol's split holds no video")
         _write_checksums(folder)
-        write_json(folder / "answers" / MANIFEST, {"format": FORMAT, "about": dict(about), "drives_with": drives_with,
-                                                   "episodes": asked})
+        write_json(
+            folder / "answers" / MANIFEST,
+            {"format": FORMAT, "about": dict(about), "drives_with": drives_with, "episodes": asked},
+        )
         (folder / "README.txt").write_text(_README, encoding="utf-8")
     return len(asked)
 
@@ -96,8 +110,9 @@ def frame_name(index: int) -> str:
 
 def shots_sha256(shots: Frames) -> str:
     """The name of a set of shots: the sha256 of its shape, pixels and landmarks."""
-    return hashlib.sha256(repr(tuple(shots.images.shape)).encode() + _bytes(shots.images)
-                          + _bytes(shots.landmarks)).hexdigest()
+    return hashlib.sha256(
+        repr(tuple(shots.images.shape)).encode() + _bytes(shots.images) + _bytes(shots.landmarks)
+    ).hexdigest()
 
 
 def landmarks_sha256(drive: Frames) -> list[str]:
@@ -106,10 +121,18 @@ def landmarks_sha256(drive: Frames) -> list[str]:
 
 
 def _asked(episode: Episode) -> dict[str, Any]:
-    frames = [{"name": frame_name(index), "landmarks_sha256": sha256}
-              for index, sha256 in enumerate(landmarks_sha256(episode.drive))]
-    return {"folder": episode.folder, "video": episode.video, "T": episode.T, "size_px": episode.drive.size_px,
-            "shots_sha256": shots_sha256(episode.shots), "frames": frames}
+    frames = [
+        {"name": frame_name(index), "landmarks_sha256": sha256}
+        for index, sha256 in enumerate(landmarks_sha256(episode.drive))
+    ]
+    return {
+        "folder": episode.folder,
+        "video": episode.video,
+        "T": episode.T,
+        "size_px": episode.drive.size_px,
+        "shots_sha256": shots_sha256(episode.shots),
+        "frames": frames,
+    }
 
 
 def _write_frames(folder: Path, name: str, frames: Frames) -> None:
@@ -130,14 +153,19 @@ def _write_landmarks(folder: Path, name: str, frames: Frames) -> None:
 def _write_pngs(folder: Path, images: Tensor) -> None:
     folder.mkdir(parents=True)
     for index, image in enumerate(images):
-        Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()).save(folder / frame_name(index))
+        Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()).save(
+            folder / frame_name(index)
+        )
 
 
 def _write_checksums(folder: Path) -> None:
     with open(folder / "manifest.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "sha256"])
-        writer.writerows((path.relative_to(folder).as_posix(), sha256_file(path)) for path in _episode_files(folder))
+        writer.writerows(
+            (path.relative_to(folder).as_posix(), sha256_file(path))
+            for path in _episode_files(folder)
+        )
 
 
 def _episode_files(folder: Path) -> Iterator[Path]:

@@ -43,18 +43,22 @@ class Workplace:
         All that it started is over when this returns, except what left its process group. Raises
         `subprocess.TimeoutExpired`.
         """
-        program = subprocess.Popen(["/bin/sh", "-c", _GATE, "sh", *arguments],
-                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr,
-                                   start_new_session=True)
+        program = subprocess.Popen(
+            ["/bin/sh", "-c", _GATE, "sh", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+        )
         try:
             _tell(self._keeper, f"{program.pid}\n")
             _tell(program, "go\n")
             return program.wait(timeout_s)
         finally:
-            with suppress(ProcessLookupError, PermissionError):   # macOS says so of the dead
+            with suppress(ProcessLookupError, PermissionError):  # macOS says so of the dead
                 os.killpg(program.pid, signal.SIGKILL)
             program.wait()
-            _tell(self._keeper, "\n")   # the number may soon be another's
+            _tell(self._keeper, "\n")  # the number may soon be another's
             _close(program)
 
 
@@ -65,9 +69,13 @@ def workplace() -> Iterator[Workplace]:
     When the block ends or this process is killed, whatever runs there ends and the folder goes.
     """
     folder = Path(tempfile.gettempdir()).resolve() / f"thbench-{secrets.token_hex(8)}"
-    keeper = subprocess.Popen(["/bin/sh", "-c", _KEEPER, "sh", str(folder)], stdin=subprocess.PIPE,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              start_new_session=True)
+    keeper = subprocess.Popen(
+        ["/bin/sh", "-c", _KEEPER, "sh", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         folder.mkdir(mode=0o700)
         yield Workplace(folder, keeper)
@@ -78,7 +86,7 @@ def workplace() -> Iterator[Workplace]:
 
 def _tell(process: subprocess.Popen[bytes], line: str) -> None:
     assert process.stdin is not None
-    with suppress(BrokenPipeError):   # it is over already
+    with suppress(BrokenPipeError):  # it is over already
         process.stdin.write(line.encode())
         process.stdin.flush()
 

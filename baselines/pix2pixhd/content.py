@@ -16,8 +16,9 @@ from thbench.nets.perceptual import VGG19, VGGFeatures, caffe_state, random_vgg
 from thbench.training.content import content_networks
 from thbench.weights import weight_path
 
-# vgg19: the authors' (torchvision's VGG-19). random: the same architecture with seeded weights. heads: the small
-# network of the bundled 64-pixel models. none: no perceptual term (the authors' --no_vgg_loss).
+# vgg19: the authors' (torchvision's VGG-19). random: the same architecture with seeded weights.
+# heads: the small network of the bundled 64-pixel models. none: no perceptual term (the authors'
+# --no_vgg_loss).
 Content = Literal["vgg19", "random", "heads", "none"]
 
 # The authors feed [-1, 1] without mean or scale.
@@ -27,10 +28,13 @@ _PLAN = replace(VGG19, name="torchvision's VGG19", mean=(0.0, 0.0, 0.0), bgr=Fal
 def content_loss(content: Content, device: torch.device) -> nn.Module | None:
     """The perceptual loss of (fake, real), or None for "none".
 
-    Raises `ThbenchError` naming the file and the command that fetches it when the weights of "vgg19" are missing.
+    Raises `ThbenchError` naming the file and the command that fetches it when the weights of
+    "vgg19" are missing.
     """
     if content not in get_args(Content):
-        raise ThbenchError(f"content = {content!r} is unknown to pix2pixhd; known are {', '.join(get_args(Content))}")
+        raise ThbenchError(
+            f"content = {content!r} is unknown to pix2pixhd; known are {', '.join(get_args(Content))}"
+        )
     if content == "none":
         return None
     if content == "heads":

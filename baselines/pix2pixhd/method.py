@@ -1,4 +1,6 @@
-"""Pix2pixHD behind the contract: few-shot learning is fine-tuning G and D on the shots' landmark images."""
+"""Pix2pixHD behind the contract: few-shot learning is fine-tuning G and D on the shots' landmark
+images.
+"""
 
 from __future__ import annotations
 
@@ -43,14 +45,20 @@ class Pix2pixHDHead:
     """A generator fine-tuned to one person."""
 
     def __init__(self, generator: nn.Module, size_px: int, device: torch.device) -> None:
-        self.generator, self.size_px, self.device = generator.eval().requires_grad_(False), size_px, device
+        self.generator, self.size_px, self.device = (
+            generator.eval().requires_grad_(False),
+            size_px,
+            device,
+        )
 
     def render(self, drive: Frames) -> Tensor:
         """uint8 [N, 3, S, S], from the landmarks of `drive` alone."""
         _check_size(drive, self.size_px)
         y = to_signed(landmark_images(drive.landmarks, self.size_px)).to(self.device)
         with torch.no_grad():
-            return torch.cat([to_uint8(self.generator(part)).cpu() for part in torch.split(y, RENDER_BATCH)])
+            return torch.cat(
+                [to_uint8(self.generator(part)).cpu() for part in torch.split(y, RENDER_BATCH)]
+            )
 
 
 class Pix2pixHD:
@@ -62,28 +70,37 @@ class Pix2pixHD:
     def __init__(self, options: MethodOptions) -> None:
         """settings may hold the fields of `FineTuning`.
 
-        Raises `ThbenchError` when the checkpoint is missing, damaged or of another kind or size, or when the
-        perceptual network's weights are missing.
+        Raises `ThbenchError` when the checkpoint is missing, damaged or of another kind or size, or
+        when the perceptual network's weights are missing.
         """
         if options.checkpoint is None:
-            raise ThbenchError("pix2pixhd needs a trained model, and nobody has published one for faces: train one "
-                               "with `thbench train pix2pixhd`, then add --checkpoint pix2pixhd=FOLDER")
+            raise ThbenchError(
+                "pix2pixhd needs a trained model, and nobody has published one for faces: train one "
+                "with `thbench train pix2pixhd`, then add --checkpoint pix2pixhd=FOLDER"
+            )
         self.device, self.seed = torch.device(options.device), options.seed
         model = _load(options.checkpoint, options.size_px)
         if model.net.size_px != options.size_px:
-            raise ThbenchError(f"{options.checkpoint} was trained at {model.net.size_px} pixels, "
-                               f"these frames have {options.size_px}; use a checkpoint of that "
-                               f"size, or make them with --size {model.net.size_px}")
+            raise ThbenchError(
+                f"{options.checkpoint} was trained at {model.net.size_px} pixels, "
+                f"these frames have {options.size_px}; use a checkpoint of that "
+                f"size, or make them with --size {model.net.size_px}"
+            )
         self.size_px = model.net.size_px
         with checkpoints.telling_damage(options.checkpoint):
             self.generator, self.discriminator = build(model.net)
-        for network, state in ((self.generator, model.generator), (self.discriminator, model.discriminator)):
+        for network, state in (
+            (self.generator, model.generator),
+            (self.discriminator, model.discriminator),
+        ):
             checkpoints.load_module(network, state, str(options.checkpoint))
             network.to(self.device)
         self.fine_tuning = _with_settings(model.fine_tuning, options.settings)
         self.content = content_loss(self.fine_tuning.content, self.device)
-        self.provenance = {**model.provenance, "config": {**model.provenance["config"],
-                                                          "fine_tuning": asdict(self.fine_tuning)}}
+        self.provenance = {
+            **model.provenance,
+            "config": {**model.provenance["config"], "fine_tuning": asdict(self.fine_tuning)},
+        }
 
     def adapt(self, shots: Frames) -> Pix2pixHDHead:
         """Fine-tunes copies of G and D on the T shots; seeded by the run's seed and the shots."""
@@ -97,12 +114,15 @@ class Pix2pixHD:
         networks = copy.deepcopy(self.generator), copy.deepcopy(self.discriminator)
         optimisers = [adam(network, self.fine_tuning.learning_rate) for network in networks]
         for _ in range(self.fine_tuning.epochs):
-            for shots in torch.split(torch.randperm(len(x), generator=random), self.fine_tuning.batch):
+            for shots in torch.split(
+                torch.randperm(len(x), generator=random), self.fine_tuning.batch
+            ):
                 batch = y[shots], x[shots]
                 batch = mirrored(*batch, random) if self.fine_tuning.flip else batch
                 losses = compute_losses(*networks, self.content, *batch)
-                for optimiser, network, gradients in zip(optimisers, networks, take_gradients(losses, *networks),
-                                                         strict=True):
+                for optimiser, network, gradients in zip(
+                    optimisers, networks, take_gradients(losses, *networks), strict=True
+                ):
                     apply_gradients(optimiser, network, gradients)
         return networks[0]
 
@@ -122,36 +142,64 @@ class _Model:
 
 
 def _load(checkpoint: Path, size_px: int) -> _Model:
-    """A training folder, its model file, or `<epoch>_net_G.pth` of the authors with `<epoch>_net_D.pth` beside it."""
+    """A training folder, its model file, or `<epoch>_net_G.pth` of the authors with
+    `<epoch>_net_D.pth` beside it.
+    """
     if checkpoint.name.endswith("_net_G.pth"):
         return _authors_model(checkpoint, size_px)
     tensors, description, sha256 = checkpoints.load_model(checkpoint, "pix2pixhd")
     with checkpoints.telling_damage(checkpoint):
         trained = description["config"]
         own = trained.get("fine_tuning_lr")
-        notes = [] if trained["content"] == "vgg19" else [f"trained with content = {trained['content']}"]
+        notes = (
+            []
+            if trained["content"] == "vgg19"
+            else [f"trained with content = {trained['content']}"]
+        )
         return _Model(
             decode(Pix2pixHDConfig, trained["net"], checkpoint, "train the model again"),
-            checkpoints.unprefixed("generator", tensors), checkpoints.unprefixed("discriminator", tensors),
-            FineTuning(epochs=trained["fine_tuning_epochs"],
-                       learning_rate=trained["learning_rate"] if own is None else own,
-                       content=trained["content"], flip=trained["flip"]),
-            {"config": {"trained": trained, "step": description["step"],
-                        "trained_on": description["dataset"]["name"]},
-             "checkpoint": {"path": str(checkpoint), "sha256": sha256}, "notes": notes})
+            checkpoints.unprefixed("generator", tensors),
+            checkpoints.unprefixed("discriminator", tensors),
+            FineTuning(
+                epochs=trained["fine_tuning_epochs"],
+                learning_rate=trained["learning_rate"] if own is None else own,
+                content=trained["content"],
+                flip=trained["flip"],
+            ),
+            {
+                "config": {
+                    "trained": trained,
+                    "step": description["step"],
+                    "trained_on": description["dataset"]["name"],
+                },
+                "checkpoint": {"path": str(checkpoint), "sha256": sha256},
+                "notes": notes,
+            },
+        )
 
 
 def _authors_model(file: Path, size_px: int) -> _Model:
     other = file.with_name(file.name.replace("_net_G.pth", "_net_D.pth"))
     missing = [str(path) for path in (file, other) if not path.is_file()]
     if missing:
-        raise ThbenchError(f"{' and '.join(missing)} missing: few-shot learning of pix2pixhd needs G and D")
+        raise ThbenchError(
+            f"{' and '.join(missing)} missing: few-shot learning of pix2pixhd needs G and D"
+        )
     return _Model(
-        replace(PRESETS["paper"], size_px=size_px), without_running_statistics(read_weights(file)),
-        without_running_statistics(read_weights(other)), FineTuning(),
-        {"config": {"net": asdict(PRESETS["paper"])},
-         "checkpoint": {"path": str(file), "sha256": sha256_file(file), "discriminator_sha256": sha256_file(other)},
-         "notes": ["G and D in the layout of the authors' code"]})
+        replace(PRESETS["paper"], size_px=size_px),
+        without_running_statistics(read_weights(file)),
+        without_running_statistics(read_weights(other)),
+        FineTuning(),
+        {
+            "config": {"net": asdict(PRESETS["paper"])},
+            "checkpoint": {
+                "path": str(file),
+                "sha256": sha256_file(file),
+                "discriminator_sha256": sha256_file(other),
+            },
+            "notes": ["G and D in the layout of the authors' code"],
+        },
+    )
 
 
 def _with_settings(trained: FineTuning, settings: Mapping[str, Any]) -> FineTuning:
@@ -159,11 +207,15 @@ def _with_settings(trained: FineTuning, settings: Mapping[str, Any]) -> FineTuni
     try:
         return replace(trained, **settings)
     except TypeError as error:
-        raise ThbenchError(f"unknown fine-tuning setting of pix2pixhd ({error}); known are "
-                           f"{', '.join(FineTuning.__dataclass_fields__)}") from None
+        raise ThbenchError(
+            f"unknown fine-tuning setting of pix2pixhd ({error}); known are "
+            f"{', '.join(FineTuning.__dataclass_fields__)}"
+        ) from None
 
 
 def _check_size(frames: Frames, size_px: int) -> None:
     if frames.size_px != size_px:
-        raise ThbenchError(f"the frames have {frames.size_px} pixels, this pix2pixhd model was made at {size_px}; "
-                           f"prepare the frames with --size {size_px}")
+        raise ThbenchError(
+            f"the frames have {frames.size_px} pixels, this pix2pixhd model was made at {size_px}; "
+            f"prepare the frames with --size {size_px}"
+        )

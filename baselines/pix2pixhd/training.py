@@ -12,7 +12,13 @@ from torch import Tensor, nn
 
 from baselines.pix2pixhd.content import Content, content_loss
 from baselines.pix2pixhd.losses import Losses, adam, apply_gradients, compute_losses, take_gradients
-from baselines.pix2pixhd.network import PRESETS, Pix2pixHDConfig, build, initialise, parameter_counts
+from baselines.pix2pixhd.network import (
+    PRESETS,
+    Pix2pixHDConfig,
+    build,
+    initialise,
+    parameter_counts,
+)
 from thbench.data.episodes import Episodes
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
@@ -26,16 +32,18 @@ class Pix2pixHDTraining:
     """Everything that decides what a step computes; defaults are the authors'."""
 
     net: Pix2pixHDConfig = field(default_factory=Pix2pixHDConfig)
-    shots: int = 0                    # it learns from single frames
+    shots: int = 0  # it learns from single frames
     batch: int = 1
     learning_rate: float = 2e-4
     content: Content = "vgg19"
-    flip: bool = True                 # mirror half of the pairs; it also swaps the landmark colours of left and right
-    constant_epochs: int = 100        # at the full learning rate ...
-    decay_epochs: int = 100           # ... then linearly down to zero
-    epochs: int | None = None         # when no steps are given; None: as many steps as ours takes
-    fine_tuning_epochs: int = 40      # of few-shot learning with this model ...
-    fine_tuning_lr: float | None = None   # ... of G and D; None: learning_rate
+    flip: bool = (
+        True  # mirror half of the pairs; it also swaps the landmark colours of left and right
+    )
+    constant_epochs: int = 100  # at the full learning rate ...
+    decay_epochs: int = 100  # ... then linearly down to zero
+    epochs: int | None = None  # when no steps are given; None: as many steps as ours takes
+    fine_tuning_epochs: int = 40  # of few-shot learning with this model ...
+    fine_tuning_lr: float | None = None  # ... of G and D; None: learning_rate
 
     @property
     def size_px(self) -> int:
@@ -43,12 +51,25 @@ class Pix2pixHDTraining:
 
 
 def pix2pixhd_training(preset_name: str) -> Pix2pixHDTraining:
-    """The configuration of a preset: `paper` and `paper-224` as the authors trained, `small` for 64 pixels on a CPU."""
+    """The configuration of a preset: `paper` and `paper-224` as the authors trained, `small` for 64
+    pixels on a CPU.
+    """
     if preset_name not in PRESETS:
-        raise ThbenchError(f"pix2pixhd has no preset {preset_name!r}; known are {', '.join(PRESETS)}")
+        raise ThbenchError(
+            f"pix2pixhd has no preset {preset_name!r}; known are {', '.join(PRESETS)}"
+        )
     if preset_name == "small":
-        return Pix2pixHDTraining(PRESETS["small"], batch=8, content="heads", flip=False, constant_epochs=25,
-                                 decay_epochs=25, epochs=50, fine_tuning_epochs=10, fine_tuning_lr=5e-4)
+        return Pix2pixHDTraining(
+            PRESETS["small"],
+            batch=8,
+            content="heads",
+            flip=False,
+            constant_epochs=25,
+            decay_epochs=25,
+            epochs=50,
+            fine_tuning_epochs=10,
+            fine_tuning_lr=5e-4,
+        )
     return Pix2pixHDTraining(PRESETS[preset_name])
 
 
@@ -77,8 +98,13 @@ class Pix2pixHDTrainer:
         """One simultaneous update of G and D; the gradients of all processes are averaged."""
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = self.config.learning_rate * decayed(self.steps // self.steps_per_epoch, self.config)
-        sums = [[torch.zeros_like(parameter) for parameter in network.parameters()] for network in self.networks]
+                group["lr"] = self.config.learning_rate * decayed(
+                    self.steps // self.steps_per_epoch, self.config
+                )
+        sums = [
+            [torch.zeros_like(parameter) for parameter in network.parameters()]
+            for network in self.networks
+        ]
         logged: dict[str, float] = {}
         for part in episodes:
             losses = self._losses(part)
@@ -95,9 +121,11 @@ class Pix2pixHDTrainer:
         """The authors' schedule of the learning rate; see `decayed`."""
         falls = (self.config.constant_epochs + 1) * self.steps_per_epoch
         is_zero = (self.config.constant_epochs + self.config.decay_epochs) * self.steps_per_epoch
-        return [Phase(1, f"learning rate {self.config.learning_rate:g}"),
-                Phase(falls + 1, f"it falls, to zero after step {is_zero}"),
-                Phase(max(falls, is_zero) + 1, "it is zero, nothing more is learned")]
+        return [
+            Phase(1, f"learning rate {self.config.learning_rate:g}"),
+            Phase(falls + 1, f"it falls, to zero after step {is_zero}"),
+            Phase(max(falls, is_zero) + 1, "it is zero, nothing more is learned"),
+        ]
 
     def preview(self, episodes: Episodes) -> Tensor:
         with torch.no_grad():
@@ -107,12 +135,17 @@ class Pix2pixHDTrainer:
     def model(self) -> dict[str, Tensor]:
         """G and D: few-shot learning goes on with both."""
         generator, discriminator = self.networks
-        return {**prefixed("generator", generator.state_dict()),
-                **prefixed("discriminator", discriminator.state_dict())}
+        return {
+            **prefixed("generator", generator.state_dict()),
+            **prefixed("discriminator", discriminator.state_dict()),
+        }
 
     def shared_state(self) -> dict[str, Any]:
-        return {"networks": [network.state_dict() for network in self.networks],
-                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers], "steps": self.steps}
+        return {
+            "networks": [network.state_dict() for network in self.networks],
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "steps": self.steps,
+        }
 
     def rank_state(self) -> dict[str, Any]:
         """Both networks are shared; each process mirrors other pairs."""
@@ -137,21 +170,29 @@ class Pix2pixHDTrainer:
         """One message for all of a network's gradients."""
         if self.fabric.world_size == 1:
             return gradients
-        flat: Any = self.fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean")
+        flat: Any = self.fabric.all_reduce(
+            torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean"
+        )
         parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         return [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)]
 
 
 def decayed(epoch: int, config: Pix2pixHDTraining) -> float:
-    """The share of the learning rate in an epoch (from 0): 1, then less by 1 / decay_epochs after each epoch.
+    """The share of the learning rate in an epoch (from 0): 1, then less by 1 / decay_epochs after
+    each epoch.
 
-    The authors lower the rate at the end of each epoch beyond the constant ones, so the first of those has it all.
+    The authors lower the rate at the end of each epoch beyond the constant ones, so the first of
+    those has it all.
     """
     return max(0.0, 1 - max(0, epoch - config.constant_epochs) / max(1, config.decay_epochs))
 
 
-def mirrored(landmark_images: Tensor, frames: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+def mirrored(
+    landmark_images: Tensor, frames: Tensor, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Mirrors each pair [B, 3, S, S] left to right with probability one half."""
     chosen = (torch.rand(len(frames), generator=random) < 0.5).to(frames.device).view(-1, 1, 1, 1)
-    return (torch.where(chosen, landmark_images.flip(-1), landmark_images),
-            torch.where(chosen, frames.flip(-1), frames))
+    return (
+        torch.where(chosen, landmark_images.flip(-1), landmark_images),
+        torch.where(chosen, frames.flip(-1), frames),
+    )

@@ -38,8 +38,10 @@ class DriverActivity:
         "driver/offset": mean |offset|, where the image is 2 wide; "driver/zeros": share of zeros,
         0 to 1, after the last ReLU.
         """
-        taken = {"driver/offset": torch.stack(self._offsets).mean().item(),
-                 "driver/zeros": torch.stack(self._zeros).mean().item()}
+        taken = {
+            "driver/offset": torch.stack(self._offsets).mean().item(),
+            "driver/zeros": torch.stack(self._zeros).mean().item(),
+        }
 
         self._zeros, self._offsets = [], []
         return taken
@@ -60,11 +62,19 @@ def _dead(recent: Sequence[Values]) -> str | None:
     if min(zeros) < _DEAD_ZEROS or max(offsets) > _DEAD_OFFSET:
         return None
 
-    return (f"for {len(recent)} steps at least {min(zeros):.0%} of what the last convolution of "
-            "the driving network reads is zero, and no mean |offset| exceeds "
-            f"{max(offsets):.4f}, so the output hardly depends on the driver")
+    return (
+        f"for {len(recent)} steps at least {min(zeros):.0%} of what the last convolution of "
+        "the driving network reads is zero, and no mean |offset| exceeds "
+        f"{max(offsets):.4f}, so the output hardly depends on the driver"
+    )
 
 
-DEAD_DRIVER = Alarm("dead driver", steps=50, seen=_dead, help=(
-    "it does not recover: start another --out with --set start=identity --set optimiser=adam, "
-    "or with a lower --set learning_rate"))
+DEAD_DRIVER = Alarm(
+    "dead driver",
+    steps=50,
+    seen=_dead,
+    help=(
+        "it does not recover: start another --out with --set start=identity --set optimiser=adam, "
+        "or with a lower --set learning_rate"
+    ),
+)

@@ -1,4 +1,6 @@
-"""X2Face behind the contract: the sources are embedded once, then each driving frame warps the embedded face."""
+"""X2Face behind the contract: the sources are embedded once, then each driving frame warps the
+embedded face.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +42,18 @@ class X2FaceHead:
         frames = []
         for images in torch.split(drive.images, RENDER_BATCH):
             with torch.no_grad():
-                warped = self.net.drive(self.face.expand(len(images), -1, -1, -1),
-                                        _inputs(images, self.model_px, self.face.device))
+                warped = self.net.drive(
+                    self.face.expand(len(images), -1, -1, -1),
+                    _inputs(images, self.model_px, self.face.device),
+                )
             frames.append(to_uint8(_resized(warped, drive.size_px) * 2 - 1).cpu())
         return torch.cat(frames)
 
 
 class X2Face:
-    """X2Face with its authors' weights or with a model of `thbench train x2face`. There is no fine-tuning."""
+    """X2Face with its authors' weights or with a model of `thbench train x2face`. There is no
+    fine-tuning.
+    """
 
     name = "x2face"
     drives_with: Literal["landmarks", "image"] = "image"
@@ -74,33 +80,58 @@ def x2face(options: MethodOptions) -> X2Face:
 
 
 def _weights(checkpoint: Path | None) -> tuple[Mapping[str, Tensor], X2FaceConfig, dict[str, Any]]:
-    """(state_dict, sizes, provenance) of a model file, a training folder, or the authors' file or zip."""
+    """(state_dict, sizes, provenance) of a model file, a training folder, or the authors' file or
+    zip.
+    """
     if checkpoint is not None and (checkpoint.is_dir() or checkpoint.suffix == ".safetensors"):
         tensors, description, sha256 = checkpoints.load_model(checkpoint, "x2face")
         with checkpoints.telling_damage(checkpoint):
             trained = description["config"]
             config = decode(X2FaceConfig, trained["net"], checkpoint, "train the model again")
-            told = {"trained": trained, "step": description["step"], "trained_on": description["dataset"]["name"]}
-        return tensors, config, {
-            "config": told, "checkpoint": {"path": str(checkpoint), "sha256": sha256},
-            "notes": ["trained from scratch with the photometric loss only (the authors' first stage)"]}
+            told = {
+                "trained": trained,
+                "step": description["step"],
+                "trained_on": description["dataset"]["name"],
+            }
+        return (
+            tensors,
+            config,
+            {
+                "config": told,
+                "checkpoint": {"path": str(checkpoint), "sha256": sha256},
+                "notes": [
+                    "trained from scratch with the photometric loss only (the authors' first stage)"
+                ],
+            },
+        )
     file = checkpoint or _registered()
     if not file.is_file():
-        raise ThbenchError(f"no X2Face weights at {file}; name {AUTHORS_FILE}, the authors' zip or a folder of "
-                           "`thbench train x2face` with --checkpoint x2face=PATH")
-    return authors_state(file), PRESETS["paper"], {
-        "config": {"net": asdict(PRESETS["paper"])}, "checkpoint": {"path": str(file), "sha256": sha256_file(file)},
-        "notes": ["the authors' weights"]}
+        raise ThbenchError(
+            f"no X2Face weights at {file}; name {AUTHORS_FILE}, the authors' zip or a folder of "
+            "`thbench train x2face` with --checkpoint x2face=PATH"
+        )
+    return (
+        authors_state(file),
+        PRESETS["paper"],
+        {
+            "config": {"net": asdict(PRESETS["paper"])},
+            "checkpoint": {"path": str(file), "sha256": sha256_file(file)},
+            "notes": ["the authors' weights"],
+        },
+    )
 
 
 def authors_state(file: Path) -> Mapping[str, Tensor]:
     """The state_dict in `x2face_model_forpython3.pth`, or in the zip of the authors that holds it.
 
-    Raises `ThbenchError` when the file holds something else, such as the Python 2 pickle of the same name.
+    Raises `ThbenchError` when the file holds something else, such as the Python 2 pickle of the
+    same name.
     """
     loaded = read_weights(file, _member(file))
     if not isinstance(loaded.get("state_dict"), Mapping):
-        raise ThbenchError(f"{file} holds no state_dict; name {AUTHORS_FILE} or the zip that holds it")
+        raise ThbenchError(
+            f"{file} holds no state_dict; name {AUTHORS_FILE} or the zip that holds it"
+        )
     state: Mapping[str, Tensor] = loaded["state_dict"]
     return state
 
@@ -109,19 +140,33 @@ def _registered() -> Path:
     try:
         return weight_path("x2face")
     except ThbenchError as error:
-        raise ThbenchError(f"{error}, or name the file, the zip or a folder of `thbench train x2face` with "
-                           "--checkpoint x2face=PATH") from None
+        raise ThbenchError(
+            f"{error}, or name the file, the zip or a folder of `thbench train x2face` with "
+            "--checkpoint x2face=PATH"
+        ) from None
 
 
 def _member(file: Path) -> io.BytesIO | None:
-    """The weights inside the authors' zip; None where the file itself is the weights (newer ones are zips too)."""
+    """The weights inside the authors' zip; None where the file itself is the weights (newer ones
+    are zips too).
+    """
     if not zipfile.is_zipfile(file):
         return None
     try:
         with zipfile.ZipFile(file) as archive:
-            names = [name for name in archive.namelist() if PurePosixPath(name).name == AUTHORS_FILE]
+            names = [
+                name for name in archive.namelist() if PurePosixPath(name).name == AUTHORS_FILE
+            ]
             return io.BytesIO(archive.read(names[0])) if names else None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise ThbenchError(f"{file} is damaged ({error}); get it again") from error
 
 

@@ -1,7 +1,7 @@
 """X2Face (Wiles et al., ECCV 2018) with the layout of its authors' released weights.
 
-The released weights were made with torch 0.2, where bilinear upsampling and grid sampling aligned the corners; both ask
-for it here, because today's defaults change the output.
+The released weights were made with torch 0.2, where bilinear upsampling and grid sampling aligned
+the corners; both ask for it here, because today's defaults change the output.
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ _SOURCES_AT_ONCE = 8  # bounds the memory of `embed`; sources are independent of
 
 @dataclass(frozen=True)
 class X2FaceConfig:
-    """Sizes of X2Face. A network of `depth` levels halves the image `depth` times, 256 pixels to one at depth 8."""
+    """Sizes of X2Face. A network of `depth` levels halves the image `depth` times, 256 pixels to
+    one at depth 8.
+    """
 
     size_px: int = 256
     ngf: int = 64
     depth: int = 8
-    bottleneck: int = 128   # length of the driving vector
-
+    bottleneck: int = 128  # length of the driving vector
 
     def __post_init__(self) -> None:
-        if self.size_px % 2 ** self.depth:
-            raise ThbenchError(f"size_px = {self.size_px} is not a multiple of {2 ** self.depth}, which {self.depth} "
-                               "levels need; choose a smaller depth")
+        if self.size_px % 2**self.depth:
+            raise ThbenchError(
+                f"size_px = {self.size_px} is not a multiple of {2**self.depth}, which {self.depth} "
+                "levels need; choose a smaller depth"
+            )
 
 
 PRESETS = {
@@ -42,13 +45,13 @@ PRESETS = {
 class X2FaceNet(nn.Module):
     """The embedding network (U-Net with skips) and the driving network (encoder-decoder without).
 
-    Images are float [B, 3, S, S] in [0, 1], S >= 2 ** depth. The names of the submodules are those of the authors'
-    checkpoints: pix2pixUnwrapped embeds, pix2pixSampler drives.
+    Images are float [B, 3, S, S] in [0, 1], S >= 2 ** depth. The names of the submodules are those
+    of the authors' checkpoints: pix2pixUnwrapped embeds, pix2pixSampler drives.
     """
 
     def __init__(self, ngf: int = 64, depth: int = 8, bottleneck: int = 128) -> None:
         super().__init__()
-        widths = [ngf * min(2 ** level, 8) for level in range(depth)]
+        widths = [ngf * min(2**level, 8) for level in range(depth)]
         embedder = _levels(widths, out_channels=3, skips=True, last=None)
         driver = _levels([*widths[:-1], bottleneck], out_channels=2, skips=False, last=nn.Tanh())
         self.pix2pixUnwrapped = _as_in_checkpoint(embedder)
@@ -63,12 +66,19 @@ class X2FaceNet(nn.Module):
         return _network(self.pix2pixSampler)
 
     def forward(self, drive: Tensor, sources: Tensor) -> Tensor:
-        """drive [B, 3, S, S], sources [B, T, 3, S, S] -> the driven head [B, 3, S, S], all in [0, 1]."""
+        """drive [B, 3, S, S], sources [B, T, 3, S, S] -> the driven head [B, 3, S, S], all in [0,
+        1].
+        """
         return self.drive(self.embed(sources), drive)
 
     def embed(self, sources: Tensor) -> Tensor:
-        """sources [B, T, 3, S, S] -> the embedded face [B, 3, S, S]: a confidence-weighted mean of warped sources."""
-        weighted_sum, weight_sum = torch.zeros_like(sources[:, 0]), torch.zeros_like(sources[:, 0, :1])
+        """sources [B, T, 3, S, S] -> the embedded face [B, 3, S, S]: a confidence-weighted mean of
+        warped sources.
+        """
+        weighted_sum, weight_sum = (
+            torch.zeros_like(sources[:, 0]),
+            torch.zeros_like(sources[:, 0, :1]),
+        )
         for some in torch.split(sources, _SOURCES_AT_ONCE, dim=1):
             flat = some.flatten(0, 1)
             field = self.embedder(flat)
@@ -79,12 +89,16 @@ class X2FaceNet(nn.Module):
         return weighted_sum / weight_sum
 
     def drive(self, face: Tensor, drive: Tensor) -> Tensor:
-        """Warps embedded faces [B, 3, S, S] by driving frames [B, 3, S, S]; pixels from outside the face are black."""
+        """Warps embedded faces [B, 3, S, S] by driving frames [B, 3, S, S]; pixels from outside the
+        face are black.
+        """
         # The driving network ends in a tanh of its own: offsets stay within tanh(1).
         return _warp(face, torch.tanh(self.driver(drive)))
 
     def initialise(self) -> None:
-        """The authors' initialisation for training from scratch: Xavier-normal convolutions, BN scales U(0.02, 1)."""
+        """The authors' initialisation for training from scratch: Xavier-normal convolutions, BN
+        scales U(0.02, 1).
+        """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_normal_(module.weight)
@@ -95,8 +109,8 @@ class X2FaceNet(nn.Module):
     def start_near_the_identity(self) -> None:
         """Makes both networks warp next to nothing: a factor of 0.05 on their last convolutions.
 
-        Batch-norm scales become 1. The offsets of `initialise` tear the face apart, and the quickest
-        way to a lower loss is then to silence the driving network instead of teaching it.
+        Batch-norm scales become 1. The offsets of `initialise` tear the face apart, and the
+        quickest way to a lower loss is then to silence the driving network instead of teaching it.
         """
         for network in (self.embedder, self.driver):
             with torch.no_grad():
@@ -122,7 +136,9 @@ def parameter_counts(config: X2FaceConfig) -> dict[str, int]:
 class _Level(nn.Module):
     """One level of an encoder-decoder around the next deeper one: down, submodule, up."""
 
-    def __init__(self, up: nn.Sequential, down: nn.Sequential, submodule: _Level | None, skip: bool) -> None:
+    def __init__(
+        self, up: nn.Sequential, down: nn.Sequential, submodule: _Level | None, skip: bool
+    ) -> None:
         super().__init__()
         self.up = up
         self.down = down
@@ -158,10 +174,15 @@ def _levels(widths: list[int], out_channels: int, skips: bool, last: nn.Module |
         down += [nn.Conv2d(inputs, widths[i], 4, stride=2, padding=1, bias=False)]
         down += [] if outermost or innermost else [nn.BatchNorm2d(widths[i])]
         deep = widths[i] * (2 if skips and not innermost else 1)
-        up: list[nn.Module] = [nn.ReLU(), nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
-                               nn.Conv2d(deep, outputs, 3, padding=1, bias=False)]
+        up: list[nn.Module] = [
+            nn.ReLU(),
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+            nn.Conv2d(deep, outputs, 3, padding=1, bias=False),
+        ]
         up += ([] if last is None else [last]) if outermost else [nn.BatchNorm2d(outputs)]
-        level = _Level(nn.Sequential(*up), nn.Sequential(*down), level, skip=skips and not outermost)
+        level = _Level(
+            nn.Sequential(*up), nn.Sequential(*down), level, skip=skips and not outermost
+        )
     assert level is not None
     return level
 
@@ -178,7 +199,9 @@ def _network(nested: nn.ModuleDict) -> _Level:
 
 
 def _warp(images: Tensor, offsets: Tensor) -> Tensor:
-    """Samples images [B, C, S, S] at the identity plus offsets [B, 2, S, S] (x, y; the image spans [-1, 1])."""
+    """Samples images [B, C, S, S] at the identity plus offsets [B, 2, S, S] (x, y; the image spans
+    [-1, 1]).
+    """
     line = torch.linspace(-1, 1, images.shape[-1], device=images.device, dtype=images.dtype)
     identity = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1)
     grid = identity + offsets.permute(0, 2, 3, 1)

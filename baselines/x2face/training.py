@@ -27,15 +27,15 @@ class X2FaceTraining:
     """Everything that decides what a step computes; defaults are the authors'."""
 
     net: X2FaceConfig = field(default_factory=X2FaceConfig)
-    start: Literal["authors", "identity"] = "authors"   # identity: both networks warp hardly at all
-    shots: int = 1             # one view is the source, the target is the driver
-    single_source_steps: int = 0   # the first steps take one source, whatever `shots` is
+    start: Literal["authors", "identity"] = "authors"  # identity: both networks warp hardly at all
+    shots: int = 1  # one view is the source, the target is the driver
+    single_source_steps: int = 0  # the first steps take one source, whatever `shots` is
     batch: int = 16
     optimiser: Literal["sgd", "adam"] = "sgd"
     learning_rate: float = 1e-3
-    lower_rate_from: int | None = None   # from this step on a tenth of the rate
-    momentum: float = 0.9      # of SGD; beta1 of Adam
-    epochs: int = 75           # as ours; of the authors: at most 3000 times at most 2000 steps
+    lower_rate_from: int | None = None  # from this step on a tenth of the rate
+    momentum: float = 0.9  # of SGD; beta1 of Adam
+    epochs: int = 75  # as ours; of the authors: at most 3000 times at most 2000 steps
 
     @property
     def size_px(self) -> int:
@@ -50,8 +50,15 @@ def x2face_training(preset_name: str) -> X2FaceTraining:
         # For half an hour on one core. The authors' SGD learns next to nothing in that time, and
         # a hundred times their rate silences the driving network for good. Several sources come
         # late: until one source is warped well, the mean of several is a blur that teaches little.
-        return X2FaceTraining(PRESETS["small"], start="identity", shots=3, single_source_steps=6000,
-                              batch=8, optimiser="adam", lower_rate_from=8500)
+        return X2FaceTraining(
+            PRESETS["small"],
+            start="identity",
+            shots=3,
+            single_source_steps=6000,
+            batch=8,
+            optimiser="adam",
+            lower_rate_from=8500,
+        )
     return X2FaceTraining()
 
 
@@ -109,8 +116,11 @@ class X2FaceTrainer:
         return state
 
     def shared_state(self) -> dict[str, Any]:
-        return {"net": self.net.module.state_dict(), "optimiser": self.optimiser.state_dict(),
-                "steps": self.steps}
+        return {
+            "net": self.net.module.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "steps": self.steps,
+        }
 
     def rank_state(self) -> dict[str, Any]:
         """Nothing: all processes share one network."""
@@ -135,6 +145,7 @@ def learning_rate(step: int, config: X2FaceTraining) -> float:
 
 def _optimiser(net: X2FaceNet, config: X2FaceTraining) -> torch.optim.Optimizer:
     if config.optimiser == "adam":
-        return torch.optim.Adam(net.parameters(), lr=config.learning_rate,
-                                betas=(config.momentum, 0.999))
+        return torch.optim.Adam(
+            net.parameters(), lr=config.learning_rate, betas=(config.momentum, 0.999)
+        )
     return torch.optim.SGD(net.parameters(), lr=config.learning_rate, momentum=config.momentum)

@@ -1,1 +1,3 @@
-"""The user study: people see three pictures of a person and point at the one that was made by a computer."""
+"""The user study: people see three pictures of a person and point at the one that was made by a
+computer.
+"""

@@ -21,13 +21,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from thbench.errors import ThbenchError
 
 HEADER_TIME_S = 10.0
-KEEP_ALIVE_S = 30            # between two requests, and for taking a response
+KEEP_ALIVE_S = 30  # between two requests, and for taking a response
 MOST_CONNECTIONS = 1000
 FEWEST_CONNECTIONS = 16
-THREADS = 8                  # each holds up to three files of SQLite; more of them only wait
-OTHER_DESCRIPTORS = 72       # of threads, and what rounds of accepting may overshoot
-ACCEPTED_AT_ONCE = 8         # three such rounds pass before a connection too many is closed
-QUEUE = 1024                 # connections that wait in the kernel
+THREADS = 8  # each holds up to three files of SQLite; more of them only wait
+OTHER_DESCRIPTORS = 72  # of threads, and what rounds of accepting may overshoot
+ACCEPTED_AT_ONCE = 8  # three such rounds pass before a connection too many is closed
+QUEUE = 1024  # connections that wait in the kernel
 LOG_PERIOD_S = 60.0
 LOGGERS = ("uvicorn.error", "asyncio")
 
@@ -46,7 +46,8 @@ def connection_limit() -> int:
     if limit < FEWEST_CONNECTIONS:
         raise ThbenchError(
             f"this process may open {allowed} files, too few for a server; "
-            f"allow {OTHER_DESCRIPTORS + FEWEST_CONNECTIONS} or more (`ulimit -n`)")
+            f"allow {OTHER_DESCRIPTORS + FEWEST_CONNECTIONS} or more (`ulimit -n`)"
+        )
 
     return limit
 
@@ -81,7 +82,7 @@ class Connection(H11Protocol):
 
         if not self.is_idle:
             self._cancel_headers_due()
-        elif self.headers_due is None:   # from the first bytes of a request, not from each of them
+        elif self.headers_due is None:  # from the first bytes of a request, not from each of them
             self.headers_due = self._abort_after(HEADER_TIME_S)
 
     def pause_writing(self) -> None:
@@ -95,7 +96,7 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         self.idle_since_s = self.loop.time()
 
-        if self.transport.is_closing():   # which it does after the last byte was taken
+        if self.transport.is_closing():  # which it does after the last byte was taken
             self._expect_taking()
 
         super().on_response_complete()
@@ -138,7 +139,7 @@ class Server(uvicorn.Server):
     """uvicorn on one socket that is bound already."""
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
-        connection_limit()   # a limit that is too low is told before anyone connects
+        connection_limit()  # a limit that is too low is told before anyone connects
         super().__init__(config)
         self.listener = listener
 

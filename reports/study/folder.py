@@ -1,11 +1,11 @@
 """The study folder: what `study build` writes and everything else reads.
 
-    STUDY/
-      settings.json    texts, codes and rules; the owner edits it before the study starts
-      design.json      items, forms and answers; never edited, never sent
-      secrets.json     keys of cookies, ids and the owner's page (readable by its owner only)
-      panels/<n>.png   the single panels, lossless; raters only ever get three of them in one JPEG
-      study.db         answers (SQLite, unless another database is named)
+STUDY/
+  settings.json    texts, codes and rules; the owner edits it before the study starts
+  design.json      items, forms and answers; never edited, never sent
+  secrets.json     keys of cookies, ids and the owner's page (readable by its owner only)
+  panels/<n>.png   the single panels, lossless; raters only ever get three of them in one JPEG
+  study.db         answers (SQLite, unless another database is named)
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ Kind = Literal["main", "practice", "gold", "attention"]
 class Item:
     """Three panels, the one to find first. `main` items carry the table row they count for.
 
-    practice: a crude fake, with feedback. gold: a crude fake among the main trials, for analysis. attention: three real
-    frames and an instruction which position to choose, for gating.
+    practice: a crude fake, with feedback. gold: a crude fake among the main trials, for analysis.
+    attention: three real frames and an instruction which position to choose, for gating.
     """
 
     kind: Kind
@@ -48,7 +48,9 @@ class Item:
 
 @dataclass(frozen=True)
 class Form:
-    """What one rater sees: main trials, and the gold and attention items (numbers of items) mixed in."""
+    """What one rater sees: main trials, and the gold and attention items (numbers of items) mixed
+    in.
+    """
 
     trials: tuple[Trial, ...]
     gold: tuple[int, ...]
@@ -57,7 +59,9 @@ class Form:
 
 @dataclass(frozen=True)
 class Design:
-    """The whole study but its answers. study_id is random; run_sha256 is that of the run's run.json."""
+    """The whole study but its answers. study_id is random; run_sha256 is that of the run's
+    run.json.
+    """
 
     study_id: str
     run: str
@@ -89,9 +93,13 @@ class Study:
         """Raises `ThbenchError` when `path` holds no study or one of a newer format."""
         study = Study(Path(path))
         if not study.design_json.exists():
-            raise ThbenchError(f"{path} is not a study folder (no design.json); make one with `thbench study build`")
+            raise ThbenchError(
+                f"{path} is not a study folder (no design.json); make one with `thbench study build`"
+            )
         if (found := read_json_object(study.design_json).get("format")) != FORMAT:
-            raise ThbenchError(f"{path}/design.json has format {found!r}, this thbench reads {FORMAT}; update thbench")
+            raise ThbenchError(
+                f"{path}/design.json has format {found!r}, this thbench reads {FORMAT}; update thbench"
+            )
         return study
 
     @property
@@ -121,18 +129,24 @@ class Study:
     def require_responsible(self) -> None:
         """Raises `ThbenchError` when participants would not be told who asks and for how long."""
         if missing := self.settings.missing_for_the_public:
-            raise ThbenchError(f"participants must be told who asks and for how long: "
-                               f"fill in {', '.join(missing)} in {self.settings_json}")
+            raise ThbenchError(
+                f"participants must be told who asks and for how long: "
+                f"fill in {', '.join(missing)} in {self.settings_json}"
+            )
 
     @cached_property
     def keys(self) -> Keys:
-        return read_record(self.secrets_json, Keys, "restore it: without it cookies and ids are void")
+        return read_record(
+            self.secrets_json, Keys, "restore it: without it cookies and ids are void"
+        )
 
     @cached_property
     def design(self) -> Design:
         values = read_json_object(self.design_json)
         del values["format"]
-        return _with_trials(decode(_StoredDesign, values, self.design_json, "it is never edited: restore it"))
+        return _with_trials(
+            decode(_StoredDesign, values, self.design_json, "it is never edited: restore it")
+        )
 
     @cached_property
     def design_sha256(self) -> str:
@@ -167,7 +181,12 @@ class _StoredDesign:
     def __post_init__(self) -> None:
         """Raises `ValueError` for a form that names no item, or no position."""
         for form in self.forms:
-            named = (*self.practice, *form.gold, *form.attention, *(item for item, _ in form.trials))
+            named = (
+                *self.practice,
+                *form.gold,
+                *form.attention,
+                *(item for item, _ in form.trials),
+            )
             if not all(0 <= item < len(self.items) for item in named):
                 raise ValueError("has a form with an item that it does not describe")
             if not all(0 <= position < 3 for _, position in form.trials):
@@ -175,15 +194,27 @@ class _StoredDesign:
 
 
 def _with_trials(stored: _StoredDesign) -> Design:
-    forms = tuple(Form(tuple(Trial(item, position) for item, position in form.trials), form.gold, form.attention)
-                  for form in stored.forms)
+    forms = tuple(
+        Form(
+            tuple(Trial(item, position) for item, position in form.trials),
+            form.gold,
+            form.attention,
+        )
+        for form in stored.forms
+    )
     return Design(**{**vars(stored), "forms": forms})
 
 
 def save_design(path: Path, design: Design) -> None:
     """Writes design.json; a trial is the pair [item, position of the fake]."""
-    forms = [{"trials": [[trial.triplet, trial.fake_position] for trial in form.trials], "gold": form.gold,
-              "attention": form.attention} for form in design.forms]
+    forms = [
+        {
+            "trials": [[trial.triplet, trial.fake_position] for trial in form.trials],
+            "gold": form.gold,
+            "attention": form.attention,
+        }
+        for form in design.forms
+    ]
     write_json(path, {"format": FORMAT, **asdict(design), "forms": forms})
 
 

@@ -1,9 +1,9 @@
 """Balanced forms: which triplets a rater sees, and where the fake stands.
 
-Both questions are equitable edge colourings of a bipartite multigraph (de Werra 1971): colours can always be dealt so
-that at every vertex any two colours differ by at most one edge. With edges = ratings, vertices = (test video, table
-row) and colours = forms this is the best balance there is; with vertices = (form, triplet) and colours = the three
-positions it balances where the fake stands.
+Both questions are equitable edge colourings of a bipartite multigraph (de Werra 1971): colours can
+always be dealt so that at every vertex any two colours differ by at most one edge. With edges =
+ratings, vertices = (test video, table row) and colours = forms this is the best balance there is;
+with vertices = (form, triplet) and colours = the three positions it balances where the fake stands.
 """
 
 from __future__ import annotations
@@ -32,19 +32,22 @@ class RatedTriplet:
 
 @dataclass(frozen=True)
 class Trial:
-    """A triplet in a form; the fake stands at `fake_position` (0, 1, 2) for the first rater who takes the form."""
+    """A triplet in a form; the fake stands at `fake_position` (0, 1, 2) for the first rater who
+    takes the form.
+    """
 
     triplet: int
     fake_position: int
 
 
-def balanced_forms(triplets: Sequence[RatedTriplet], ratings: int, trials_per_form: int,
-                   rng: np.random.Generator) -> list[list[Trial]]:
+def balanced_forms(
+    triplets: Sequence[RatedTriplet], ratings: int, trials_per_form: int, rng: np.random.Generator
+) -> list[list[Trial]]:
     """Deals every triplet into exactly `ratings` forms of at most `trials_per_form` trials.
 
-    No test video comes twice in a form, and no person where the numbers allow it; forms differ by at most one trial;
-    a table row comes equally often (+-1) in every form; the fake stands equally often (+-1) at each position within
-    every form and over the ratings of every triplet.
+    No test video comes twice in a form, and no person where the numbers allow it; forms differ by
+    at most one trial; a table row comes equally often (+-1) in every form; the fake stands equally
+    often (+-1) at each position within every form and over the ratings of every triplet.
     """
     if not triplets or ratings < 1 or trials_per_form < 1:
         raise ThbenchError("a study needs at least one triplet, one rating and one trial a form")
@@ -61,15 +64,17 @@ def balanced_forms(triplets: Sequence[RatedTriplet], ratings: int, trials_per_fo
     return _with_positions(forms, rng)
 
 
-def equitable_colouring(left: Sequence[Hashable], right: Sequence[Hashable], colours: int,
-                        rng: np.random.Generator) -> NDArray[np.int64]:
-    """Colours the edges (left[i], right[i]), parallel edges allowed, with colours 0..colours-1, int64 [edges].
+def equitable_colouring(
+    left: Sequence[Hashable], right: Sequence[Hashable], colours: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Colours the edges (left[i], right[i]), parallel edges allowed, with colours 0..colours-1,
+    int64 [edges].
 
     At every vertex, and over all edges, any two colours differ by at most one.
     """
     left_of = _split_vertices(left, colours, rng)
     right_of = _split_vertices(right, colours, rng)
-    left_table = np.full((left_of.max() + 1, colours), -1)     # the edge of each colour at each vertex
+    left_table = np.full((left_of.max() + 1, colours), -1)  # the edge of each colour at each vertex
     right_table = np.full((right_of.max() + 1, colours), -1)
     graph = _Graph(left_of, right_of, left_table, right_table)
     for edge in rng.permutation(len(left_of)):
@@ -89,8 +94,11 @@ class _Graph:
     right_table: Table
 
     def end(self, edge: int, from_left: bool) -> tuple[int, Table]:
-        return (int(self.right_of[edge]), self.right_table) if from_left else (int(self.left_of[edge]),
-                                                                               self.left_table)
+        return (
+            (int(self.right_of[edge]), self.right_table)
+            if from_left
+            else (int(self.left_of[edge]), self.left_table)
+        )
 
     def paint(self, edge: int, colour: int) -> None:
         self.left_table[self.left_of[edge], colour] = edge
@@ -102,7 +110,9 @@ class _Graph:
 
 
 def _split_vertices(ends: Sequence[Hashable], size: int, rng: np.random.Generator) -> Table:
-    """Splits vertices into parts of at most `size` edges: a proper colouring of the parts is an equitable one."""
+    """Splits vertices into parts of at most `size` edges: a proper colouring of the parts is an
+    equitable one.
+    """
     numbers: dict[tuple[Hashable, int], int] = {}
     seen: Counter[Hashable] = Counter()
     parts = np.empty(len(ends), dtype=np.int64)
@@ -114,20 +124,27 @@ def _split_vertices(ends: Sequence[Hashable], size: int, rng: np.random.Generato
 
 
 def _colour_edge(graph: _Graph, edge: int, rng: np.random.Generator) -> None:
-    """König's step: a colour free at both ends, made free by flipping an alternating path where there is none."""
+    """König's step: a colour free at both ends, made free by flipping an alternating path where
+    there is none.
+    """
     left, right = graph.left_of[edge], graph.right_of[edge]
     free_left, free_right = graph.left_table[left] < 0, graph.right_table[right] < 0
     both = np.flatnonzero(free_left & free_right)
     if both.size:
         graph.paint(edge, int(rng.choice(both)))
         return
-    here, there = int(rng.choice(np.flatnonzero(free_left))), int(rng.choice(np.flatnonzero(free_right)))
+    here, there = (
+        int(rng.choice(np.flatnonzero(free_left))),
+        int(rng.choice(np.flatnonzero(free_right))),
+    )
     _flip(graph, _path(graph, int(right), False, here, there), here, there)
     graph.paint(edge, here)
 
 
 def _path(graph: _Graph, vertex: int, at_left: bool, first: int, second: int) -> list[int]:
-    """The edges of the path that starts at `vertex` with colour `first` and alternates with `second`."""
+    """The edges of the path that starts at `vertex` with colour `first` and alternates with
+    `second`.
+    """
     path: list[int] = []
     table, colour = graph.left_table if at_left else graph.right_table, first
     while (edge := int(table[vertex, colour])) >= 0:
@@ -147,7 +164,9 @@ def _flip(graph: _Graph, path: list[int], first: int, second: int) -> None:
 
 
 def _equalise(graph: _Graph) -> None:
-    """Evens out the colours over all edges by flipping paths that hold one edge more of the frequent colour."""
+    """Evens out the colours over all edges by flipping paths that hold one edge more of the
+    frequent colour.
+    """
     sizes = np.count_nonzero(graph.left_table >= 0, axis=0)
     while sizes.max() - sizes.min() > 1:
         often, seldom = int(sizes.argmax()), int(sizes.argmin())

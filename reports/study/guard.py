@@ -1,4 +1,6 @@
-"""What stands before every request: body limit, rate limits, origin check, and the headers of every answer."""
+"""What stands before every request: body limit, rate limits, origin check, and the headers of every
+answer.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +25,22 @@ BODY_TIME_S = 10
 ENTRIES = ("/", "/owner")  # POSTs that make a participant or try a password
 HEADERS = {
     "content-security-policy": "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; "
-                               "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff", "x-frame-options": "DENY", "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin", "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()", "x-robots-tag": "noindex",
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "x-robots-tag": "noindex",
     "cache-control": "no-store",
 }
 
 
 class Buckets:
-    """Token buckets by key: each holds `burst` tokens and gains `per_s` a second. In this process only."""
+    """Token buckets by key: each holds `burst` tokens and gains `per_s` a second. In this process
+    only.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -63,7 +71,9 @@ class Addresses:
         today = int(time.time() // 86400)
         if today != self.day:
             self.day, self.salt = today, secrets.token_bytes(16)
-        return hashlib.blake2b(_network(address).encode(), key=self.salt, digest_size=12).hexdigest()
+        return hashlib.blake2b(
+            _network(address).encode(), key=self.salt, digest_size=12
+        ).hexdigest()
 
 
 def _network(address: str) -> str:
@@ -80,7 +90,9 @@ def _network(address: str) -> str:
 
 
 class Guard:
-    """Wraps the application. public_url is its address as browsers see it, "" for the one they asked for."""
+    """Wraps the application. public_url is its address as browsers see it, "" for the one they
+    asked for.
+    """
 
     def __init__(self, app: ASGIApp, rates: Rates, public_url: str, sessions: Sessions) -> None:
         self.app, self.rates, self.public_url = app, rates, public_url.rstrip("/")
@@ -129,7 +141,9 @@ class Guard:
         return all(self.buckets.take(key, per_s, burst) for key, per_s, burst in wanted)
 
     def _from_here(self, scope: Scope, headers: Headers) -> bool:
-        """Browsers say where a POST comes from; a page of another site must not speak for a participant."""
+        """Browsers say where a POST comes from; a page of another site must not speak for a
+        participant.
+        """
         origin = headers.get("origin")
         if origin is not None and origin != self._own_origin(scope):
             return False

@@ -12,13 +12,24 @@ from reports.study.stimuli import GAP_PX
 
 def templates() -> Environment:
     """Every value is escaped, and a value that is missing is an error."""
-    return Environment(loader=PackageLoader("reports.study"), autoescape=True, undefined=StrictUndefined,
-                       trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=PackageLoader("reports.study"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def client_settings(study: Study) -> dict[str, Any]:
     """What the page's script needs to know; nothing of the design but the size of its pictures."""
     settings = study.settings
-    return {"panel": study.design.panel_px, "gap": GAP_PX, "exposure": settings.exposure_ms,
-            "fastest": settings.min_response_ms, "width": settings.min_viewport_px,
-            "refuse": settings.small_windows == "refuse", "question": settings.question}
+    return {
+        "panel": study.design.panel_px,
+        "gap": GAP_PX,
+        "exposure": settings.exposure_ms,
+        "fastest": settings.min_response_ms,
+        "width": settings.min_viewport_px,
+        "refuse": settings.small_windows == "refuse",
+        "question": settings.question,
+    }

@@ -24,9 +24,13 @@ class Plan:
 
 
 def plan(pairs: Sequence[tuple[float, float]], design_effect: float) -> list[Plan]:
-    """What telling two methods apart takes, for each pair of success rates, and what each rate against 1/3 takes."""
+    """What telling two methods apart takes, for each pair of success rates, and what each rate
+    against 1/3 takes.
+    """
     if design_effect < 1:
-        raise ThbenchError("the design effect is 1 or more: 1 means independent ratings, 2.5 is usual here")
+        raise ThbenchError(
+            "the design effect is 1 or more: 1 means independent ratings, 2.5 is usual here"
+        )
     rates = sorted({rate for pair in pairs for rate in pair if round(rate, 2) != round(CHANCE, 2)})
     asked = [(f"{a:g} from {b:g}", ratings_to_tell_apart(a, b)) for a, b in pairs]
     asked += [(f"{rate:g} from 1/3", ratings_to_tell_from_chance(rate)) for rate in rates]
@@ -35,24 +39,37 @@ def plan(pairs: Sequence[tuple[float, float]], design_effect: float) -> list[Pla
 
 
 def power_text(rates: Sequence[str], ratings: int, design_effect: float) -> str:
-    """The plan as text; rates are "0.62:0.71", by default pairs that the paper's table would have to tell apart."""
+    """The plan as text; rates are "0.62:0.71", by default pairs that the paper's table would have
+    to tell apart.
+    """
     plans = plan([_pair(text) for text in rates] or PAPER_PAIRS, design_effect)
-    gaps = [f"{smallest_difference(rate, ratings, design_effect):.3f} at {rate:g}" for rate in (CHANCE, 0.5, 0.7)]
-    return "\n".join([
-        "ratings per row for 80% power, two-sided 5%", f"{'to tell':<36}{'independent':>12}{'clustered':>11}",
-        *(f"{step.question:<36}{step.naive:>12,}{step.clustered:>11,}" for step in plans),
-        f"with {ratings} ratings a row and design effect {design_effect:g}, two methods can be told apart from "
-        f"a difference of {', '.join(gaps).replace('0.333333', '1/3')}"])
+    gaps = [
+        f"{smallest_difference(rate, ratings, design_effect):.3f} at {rate:g}"
+        for rate in (CHANCE, 0.5, 0.7)
+    ]
+    return "\n".join(
+        [
+            "ratings per row for 80% power, two-sided 5%",
+            f"{'to tell':<36}{'independent':>12}{'clustered':>11}",
+            *(f"{step.question:<36}{step.naive:>12,}{step.clustered:>11,}" for step in plans),
+            f"with {ratings} ratings a row and design effect {design_effect:g}, two methods can be told apart from "
+            f"a difference of {', '.join(gaps).replace('0.333333', '1/3')}",
+        ]
+    )
 
 
 def ratings_to_tell_apart(a: float, b: float, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Independent ratings for each of two methods with success rates a and b (two proportions, normal)."""
+    """Independent ratings for each of two methods with success rates a and b (two proportions,
+    normal).
+    """
     _refuse_impossible(a, b)
     if a == b:
         raise ThbenchError(f"two equal rates ({a:g}) cannot be told apart by any number of ratings")
     z, z_power = stats.norm.ppf(1 - alpha / 2), stats.norm.ppf(power)
     pooled = (a + b) / 2
-    spread = z * math.sqrt(2 * pooled * (1 - pooled)) + z_power * math.sqrt(a * (1 - a) + b * (1 - b))
+    spread = z * math.sqrt(2 * pooled * (1 - pooled)) + z_power * math.sqrt(
+        a * (1 - a) + b * (1 - b)
+    )
     return float((spread / (a - b)) ** 2)
 
 
@@ -66,14 +83,17 @@ def ratings_to_tell_from_chance(rate: float, power: float = 0.8, alpha: float = 
     return float((spread / (rate - CHANCE)) ** 2)
 
 
-def ratings_to_show_equivalence(margin: float = TOST_MARGIN, power: float = 0.8, alpha: float = 0.05) -> float:
+def ratings_to_show_equivalence(
+    margin: float = TOST_MARGIN, power: float = 0.8, alpha: float = 0.05
+) -> float:
     """Independent ratings with which TOST shows a true rate of 1/3 to be within `margin` of 1/3."""
     z = stats.norm.ppf(1 - alpha) + stats.norm.ppf((1 + power) / 2)
     return float(CHANCE * (1 - CHANCE) * (z / margin) ** 2)
 
 
-def smallest_difference(rate: float, ratings: int, design_effect: float, power: float = 0.8,
-                        alpha: float = 0.05) -> float:
+def smallest_difference(
+    rate: float, ratings: int, design_effect: float, power: float = 0.8, alpha: float = 0.05
+) -> float:
     """The difference above `rate` that `ratings` per row can tell."""
     _refuse_impossible(rate)
     z = stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)

@@ -1,4 +1,6 @@
-"""`thbench study purge`: deletes what participants asked to have deleted, or what is no longer needed."""
+"""`thbench study purge`: deletes what participants asked to have deleted, or what is no longer
+needed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,15 @@ from pathlib import Path
 from sqlalchemy import Engine, delete, select, update
 
 from reports.study.folder import Study
-from reports.study.schema import assignments, forms, open_database, participants, reading, telling_damage, trials
+from reports.study.schema import (
+    assignments,
+    forms,
+    open_database,
+    participants,
+    reading,
+    telling_damage,
+    trials,
+)
 from reports.study.store import Store
 from thbench.errors import ThbenchError
 
@@ -15,23 +25,30 @@ from thbench.errors import ThbenchError
 def purge_participant(store: Store, receipt: str) -> bool:
     """Deletes one participant and their answers by receipt; False when the receipt is unknown."""
     with reading(store.engine).connect() as connection:
-        participant = connection.scalar(select(participants.c.id).where(participants.c.receipt == receipt))
+        participant = connection.scalar(
+            select(participants.c.id).where(participants.c.receipt == receipt)
+        )
     found = participant is not None and store.withdraw(participant)
     _sweep(store.engine)
     return found
 
 
 def purge_identities(engine: Engine) -> int:
-    """Deletes hashed ids, receipts' owners' sessions and window sizes; answers stay. Returns how many were changed."""
+    """Deletes hashed ids, receipts' owners' sessions and window sizes; answers stay. Returns how
+    many were changed.
+    """
     with engine.begin() as connection:
-        changed = connection.execute(update(participants).values(identity_hash=None, session_hash=None,
-                                                                 device="{}")).rowcount
+        changed = connection.execute(
+            update(participants).values(identity_hash=None, session_hash=None, device="{}")
+        ).rowcount
     _sweep(engine)
     return changed
 
 
 def purge_everything(engine: Engine) -> int:
-    """Deletes every participant and answer and frees every form. Returns how many participants there were."""
+    """Deletes every participant and answer and frees every form. Returns how many participants
+    there were.
+    """
     with engine.begin() as connection:
         connection.execute(update(forms).values(state="free", assignment_id=None, lease_until=0.0))
         connection.execute(delete(trials))
@@ -41,7 +58,9 @@ def purge_everything(engine: Engine) -> int:
     return count
 
 
-def purge_folder(folder: Path, db: str | None, receipt: str | None, identities: bool, everything: bool) -> str:
+def purge_folder(
+    folder: Path, db: str | None, receipt: str | None, identities: bool, everything: bool
+) -> str:
     """The one purge that is asked for, on a study folder; returns what was done.
 
     Raises `ThbenchError` when none or several are asked for, or the receipt is unknown.

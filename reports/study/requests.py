@@ -9,8 +9,13 @@ from typing import Any
 from reports.study.store import Response
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,40}")
-DEVICE = {"width": (1, 100_000), "height": (1, 100_000), "pixel_ratio": (0.05, 100), "zoom": (0.05, 100),
-          "scale": (0.01, 100)}
+DEVICE = {
+    "width": (1, 100_000),
+    "height": (1, 100_000),
+    "pixel_ratio": (0.05, 100),
+    "zoom": (0.05, 100),
+    "scale": (0.01, 100),
+}
 ONE_HOUR_MS = 3_600_000
 
 
@@ -43,20 +48,29 @@ def parse_answer(value: dict[str, Any]) -> tuple[str, Response]:
     choice, blurs = _number(value, "choice", 1, 3), _number(value, "blurs", 0, 10_000)
     if choice != int(choice) or blurs != int(blurs):
         raise BadRequestError("whole numbers")
-    return token, Response(int(choice) - 1, _number(value, "response_ms", 0, ONE_HOUR_MS * 24), kind, int(blurs))
+    return token, Response(
+        int(choice) - 1, _number(value, "response_ms", 0, ONE_HOUR_MS * 24), kind, int(blurs)
+    )
 
 
 def parse_device(value: dict[str, Any]) -> dict[str, float | bool]:
-    """{"width", "height", "pixel_ratio", "zoom", "scale", "touch"}: the window, and nothing that tells who it is."""
+    """{"width", "height", "pixel_ratio", "zoom", "scale", "touch"}: the window, and nothing that
+    tells who it is.
+    """
     if value.keys() != {*DEVICE, "touch"} or not isinstance(value["touch"], bool):
         raise BadRequestError("fields are " + ", ".join([*DEVICE, "touch"]))
     return {name: round(_number(value, name, *limits), 3) for name, limits in DEVICE.items()} | {
-        "touch": value["touch"]}
+        "touch": value["touch"]
+    }
 
 
 def _number(value: dict[str, Any], name: str, low: float, high: float) -> float:
     number = value[name]
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not low <= number <= high:
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, (int, float))
+        or not low <= number <= high
+    ):
         raise BadRequestError(name)
     return float(number)
 

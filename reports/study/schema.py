@@ -1,4 +1,6 @@
-"""The database of a study: tables, and an engine whose transactions are whole and durable on SQLite and PostgreSQL."""
+"""The database of a study: tables, and an engine whose transactions are whole and durable on SQLite
+and PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -34,45 +36,66 @@ from thbench.errors import ThbenchError
 READS = "thbench_reads"  # an execution option: the transaction only reads, so SQLite need not lock
 metadata = MetaData()
 
-meta = Table("meta", metadata, Column("key", String(40), primary_key=True), Column("value", Text, nullable=False))
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)
 
-# A form is free, leased (its assignment may answer until someone else takes it after lease_until) or done.
-# Every transaction that changes anything locks the form's row first, so no two can wait for each other.
+# A form is free, leased (its assignment may answer until someone else takes it after lease_until)
+# or done. Every transaction that changes anything locks the form's row first, so no two can wait
+# for each other.
 forms = Table(
-    "forms", metadata,
+    "forms",
+    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("state", String(8), nullable=False),
     Column("assignment_id", Integer),
     Column("lease_until", Float, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Index("forms_to_give_out", "state", "attempts", "id"))
+    Index("forms_to_give_out", "state", "attempts", "id"),
+)
 
 # Who a participant is to a platform is kept apart from answers, as keyed hashes.
 participants = Table(
-    "participants", metadata,
+    "participants",
+    metadata,
     Column("id", String(40), primary_key=True),
     Column("identity_hash", String(64), unique=True),
     Column("session_hash", String(64)),
     Column("receipt", String(40), nullable=False, unique=True),
     Column("consent_version", String(80), nullable=False),
     Column("consented_at", Float, nullable=False),
-    Column("state", String(12), nullable=False),   # consented, started, completed, screened, expired
+    Column("state", String(12), nullable=False),  # consented, started, completed, screened, expired
     Column("finished_at", Float),
-    Column("device", Text, nullable=False))
+    Column("device", Text, nullable=False),
+)
 
 assignments = Table(
-    "assignments", metadata,
+    "assignments",
+    metadata,
     Column("id", Integer, primary_key=True),
-    Column("participant_id", String(40), ForeignKey("participants.id", ondelete="CASCADE"), nullable=False,
-           unique=True),
+    Column(
+        "participant_id",
+        String(40),
+        ForeignKey("participants.id", ondelete="CASCADE"),
+        nullable=False,
+        unique=True,
+    ),
     Column("form_id", Integer, ForeignKey("forms.id"), nullable=False),
-    Column("claimed_at", Float, nullable=False))
+    Column("claimed_at", Float, nullable=False),
+)
 
-# order: target panel first. "201" puts the target (0) in the middle. choice is the position 0, 1, 2 that was chosen.
+# order: target panel first. "201" puts the target (0) in the middle. choice is the position 0, 1, 2
+# that was chosen.
 trials = Table(
-    "trials", metadata,
+    "trials",
+    metadata,
     Column("token", String(40), primary_key=True),
-    Column("assignment_id", Integer, ForeignKey("assignments.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "assignment_id", Integer, ForeignKey("assignments.id", ondelete="CASCADE"), nullable=False
+    ),
     Column("number", Integer, nullable=False),
     Column("item", Integer, nullable=False),
     Column("kind", String(10), nullable=False),
@@ -83,14 +106,16 @@ trials = Table(
     Column("input", String(8)),
     Column("blurs", Integer),
     UniqueConstraint("assignment_id", "number"),
-    UniqueConstraint("assignment_id", "item"))
+    UniqueConstraint("assignment_id", "item"),
+)
 
 
 def open_database(url: str, study: Study, simulated: bool = False) -> Engine:
     """Connects to the study's database, making tables and forms where they are not there yet.
 
-    A database belongs to one design, and holds either people or simulated raters, never both. Raises `ThbenchError`
-    when it belongs to another study, cannot be reached, or its driver is missing.
+    A database belongs to one design, and holds either people or simulated raters, never both.
+    Raises `ThbenchError` when it belongs to another study, cannot be reached, or its driver is
+    missing.
     """
     with _told_in_one_line(url):
         engine = _engine(url)
@@ -111,7 +136,9 @@ def open_for_reading(url: str, study: Study) -> Engine:
 def is_simulated(engine: Engine) -> bool:
     """Whether the ratings come from simulated raters."""
     with reading(engine).connect() as connection:
-        return bool(connection.scalar(select(meta.c.value).where(meta.c.key == "simulated")) == "yes")
+        return bool(
+            connection.scalar(select(meta.c.value).where(meta.c.key == "simulated")) == "yes"
+        )
 
 
 def reading(engine: Engine) -> Engine:
@@ -128,8 +155,10 @@ def telling_damage(url: str) -> Iterator[None]:
         try:
             yield
         except (IndexError, KeyError, TypeError, ValueError) as error:
-            raise ThbenchError(f"the database {_without_password(url)} is damaged: it holds answers that no study "
-                               f"writes ({error})") from error
+            raise ThbenchError(
+                f"the database {_without_password(url)} is damaged: it holds answers that no study "
+                f"writes ({error})"
+            ) from error
 
 
 @contextmanager
@@ -138,7 +167,9 @@ def _told_in_one_line(url: str) -> Iterator[None]:
         yield
     except (ArgumentError, ImportError, SQLAlchemyError) as error:
         reason = str(error).splitlines()[0]
-        raise ThbenchError(f"cannot open the database {_without_password(url)}: {reason}") from error
+        raise ThbenchError(
+            f"cannot open the database {_without_password(url)}: {reason}"
+        ) from error
 
 
 def _engine(url: str) -> Engine:
@@ -152,14 +183,18 @@ def _engine(url: str) -> Engine:
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
-    """WAL with FULL: a committed answer is on the disk. Transactions are begun by us, at once as writers."""
+    """WAL with FULL: a committed answer is on the disk. Transactions are begun by us, at once as
+    writers.
+    """
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READS) else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql(
+        "BEGIN" if connection.get_execution_options().get(READS) else "BEGIN IMMEDIATE"
+    )
 
 
 def _initialise(engine: Engine, study: Study, simulated: bool) -> None:
@@ -168,18 +203,28 @@ def _initialise(engine: Engine, study: Study, simulated: bool) -> None:
         with engine.begin() as connection:
             found = _meta(connection)
             if not found:
-                connection.execute(insert(meta), [{"key": key, "value": value} for key, value in wanted.items()])
-                connection.execute(insert(forms), [
-                    {"id": number, "state": "free", "lease_until": 0.0, "attempts": 0}
-                    for number in range(len(study.design.forms))])
+                connection.execute(
+                    insert(meta), [{"key": key, "value": value} for key, value in wanted.items()]
+                )
+                connection.execute(
+                    insert(forms),
+                    [
+                        {"id": number, "state": "free", "lease_until": 0.0, "attempts": 0}
+                        for number in range(len(study.design.forms))
+                    ],
+                )
                 return
     except IntegrityError:  # another process was first
         with engine.connect() as connection:
             found = _meta(connection)
     if found["design"] != wanted["design"]:
-        raise ThbenchError(f"the database belongs to another study than {study.path}; name another with --db")
+        raise ThbenchError(
+            f"the database belongs to another study than {study.path}; name another with --db"
+        )
     if found["simulated"] != wanted["simulated"]:
-        raise ThbenchError("people and simulated raters never share a database; name another with --db")
+        raise ThbenchError(
+            "people and simulated raters never share a database; name another with --db"
+        )
 
 
 def _meta(connection: Connection) -> dict[str, str]:

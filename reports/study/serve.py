@@ -24,7 +24,12 @@ from reports.study.store import Store
 
 
 def serve_folder(
-    folder: Path, db: str | None, host: str, port: int, public_url: str, trusted_proxy: str,
+    folder: Path,
+    db: str | None,
+    host: str,
+    port: int,
+    public_url: str,
+    trusted_proxy: str,
 ) -> None:
     """Serves until stopped. One process: rate limits live in its memory.
 
@@ -49,10 +54,18 @@ def make_server(app: Starlette, listener: socket.socket, trusted_proxy: str = ""
     too few files.
     """
     config = uvicorn.Config(
-        app, http=Connection, ws="none", backlog=ACCEPTED_AT_ONCE, access_log=False,
-        server_header=False, log_level="warning", proxy_headers=bool(trusted_proxy),
-        forwarded_allow_ips=trusted_proxy or None, timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=10)
+        app,
+        http=Connection,
+        ws="none",
+        backlog=ACCEPTED_AT_ONCE,
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        proxy_headers=bool(trusted_proxy),
+        forwarded_allow_ips=trusted_proxy or None,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=10,
+    )
 
     log_quietly()
     return Server(config, listener)

@@ -16,7 +16,7 @@ from reports.study.store import Agreement
 
 SESSION, OWNER = "thbench_study", "thbench_owner"
 SESSION_AGE_S, TICKET_AGE_S, OWNER_AGE_S = 14 * 86400, 6 * 3600, 12 * 3600
-FOUND = "thbench_participant"   # where a request's participant is kept once its cookie is verified
+FOUND = "thbench_participant"  # where a request's participant is kept once its cookie is verified
 
 
 class Sessions:
@@ -40,8 +40,9 @@ class Sessions:
 
     def csrf(self, participant: str) -> str:
         """What only a page that was sent to this participant can say."""
-        return hmac.new(self.study.keys.cookie.encode(), f"csrf {participant}".encode(),
-                        "sha256").hexdigest()
+        return hmac.new(
+            self.study.keys.cookie.encode(), f"csrf {participant}".encode(), "sha256"
+        ).hexdigest()
 
     def has_csrf(self, participant: str, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self.csrf(participant).encode())

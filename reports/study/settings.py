@@ -1,4 +1,6 @@
-"""The owner's settings of a study: what participants read and the rules they are held to. Edited before it starts."""
+"""The owner's settings of a study: what participants read and the rules they are held to. Edited
+before it starts.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ INSTRUCTIONS = (
 
 @dataclass(frozen=True)
 class Codes:
-    """What a participant hands to the platform, by outcome; return_url takes the code in place of {code}."""
+    """What a participant hands to the platform, by outcome; return_url takes the code in place of
+    {code}.
+    """
 
     completed: str = ""
     screened_out: str = ""
@@ -52,13 +56,15 @@ class Rates:
     session_burst: int = 60
     address_per_s: float = 100.0
     address_burst: int = 600
-    entries_per_s: float = 1.0     # consents and owner log-ins, by address
+    entries_per_s: float = 1.0  # consents and owner log-ins, by address
     entries_burst: int = 60
 
 
 @dataclass(frozen=True)
 class Settings:
-    """settings.json. exposure_ms 0 shows pictures until the answer; lease_minutes counts from the last answer."""
+    """settings.json. exposure_ms 0 shows pictures until the answer; lease_minutes counts from the
+    last answer.
+    """
 
     title: str = "Which picture was made by a computer?"
     controller: str = ""
@@ -84,7 +90,9 @@ class Settings:
     @property
     def missing_for_the_public(self) -> list[str]:
         """What a participant has the right to read and the owner has not filled in."""
-        return [name for name in ("controller", "contact", "retention_date") if not getattr(self, name)]
+        return [
+            name for name in ("controller", "contact", "retention_date") if not getattr(self, name)
+        ]
 
 
 def new_settings() -> Settings:
@@ -106,10 +114,16 @@ def _from_json(kind: type[Record], values: Any, where: str) -> Record:
     known = get_type_hints(kind)
     if not isinstance(values, dict) or not values.keys() <= known.keys():
         odd = sorted(values.keys() - known.keys()) if isinstance(values, dict) else [repr(values)]
-        raise ThbenchError(f"{where} has an unknown setting {', '.join(odd)}; known are {', '.join(known)}")
+        raise ThbenchError(
+            f"{where} has an unknown setting {', '.join(odd)}; known are {', '.join(known)}"
+        )
     default = kind()
-    return kind(**{name: _value(getattr(default, name), value, known[name], f"{where}: {name}")
-                   for name, value in values.items()})
+    return kind(
+        **{
+            name: _value(getattr(default, name), value, known[name], f"{where}: {name}")
+            for name, value in values.items()
+        }
+    )
 
 
 def _value(default: Any, value: Any, kind: Any, where: str) -> Any:
@@ -124,6 +138,12 @@ def _value(default: Any, value: Any, kind: Any, where: str) -> Any:
         raise ThbenchError(f"{where} is {value!r}, must be one of {', '.join(choices)}")
     number = isinstance(default, (int, float))
     fits = isinstance(value, (int, float) if number else str) and not isinstance(value, bool)
-    if not fits or (number and not 0 <= value < 1e9) or (isinstance(default, int) and value != int(value)):
-        raise ThbenchError(f"{where} is {value!r}, must be {'a number, 0 or more' if number else 'text'}")
+    if (
+        not fits
+        or (number and not 0 <= value < 1e9)
+        or (isinstance(default, int) and value != int(value))
+    ):
+        raise ThbenchError(
+            f"{where} is {value!r}, must be {'a number, 0 or more' if number else 'text'}"
+        )
     return int(value) if isinstance(default, int) else value

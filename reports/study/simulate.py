@@ -1,4 +1,6 @@
-"""`thbench study simulate`: raters of known skill go through a study, to try its design and its statistics."""
+"""`thbench study simulate`: raters of known skill go through a study, to try its design and its
+statistics.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,11 @@ CRUDE_FAKE_RATE = 0.98
 
 @dataclass(frozen=True)
 class Population:
-    """Success rates by method ("" for the others) of an average rater on an average triplet, and how these vary.
+    """Success rates by method ("" for the others) of an average rater on an average triplet, and
+    how these vary.
 
-    The standard deviations are on the logit above the guessing floor of 1/3. dropout is the share of raters who leave
-    in the middle and never come back.
+    The standard deviations are on the logit above the guessing floor of 1/3. dropout is the share
+    of raters who leave in the middle and never come back.
     """
 
     rates: Mapping[str, float]
@@ -56,12 +59,17 @@ def chance_of(skill: ArrayLike) -> Floats:
 
 
 def simulate_study(study: Study, engine: Engine, population: Population, seed: int) -> Simulated:
-    """Sends raters until every form is done; who drops out comes back no more and their form is given out again.
+    """Sends raters until every form is done; who drops out comes back no more and their form is
+    given out again.
 
     Which items each rater finds follows from `seed`; their order is left to chance, as with people.
     """
-    if not 0 <= population.dropout < 1 or not all(CHANCE - 1e-9 <= rate <= 1 for rate in population.rates.values()):
-        raise ThbenchError("success rates lie between 1/3 (guessing) and 1, the drop-out rate from 0 to below 1")
+    if not 0 <= population.dropout < 1 or not all(
+        CHANCE - 1e-9 <= rate <= 1 for rate in population.rates.values()
+    ):
+        raise ThbenchError(
+            "success rates lie between 1/3 (guessing) and 1, the drop-out rate from 0 to below 1"
+        )
     rng = np.random.default_rng(seed)
     clock = _Clock()
     store = Store(engine, study, clock)
@@ -89,15 +97,22 @@ def simulate_study(study: Study, engine: Engine, population: Population, seed: i
     return Simulated(finished + dropped, dropped, answers)
 
 
-def simulate_folder(folder: Path, db: str | None, rates: Sequence[str], spread: float, dropout: float,
-                    seed: int) -> str:
-    """`simulate_study` on a folder, in `simulated.db` unless `db` names another; rates are "0.6" or "METHOD=0.6"."""
+def simulate_folder(
+    folder: Path, db: str | None, rates: Sequence[str], spread: float, dropout: float, seed: int
+) -> str:
+    """`simulate_study` on a folder, in `simulated.db` unless `db` names another; rates are "0.6" or
+    "METHOD=0.6".
+    """
     study = Study.open(folder)
     url = db or f"sqlite:///{os.path.realpath(folder / 'simulated.db')}"
-    population = Population({"": 0.6} | dict(map(_method_and_rate, rates)), spread, spread, spread, dropout)
+    population = Population(
+        {"": 0.6} | dict(map(_method_and_rate, rates)), spread, spread, spread, dropout
+    )
     done = simulate_study(study, open_database(url, study, simulated=True), population, seed)
-    return (f"{done.raters} raters, {done.dropped_out} of them left midway, {done.answers} answers; see them with "
-            f"`thbench study score {folder} --db {url}`")
+    return (
+        f"{done.raters} raters, {done.dropped_out} of them left midway, {done.answers} answers; see them with "
+        f"`thbench study score {folder} --db {url}`"
+    )
 
 
 class _Clock:
@@ -123,20 +138,35 @@ def _skills(items: Sequence[Item], population: Population, rng: np.random.Genera
     effect = rng.normal(0, population.video_sd, len(scenes))[scene_of]
     effect += rng.normal(0, population.triplet_sd, len(items))
     rates = {"practice": CRUDE_FAKE_RATE, "gold": CRUDE_FAKE_RATE, "attention": 1.0}
-    return skill_of([rates.get(item.kind, population.rates.get(item.method, population.rates[""]))
-                     for item in items]) + effect
+    return (
+        skill_of(
+            [
+                rates.get(item.kind, population.rates.get(item.method, population.rates[""]))
+                for item in items
+            ]
+        )
+        + effect
+    )
 
 
 def _trials_of(engine: Engine, participant: str) -> Sequence[Row[Any]]:
     with reading(engine).connect() as connection:
-        return connection.execute(select(trials).join(assignments).where(
-            assignments.c.participant_id == participant).order_by(trials.c.number)).all()
+        return connection.execute(
+            select(trials)
+            .join(assignments)
+            .where(assignments.c.participant_id == participant)
+            .order_by(trials.c.number)
+        ).all()
 
 
 def _found(path: Sequence[Row[Any]], skills: Floats, rng: np.random.Generator) -> set[int]:
     """The items that this rater finds, drawn in the order of their numbers."""
     items = sorted(trial.item for trial in path)
-    return {item for item, luck in zip(items, rng.random(len(items)), strict=True) if luck < chance_of(skills[item])}
+    return {
+        item
+        for item, luck in zip(items, rng.random(len(items)), strict=True)
+        if luck < chance_of(skills[item])
+    }
 
 
 def _response(arrangement: str, right: bool, rng: np.random.Generator) -> Response:

@@ -1,7 +1,8 @@
-"""`thbench study export-static`: a folder that works from disk, for a class or a lab without a server.
+"""`thbench study export-static`: a folder that works from disk, for a class or a lab without a
+server.
 
-The folder holds pictures with random names and no answer, not even hidden; what the names stand for is in a key file
-outside of it. `thbench study import` brings result files and key together.
+The folder holds pictures with random names and no answer, not even hidden; what the names stand for
+is in a key file outside of it. `thbench study import` brings result files and key together.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ SAME_TIME_S = 1_000_000_000  # every file gets this date, so none tells when it 
 
 
 def export_static(study: Study, out: Path, key_file: Path, count: int | None = None) -> int:
-    """Writes the folder `out` for the first `count` forms (all by default) and `key_file` beside it; returns how many.
+    """Writes the folder `out` for the first `count` forms (all by default) and `key_file` beside
+    it; returns how many.
 
     Raises `ThbenchError` when one of them exists, the key would lie inside the folder, or the
     settings do not say who is responsible.
     """
     study.require_responsible()
     if key_file.resolve().is_relative_to(out.resolve()):
-        raise ThbenchError(f"the key {key_file} would lie in {out}, which is given away; put it elsewhere with --key")
+        raise ThbenchError(
+            f"the key {key_file} would lie in {out}, which is given away; put it elsewhere with --key"
+        )
     for path in (out, key_file):
         if path.exists():
             raise ThbenchError(f"{path} is already there; choose another name")
@@ -50,17 +54,37 @@ def export_static(study: Study, out: Path, key_file: Path, count: int | None = N
             _write_form(study, folder, number, trials)
         for file in folder.rglob("*"):
             os.utime(file, (SAME_TIME_S, SAME_TIME_S))
-        write_json(key_file, {
-            "format": FORMAT, "design_sha256": study.design_sha256, "export": export,
-            "forms": {str(number + 1): [{"token": trial.token, "item": trial.item, "arrangement": trial.arrangement}
-                                        for trial in trials] for number, trials in arranged.items()}})
+        write_json(
+            key_file,
+            {
+                "format": FORMAT,
+                "design_sha256": study.design_sha256,
+                "export": export,
+                "forms": {
+                    str(number + 1): [
+                        {"token": trial.token, "item": trial.item, "arrangement": trial.arrangement}
+                        for trial in trials
+                    ]
+                    for number, trials in arranged.items()
+                },
+            },
+        )
     return len(numbers)
 
 
 def _page(study: Study, export: str, forms: int) -> str:
-    client = client_settings(study) | {"export": export, "forms": forms, "consent": study.settings.consent_version}
-    return templates().get_template("static.html").render(settings=study.settings, base="", script="file.js", csrf="",
-                                                    notice="", client=client)
+    client = client_settings(study) | {
+        "export": export,
+        "forms": forms,
+        "consent": study.settings.consent_version,
+    }
+    return (
+        templates()
+        .get_template("static.html")
+        .render(
+            settings=study.settings, base="", script="file.js", csrf="", notice="", client=client
+        )
+    )
 
 
 def _write_form(study: Study, folder: Path, number: int, trials: list[ArrangedTrial]) -> None:
@@ -69,10 +93,21 @@ def _write_form(study: Study, folder: Path, number: int, trials: list[ArrangedTr
     for place, trial in enumerate(trials):
         item = study.design.items[trial.item]
         target = trial.arrangement.index("0") + 1
-        shown.append({"token": trial.token, "practice": item.kind == "practice", "number": place - practice,
-                      "total": len(trials) - practice, "instructed": target if item.kind == "attention" else None,
-                      **({"right": target} if item.kind == "practice" else {})})
-        panels = [read_panel(study.panel_file(item.panels[int(role)]), study.design.panel_px)
-                  for role in trial.arrangement]
+        shown.append(
+            {
+                "token": trial.token,
+                "practice": item.kind == "practice",
+                "number": place - practice,
+                "total": len(trials) - practice,
+                "instructed": target if item.kind == "attention" else None,
+                **({"right": target} if item.kind == "practice" else {}),
+            }
+        )
+        panels = [
+            read_panel(study.panel_file(item.panels[int(role)]), study.design.panel_px)
+            for role in trial.arrangement
+        ]
         (folder / "pictures" / f"{trial.token}.jpg").write_bytes(compose(panels))
-    (folder / "forms" / f"{number + 1}.js").write_text(f"receiveForm({json.dumps(shown)});\n", encoding="utf-8")
+    (folder / "forms" / f"{number + 1}.js").write_text(
+        f"receiveForm({json.dumps(shown)});\n", encoding="utf-8"
+    )

@@ -1,7 +1,8 @@
 """The numbers of a study: success rates whose intervals know that ratings share raters and videos.
 
-Headline: the two-way cluster-robust variance of Cameron, Gelbach and Miller (2011) with a Student interval. Wilson and
-Clopper-Pearson beside it take every rating for independent; they are printed to be compared with, and named naive.
+Headline: the two-way cluster-robust variance of Cameron, Gelbach and Miller (2011) with a Student
+interval. Wilson and Clopper-Pearson beside it take every rating for independent; they are printed
+to be compared with, and named naive.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(100)
 class Rate:
     """A success rate and everything said about it.
 
-    p_one_third: two-sided test against chance. p_equivalent: TOST, "within 0.05 of chance". se, interval and p-values
-    are NaN where nothing can be said: one rater, one video, or ratings that are all alike.
+    p_one_third: two-sided test against chance. p_equivalent: TOST, "within 0.05 of chance". se,
+    interval and p-values are NaN where nothing can be said: one rater, one video, or ratings that
+    are all alike.
     """
 
     value: float
@@ -59,23 +61,42 @@ def success_rate(correct: ArrayLike, raters: ArrayLike, videos: ArrayLike) -> Ra
     se = two_way_se((hits - value) / n, rater_of, video_of)
     df = min(_count(rater_of), _count(video_of)) - 1
     naive = value * (1 - value) / n
-    return Rate(value, n, _count(rater_of), _count(video_of), se, df, _within_0_1(_student(value, se, df)),
-                _two_sided(value - CHANCE, se, df), _equivalence(value, se, df), wilson(hits.sum(), n),
-                clopper_pearson(hits.sum(), n), se**2 / naive if naive else float("nan"), d_prime(value))
+    return Rate(
+        value,
+        n,
+        _count(rater_of),
+        _count(video_of),
+        se,
+        df,
+        _within_0_1(_student(value, se, df)),
+        _two_sided(value - CHANCE, se, df),
+        _equivalence(value, se, df),
+        wilson(hits.sum(), n),
+        clopper_pearson(hits.sum(), n),
+        se**2 / naive if naive else float("nan"),
+        d_prime(value),
+    )
 
 
-def rate_difference(first: tuple[ArrayLike, ArrayLike, ArrayLike],
-                    second: tuple[ArrayLike, ArrayLike, ArrayLike]) -> RateDifference:
-    """The difference of two rates (correct, raters, videos); raters and videos that both share enter once."""
+def rate_difference(
+    first: tuple[ArrayLike, ArrayLike, ArrayLike], second: tuple[ArrayLike, ArrayLike, ArrayLike]
+) -> RateDifference:
+    """The difference of two rates (correct, raters, videos); raters and videos that both share
+    enter once.
+    """
     hits = [np.asarray(side[0], np.float64) for side in (first, second)]
     rater_of = _numbers(np.concatenate([np.asarray(side[1]) for side in (first, second)]))
     video_of = _numbers(np.concatenate([np.asarray(side[2]) for side in (first, second)]))
     means = [float(side.mean()) for side in hits]
-    influence = np.concatenate([(hits[0] - means[0]) / len(hits[0]), (means[1] - hits[1]) / len(hits[1])])
+    influence = np.concatenate(
+        [(hits[0] - means[0]) / len(hits[0]), (means[1] - hits[1]) / len(hits[1])]
+    )
     se = two_way_se(influence, rater_of, video_of)
     df = min(_count(rater_of), _count(video_of)) - 1
     difference = means[0] - means[1]
-    return RateDifference(difference, se, _student(difference, se, df), _two_sided(difference, se, df))
+    return RateDifference(
+        difference, se, _student(difference, se, df), _two_sided(difference, se, df)
+    )
 
 
 def two_way_se(influence: Floats, raters: NDArray[np.intp], videos: NDArray[np.intp]) -> float:
@@ -83,8 +104,9 @@ def two_way_se(influence: Floats, raters: NDArray[np.intp], videos: NDArray[np.i
 
     NaN with a single cluster on a side, or without any variation.
 
-    V = V_rater + V_video - V_both, each with its G / (G - 1); where sampling noise brings V under the larger of the
-    one-way variances, that one is taken (it is the smaller model in which V could not have done so).
+    V = V_rater + V_video - V_both, each with its G / (G - 1); where sampling noise brings V under
+    the larger of the one-way variances, that one is taken (it is the smaller model in which V could
+    not have done so).
     """
     if _count(raters) < 2 or _count(videos) < 2 or not influence.any():
         return float("nan")
@@ -96,7 +118,10 @@ def two_way_se(influence: Floats, raters: NDArray[np.intp], videos: NDArray[np.i
 def wilson(hits: float, n: int) -> tuple[float, float]:
     """Wilson's 95% interval; naive here, it takes ratings for independent."""
     z = stats.norm.ppf(0.975)
-    centre, spread = (hits + z**2 / 2) / (n + z**2), z / (n + z**2) * np.sqrt(hits * (n - hits) / n + z**2 / 4)
+    centre, spread = (
+        (hits + z**2 / 2) / (n + z**2),
+        z / (n + z**2) * np.sqrt(hits * (n - hits) / n + z**2 / 4),
+    )
     return float(max(centre - spread, 0)), float(min(centre + spread, 1))
 
 
@@ -108,19 +133,24 @@ def clopper_pearson(hits: float, n: int) -> tuple[float, float]:
 
 
 def d_prime(rate: float) -> float | None:
-    """The d' at which an observer without bias finds the odd one of three at this rate; None at 0 and 1."""
+    """The d' at which an observer without bias finds the odd one of three at this rate; None at 0
+    and 1.
+    """
     if not 0 < rate < 1:
         return None
     return float(optimize.brentq(lambda d: three_alternatives(d) - rate, -20, 20))
 
 
 def three_alternatives(d: float) -> float:
-    """The rate of an observer of sensitivity d among three: the integral of phi(x - d) Phi(x)^2 (Gauss-Hermite)."""
+    """The rate of an observer of sensitivity d among three: the integral of phi(x - d) Phi(x)^2
+    (Gauss-Hermite).
+    """
     return float(WEIGHTS @ special.ndtr(NODES + d) ** 2 / WEIGHTS.sum())
 
 
 def fleiss_kappa(counts: ArrayLike) -> float:
-    """Agreement above chance; counts [triplets, categories], the same number of ratings in every row.
+    """Agreement above chance; counts [triplets, categories], the same number of ratings in every
+    row.
 
     Near 0 is what a success rate near 1/3 brings with it: raters who cannot tell do not agree.
     """

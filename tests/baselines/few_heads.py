@@ -23,8 +23,9 @@ class FewHeads:
         self.videos: Sequence[Video] = [replace(video, n_frames=_FRAMES) for video in whole]
 
         gap = whole[0].n_frames // _FRAMES
-        self._frames = {video.key: synth.read(video, range(0, _FRAMES * gap, gap))
-                        for video in whole}
+        self._frames = {
+            video.key: synth.read(video, range(0, _FRAMES * gap, gap)) for video in whole
+        }
 
     def read(self, video: Video, frames: Sequence[int]) -> Frames:
         return self._frames[video.key][list(frames)]

@@ -29,10 +29,14 @@ for file in drive.iterdir():
 """
 
 
-def method(tmp_path: Path, program: str, arguments: str = "{shots} {drive} {out}", **settings: Any) -> Any:
+def method(
+    tmp_path: Path, program: str, arguments: str = "{shots} {drive} {out}", **settings: Any
+) -> Any:
     script = tmp_path / "my prog.py"
     script.write_text(program)
-    return command(MethodOptions(f"mirror={sys.executable} '{script}' {arguments}", settings=settings))
+    return command(
+        MethodOptions(f"mirror={sys.executable} '{script}' {arguments}", settings=settings)
+    )
 
 
 def failure(found: Any) -> str:
@@ -59,10 +63,18 @@ def test_quotes_around_the_whole_command_are_taken_off(tmp_path: Path) -> None:
 
 
 def test_a_command_without_driving_frames_is_not_shown_them(tmp_path: Path) -> None:
-    program = "import sys, pathlib\nassert not (pathlib.Path(sys.argv[1]).parent / 'drive').exists()\n" + MIRROR
+    program = (
+        "import sys, pathlib\nassert not (pathlib.Path(sys.argv[1]).parent / 'drive').exists()\n"
+        + MIRROR
+    )
     found = method(tmp_path, program, "{shots} {drive_landmarks} {out}")
     assert found.drives_with == "landmarks"
-    assert found.adapt(random_frames(2)).render(random_frames(3).without_images()).shape == (3, 3, 64, 64)
+    assert found.adapt(random_frames(2)).render(random_frames(3).without_images()).shape == (
+        3,
+        3,
+        64,
+        64,
+    )
 
 
 def test_the_registry_knows_commands() -> None:
@@ -76,10 +88,12 @@ def test_the_end_of_stderr_is_shown(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_of_stderr_is_short_and_steers_no_terminal(tmp_path: Path) -> None:
-    program = ("import sys\n"
-               "sys.stderr.write('\\x1b]0;title\\x07\\x1b[31mred\\x1b[0m\\x08\\n')\n"
-               "sys.stderr.write('x' * 5_000_000 + 'end')\n"
-               "sys.exit(1)")
+    program = (
+        "import sys\n"
+        "sys.stderr.write('\\x1b]0;title\\x07\\x1b[31mred\\x1b[0m\\x08\\n')\n"
+        "sys.stderr.write('x' * 5_000_000 + 'end')\n"
+        "sys.exit(1)"
+    )
     message = failure(method(tmp_path, program))
     assert message.isprintable()
     assert len(message) < 600
@@ -101,9 +115,11 @@ def test_a_program_that_writes_nothing_is_told(tmp_path: Path) -> None:
 
 def test_a_timeout_stops_the_program_and_its_children(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    program = (f"import subprocess, sys, time\nchild = subprocess.Popen(['sleep', '60'])\n"
-               f"open({str(pid)!r}, 'w').write(str(child.pid))\nprint('busy', file=sys.stderr, flush=True)\n"
-               "time.sleep(60)")
+    program = (
+        f"import subprocess, sys, time\nchild = subprocess.Popen(['sleep', '60'])\n"
+        f"open({str(pid)!r}, 'w').write(str(child.pid))\nprint('busy', file=sys.stderr, flush=True)\n"
+        "time.sleep(60)"
+    )
     started = time.monotonic()
     message = failure(method(tmp_path, program, timeout_s=2))
     assert "ran longer than 2 s and was stopped; its last words: busy" in message
@@ -114,25 +130,40 @@ def test_a_timeout_stops_the_program_and_its_children(tmp_path: Path) -> None:
 def running(pid: int) -> bool:
     """Whether a process is there and not merely waiting to be reaped."""
     try:
-        return os.path.exists(f"/proc/{pid}") and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+        return (
+            os.path.exists(f"/proc/{pid}")
+            and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+        )
     except FileNotFoundError:
         return False
 
 
 def test_a_program_that_is_not_there_is_told() -> None:
-    assert "cannot run /nowhere/prog" in failure(command(MethodOptions("x=/nowhere/prog {shots} {drive} {out}")))
+    assert "cannot run /nowhere/prog" in failure(
+        command(MethodOptions("x=/nowhere/prog {shots} {drive} {out}"))
+    )
 
 
 def test_no_shell_looks_at_the_command(tmp_path: Path) -> None:
     touched = tmp_path / "touched"
-    found = method(tmp_path, MIRROR, f"{{shots}} {{drive}} {{out}} ; touch {touched} $(touch {touched})")
+    found = method(
+        tmp_path, MIRROR, f"{{shots}} {{drive}} {{out}} ; touch {touched} $(touch {touched})"
+    )
     found.adapt(random_frames(2)).render(random_frames(3))
     assert not touched.exists()
 
 
-@pytest.mark.parametrize(("argument", "told"), [
-    ("x=prog {shots}", "no {out}"), ("=prog {out}", "no name"), ("x=", "no program"), ("x", "no program"),
-    ("x=prog {out} {gpu}", "unknown placeholder {gpu}"), ("x=prog '{out}", "quotation")])
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ("x=prog {shots}", "no {out}"),
+        ("=prog {out}", "no name"),
+        ("x=", "no program"),
+        ("x", "no program"),
+        ("x=prog {out} {gpu}", "unknown placeholder {gpu}"),
+        ("x=prog '{out}", "quotation"),
+    ],
+)
 def test_a_malformed_command_is_refused(argument: str, told: str) -> None:
     with pytest.raises(ThbenchError, match=told):
         command(MethodOptions(argument))
@@ -169,8 +200,11 @@ def test_a_program_and_its_folder_end_with_us(number: int, tmp_path: Path) -> No
     script, pids = tmp_path / "busy.py", tmp_path / "pids"
     script.write_text(BUSY)
     spec = f"busy={sys.executable} {script} {{shots}} {{drive}} {{out}}"
-    process = subprocess.Popen([sys.executable, "-c", RENDER, spec], cwd=Path(__file__).parents[2],
-                               stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", RENDER, spec],
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.DEVNULL,
+    )
     while not pids.exists() or len(pids.read_text().split()) < 3:
         assert process.poll() is None
         time.sleep(0.01)
@@ -187,8 +221,9 @@ def test_a_program_and_its_folder_end_with_us(number: int, tmp_path: Path) -> No
         time.sleep(0.01)
 
 
-def test_nothing_is_left_of_a_run_that_ended_well(tmp_path: Path,
-                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_of_a_run_that_ended_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     method(tmp_path, MIRROR).adapt(random_frames(2)).render(random_frames(3))

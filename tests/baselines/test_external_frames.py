@@ -61,7 +61,9 @@ def test_a_method_gets_its_frames_back_pixel_by_pixel(answers: Path) -> None:
     method = load_method(f"external:mirror={answers}", MethodOptions())
     assert (method.name, method.drives_with) == ("mirror", "image")
     for episode in episodes():
-        assert torch.equal(method.adapt(episode.shots).render(episode.drive), episode.drive.images.flip(-1))
+        assert torch.equal(
+            method.adapt(episode.shots).render(episode.drive), episode.drive.images.flip(-1)
+        )
 
 
 def test_driving_frames_are_found_in_any_order_and_number(answers: Path) -> None:
@@ -83,13 +85,17 @@ def test_the_export_holds_what_the_methods_get(exported: Path) -> None:
             assert [row[0] for row in rows] == [file.name for file in files]
             landmarks = np.array([row[1:] for row in rows], dtype=np.float32).reshape(-1, 68, 2)
             assert np.array_equal(landmarks, frames.landmarks.numpy())
-            assert len(list((exported / episode.folder / f"{name}_landmarks").iterdir())) == len(frames)
+            assert len(list((exported / episode.folder / f"{name}_landmarks").iterdir())) == len(
+                frames
+            )
 
 
 def test_every_exported_file_has_its_checksum(exported: Path) -> None:
     with open(exported / "manifest.csv", encoding="utf-8") as file:
         listed = {row["file"]: row["sha256"] for row in csv.DictReader(file)}
-    found = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
+    found = {
+        path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()
+    }
     assert set(listed) == found - {"README.txt", "manifest.csv", "answers/manifest.json"}
     assert all(sha256_file(exported / name) == sha256 for name, sha256 in listed.items())
 
@@ -98,7 +104,10 @@ def test_driving_frames_can_be_withheld(tmp_path: Path) -> None:
     export_protocol(episodes(), tmp_path / "export", {}, drives_with="landmarks")
     assert not list((tmp_path / "export").rglob("drive"))
     assert len(list((tmp_path / "export").rglob("drive_landmarks"))) == 4
-    assert json.loads((tmp_path / "export/answers/manifest.json").read_text())["drives_with"] == "landmarks"
+    assert (
+        json.loads((tmp_path / "export/answers/manifest.json").read_text())["drives_with"]
+        == "landmarks"
+    )
 
 
 def test_an_export_replaces_nothing(exported: Path) -> None:
@@ -113,7 +122,9 @@ def test_a_failed_export_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_extra_wrongly_sized_and_corrupt_frames_are_all_named_at_once(answers: Path) -> None:
+def test_missing_extra_wrongly_sized_and_corrupt_frames_are_all_named_at_once(
+    answers: Path,
+) -> None:
     one = next((answers / "T1").glob("anna*"))
     (one / "00.png").unlink()
     (one / "02.png").rename(one / "frame2.png")
@@ -154,9 +165,12 @@ def test_other_shots_and_other_drivers_are_refused(answers: Path) -> None:
     with pytest.raises(ThbenchError, match="knows no episode with these 1 shots"):
         method.adapt(random_frames(1, seed=77))
     with pytest.raises(ThbenchError, match="driving frame 1 is none of those exported"):
-        method.adapt(episodes()[0].shots).render(Frames(
-            torch.zeros(2, 3, 64, 64, dtype=torch.uint8),
-            torch.stack([episodes()[0].drive.landmarks[0], torch.zeros(68, 2)])))
+        method.adapt(episodes()[0].shots).render(
+            Frames(
+                torch.zeros(2, 3, 64, 64, dtype=torch.uint8),
+                torch.stack([episodes()[0].drive.landmarks[0], torch.zeros(68, 2)]),
+            )
+        )
 
 
 @pytest.mark.parametrize("argument", ["", "mirror", "=folder", "mirror="])
@@ -177,9 +191,16 @@ def test_a_manifest_that_leaves_the_folder_is_refused(answers: Path) -> None:
     assert "leaves" in refusal(answers)
 
 
-@pytest.mark.parametrize("damage", [
-    "{", "[]", "{}", '{"format": 1, "about": {}, "drives_with": "sound", "episodes": []}',
-    '{"format": 1, "about": {}, "drives_with": "image", "episodes": [{}]}'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"format": 1, "about": {}, "drives_with": "sound", "episodes": []}',
+        '{"format": 1, "about": {}, "drives_with": "image", "episodes": [{}]}',
+    ],
+)
 def test_a_damaged_manifest_is_refused(answers: Path, damage: str) -> None:
     (answers / "manifest.json").write_text(damage)
     assert "manifest" in refusal(answers)

@@ -1,4 +1,6 @@
-"""Pix2pixHD behind the contract: few-shot learning is deterministic, follows the settings and learns."""
+"""Pix2pixHD behind the contract: few-shot learning is deterministic, follows the settings and
+learns.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,14 @@ def model(tmp_path: Path) -> Path:
     generator, discriminator = build(THIN)
     initialise(generator)
     config = Pix2pixHDTraining(THIN, content="none", flip=False, fine_tuning_epochs=3)
-    save_model(tmp_path / "model.safetensors", {
-        **prefixed("generator", generator.state_dict()), **prefixed("discriminator", discriminator.state_dict())},
-        {"kind": "pix2pixhd", "step": 9, "dataset": {"name": "some"}, "config": asdict(config)})
+    save_model(
+        tmp_path / "model.safetensors",
+        {
+            **prefixed("generator", generator.state_dict()),
+            **prefixed("discriminator", discriminator.state_dict()),
+        },
+        {"kind": "pix2pixhd", "step": 9, "dataset": {"name": "some"}, "config": asdict(config)},
+    )
     return tmp_path
 
 
@@ -72,14 +79,19 @@ def test_the_driving_images_are_not_looked_at(model: Path) -> None:
 
 def test_more_epochs_come_nearer_to_the_shot(model: Path) -> None:
     shots = random_frames(1, 32)
-    errors = [(loaded(model, epochs=epochs).adapt(shots).render(shots).float() - shots.images).abs().mean()
-              for epochs in (0, 15, 60)]
+    errors = [
+        (loaded(model, epochs=epochs).adapt(shots).render(shots).float() - shots.images)
+        .abs()
+        .mean()
+        for epochs in (0, 15, 60)
+    ]
     assert errors[0] > errors[1] > errors[2]
 
 
 @pytest.mark.parametrize(("T", "steps"), [(1, 40), (8, 40), (32, 160)])
-def test_forty_epochs_in_batches_of_eight_as_the_paper_counts(model: Path, monkeypatch: pytest.MonkeyPatch, T: int,
-                                                              steps: int) -> None:
+def test_forty_epochs_in_batches_of_eight_as_the_paper_counts(
+    model: Path, monkeypatch: pytest.MonkeyPatch, T: int, steps: int
+) -> None:
     sizes: list[int] = []
     monkeypatch.setattr(method, "compute_losses", lambda *args: sizes.append(len(args[-1])))
     monkeypatch.setattr(method, "take_gradients", lambda losses, *networks: ([], []))
@@ -97,8 +109,9 @@ def test_the_models_own_settings_hold_unless_changed(model: Path) -> None:
         loaded(model, epoch=1)
 
 
-def test_a_missing_vgg_is_never_left_out_in_silence(model: Path, monkeypatch: pytest.MonkeyPatch,
-                                                    tmp_path: Path) -> None:
+def test_a_missing_vgg_is_never_left_out_in_silence(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("THBENCH_CACHE", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     with pytest.raises(ThbenchError, match=r"vgg19-dcbb9e9d\.pth is missing"):
@@ -125,14 +138,21 @@ def test_the_random_vgg_term_follows_the_authors_layers() -> None:
 def test_the_authors_two_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "paper", THIN)
     generator, discriminator = build(THIN)
-    torch.save({**generator.state_dict(), "model.2.running_mean": torch.zeros(4)}, tmp_path / "latest_net_G.pth")
+    torch.save(
+        {**generator.state_dict(), "model.2.running_mean": torch.zeros(4)},
+        tmp_path / "latest_net_G.pth",
+    )
     with pytest.raises(ThbenchError, match=r"latest_net_D\.pth missing"):
         loaded(tmp_path / "latest_net_G.pth", content="none")
     torch.save(discriminator.state_dict(), tmp_path / "latest_net_D.pth")
     found = loaded(tmp_path / "latest_net_G.pth", content="none")
-    assert torch.equal(found.generator.state_dict()["model.1.weight"], generator.state_dict()["model.1.weight"])
-    assert torch.equal(found.discriminator.state_dict()["scale1_layer0.0.weight"],
-                       discriminator.state_dict()["scale1_layer0.0.weight"])
+    assert torch.equal(
+        found.generator.state_dict()["model.1.weight"], generator.state_dict()["model.1.weight"]
+    )
+    assert torch.equal(
+        found.discriminator.state_dict()["scale1_layer0.0.weight"],
+        discriminator.state_dict()["scale1_layer0.0.weight"],
+    )
 
 
 def test_no_checkpoint_and_other_sizes_are_refused(model: Path) -> None:

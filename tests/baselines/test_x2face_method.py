@@ -26,7 +26,9 @@ def authors_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     net = build(SMALL)
     net.initialise()
     file = tmp_path / AUTHORS_FILE
-    torch.save({"state_dict": net.state_dict(), "epoch": 7}, file, _use_new_zipfile_serialization=False)
+    torch.save(
+        {"state_dict": net.state_dict(), "epoch": 7}, file, _use_new_zipfile_serialization=False
+    )
     return file
 
 
@@ -38,7 +40,9 @@ def head_maker(authors_file: Path) -> X2Face:
 def test_render_is_the_networks_forward_rounded(head_maker: X2Face) -> None:
     shots, drive = random_frames(3, 32), random_frames(2, 32, seed=1)
     with torch.no_grad():
-        expected = torch.cat([head_maker.net(frame[None] / 255, shots.images[None] / 255) for frame in drive.images])
+        expected = torch.cat(
+            [head_maker.net(frame[None] / 255, shots.images[None] / 255) for frame in drive.images]
+        )
     rendered = head_maker.adapt(shots).render(drive)
     assert rendered.dtype == torch.uint8
     assert (rendered - expected * 255).abs().max() <= 0.5 + 1e-3
@@ -63,8 +67,14 @@ def test_it_looks_at_the_driving_image(head_maker: X2Face) -> None:
 
 
 @pytest.mark.parametrize("new_format", [True, False])
-def test_the_authors_zip_is_read(authors_file: Path, head_maker: X2Face, tmp_path: Path, new_format: bool) -> None:
-    torch.save(torch.load(authors_file, weights_only=True), authors_file, _use_new_zipfile_serialization=new_format)
+def test_the_authors_zip_is_read(
+    authors_file: Path, head_maker: X2Face, tmp_path: Path, new_format: bool
+) -> None:
+    torch.save(
+        torch.load(authors_file, weights_only=True),
+        authors_file,
+        _use_new_zipfile_serialization=new_format,
+    )
     archive = tmp_path / "release.zip"
     with zipfile.ZipFile(archive, "w") as zipped:
         zipped.write(authors_file, f"release_x2face/models/{AUTHORS_FILE}")
@@ -77,23 +87,37 @@ def test_the_authors_zip_is_read(authors_file: Path, head_maker: X2Face, tmp_pat
 
 def test_our_own_model_file_brings_its_sizes(tmp_path: Path) -> None:
     net = build(SMALL)
-    save_model(tmp_path / "model.safetensors", net.state_dict(), {
-        "kind": "x2face", "step": 5, "dataset": {"name": "some"},
-        "config": {"net": {"size_px": 32, "ngf": 4, "depth": 5, "bottleneck": 8}}})
+    save_model(
+        tmp_path / "model.safetensors",
+        net.state_dict(),
+        {
+            "kind": "x2face",
+            "step": 5,
+            "dataset": {"name": "some"},
+            "config": {"net": {"size_px": 32, "ngf": 4, "depth": 5, "bottleneck": 8}},
+        },
+    )
     loaded = x2face(MethodOptions(checkpoint=tmp_path))
     assert loaded.config == SMALL
     assert loaded.provenance["config"]["step"] == 5
-    assert torch.equal(loaded.net.state_dict()["pix2pixSampler.netG.model.down.0.weight"],
-                       net.state_dict()["pix2pixSampler.netG.model.down.0.weight"])
+    assert torch.equal(
+        loaded.net.state_dict()["pix2pixSampler.netG.model.down.0.weight"],
+        net.state_dict()["pix2pixSampler.netG.model.down.0.weight"],
+    )
 
 
-def test_missing_weights_name_file_url_and_option(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_weights_name_file_url_and_option(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("THBENCH_CACHE", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     with pytest.raises(ThbenchError) as caught:
         x2face(MethodOptions())
-    for part in (AUTHORS_FILE, "https://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/",
-                 "--checkpoint x2face="):
+    for part in (
+        AUTHORS_FILE,
+        "https://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/",
+        "--checkpoint x2face=",
+    ):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -1,4 +1,6 @@
-"""X2Face against numbers made by its authors' code (../shared/fixtures), and the mistakes that must not pass."""
+"""X2Face against numbers made by its authors' code (../shared/fixtures), and the mistakes that must
+not pass.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from baselines.x2face import network
 from baselines.x2face.network import PRESETS, X2FaceNet, build, parameter_counts
 
 FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures"
-pytestmark = pytest.mark.skipif(not FIXTURES.exists(), reason="the authors' fixtures are not on this machine")
+pytestmark = pytest.mark.skipif(
+    not FIXTURES.exists(), reason="the authors' fixtures are not on this machine"
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +36,18 @@ def net(reference: dict[str, Any]) -> X2FaceNet:
 
 
 def error(net: X2FaceNet, reference: dict[str, Any], T: int) -> float:
-    drive, sources = reference["input"]["drive"].double(), reference["input"]["sources"][:, :T].double()
+    drive, sources = (
+        reference["input"]["drive"].double(),
+        reference["input"]["sources"][:, :T].double(),
+    )
     with torch.no_grad():
         return float((net(drive, sources) - reference["cases"][T]["output"]).abs().max())
 
 
 @pytest.mark.parametrize("T", [1, 3, 8])
-def test_output_is_the_authors_for_every_number_of_sources(net: X2FaceNet, reference: dict[str, Any], T: int) -> None:
+def test_output_is_the_authors_for_every_number_of_sources(
+    net: X2FaceNet, reference: dict[str, Any], T: int
+) -> None:
     assert error(net, reference, T) < 1e-5
 
 
@@ -48,10 +57,15 @@ def test_float32_output_is_the_authors(net: X2FaceNet, reference: dict[str, Any]
     torch.testing.assert_close(out, reference["cases"][8]["output"], rtol=0, atol=2e-5)
 
 
-def test_two_sgd_steps_end_in_the_authors_weights(net: X2FaceNet, reference: dict[str, Any]) -> None:
+def test_two_sgd_steps_end_in_the_authors_weights(
+    net: X2FaceNet, reference: dict[str, Any]
+) -> None:
     net.train()
     optimiser = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
-    drive, sources = reference["input"]["drive"].double(), reference["input"]["sources"][:, :1].double()
+    drive, sources = (
+        reference["input"]["drive"].double(),
+        reference["input"]["sources"][:, :1].double(),
+    )
     for expected in reference["train_losses"]:
         optimiser.zero_grad()
         loss = F.l1_loss(net(drive, sources), drive)
@@ -59,17 +73,24 @@ def test_two_sgd_steps_end_in_the_authors_weights(net: X2FaceNet, reference: dic
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     for name, tensor in net.state_dict().items():
-        torch.testing.assert_close(tensor, reference["train_state_dict_after_2_steps"][name].to(tensor.dtype), rtol=0,
-                                   atol=1e-5)
+        torch.testing.assert_close(
+            tensor,
+            reference["train_state_dict_after_2_steps"][name].to(tensor.dtype),
+            rtol=0,
+            atol=1e-5,
+        )
 
 
-def test_more_sources_than_fit_at_once_change_nothing(net: X2FaceNet, reference: dict[str, Any],
-                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_sources_than_fit_at_once_change_nothing(
+    net: X2FaceNet, reference: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(network, "_SOURCES_AT_ONCE", 3)
     assert error(net, reference, 8) < 1e-5
 
 
-def test_upsampling_without_aligned_corners_is_caught(net: X2FaceNet, reference: dict[str, Any]) -> None:
+def test_upsampling_without_aligned_corners_is_caught(
+    net: X2FaceNet, reference: dict[str, Any]
+) -> None:
     for module in net.modules():
         if isinstance(module, nn.Upsample):
             module.align_corners = False
@@ -77,8 +98,9 @@ def test_upsampling_without_aligned_corners_is_caught(net: X2FaceNet, reference:
     assert error(net, reference, 8) > 0.1
 
 
-def test_sampling_without_aligned_corners_is_caught(net: X2FaceNet, reference: dict[str, Any],
-                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sampling_without_aligned_corners_is_caught(
+    net: X2FaceNet, reference: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sample = F.grid_sample
 
     def not_aligned(images: Tensor, grid: Tensor, **options: Any) -> Tensor:
@@ -88,7 +110,9 @@ def test_sampling_without_aligned_corners_is_caught(net: X2FaceNet, reference: d
     assert error(net, reference, 1) > 0.1
 
 
-def test_border_padding_is_caught(net: X2FaceNet, reference: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_border_padding_is_caught(
+    net: X2FaceNet, reference: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sample = F.grid_sample
 
     def padded(images: Tensor, grid: Tensor, **options: Any) -> Tensor:
@@ -98,7 +122,9 @@ def test_border_padding_is_caught(net: X2FaceNet, reference: dict[str, Any], mon
     assert error(net, reference, 1) > 0.1
 
 
-def test_a_single_tanh_in_the_driving_path_is_caught(net: X2FaceNet, reference: dict[str, Any]) -> None:
+def test_a_single_tanh_in_the_driving_path_is_caught(
+    net: X2FaceNet, reference: dict[str, Any]
+) -> None:
     driver = net.get_submodule("pix2pixSampler.netG.model.up")
     assert isinstance(driver, nn.Sequential)
     assert isinstance(driver[3], nn.Tanh)
@@ -111,18 +137,30 @@ def test_full_size_layout_is_the_authors_entry_for_entry() -> None:
     expected = [tuple(line.split("\t")) for line in lines if not line.startswith("#")]
     with torch.device("meta"):
         state = X2FaceNet().state_dict()
-    assert [(name, str(tuple(tensor.shape)), str(tensor.dtype)) for name, tensor in state.items()] == expected
+    assert [
+        (name, str(tuple(tensor.shape)), str(tensor.dtype)) for name, tensor in state.items()
+    ] == expected
     assert len(expected) == 162
 
 
-def test_checkpoints_of_torch_02_without_batch_counters_load_strictly(reference: dict[str, Any]) -> None:
-    old = {name: tensor for name, tensor in reference["state_dict"].items() if "num_batches_tracked" not in name}
+def test_checkpoints_of_torch_02_without_batch_counters_load_strictly(
+    reference: dict[str, Any],
+) -> None:
+    old = {
+        name: tensor
+        for name, tensor in reference["state_dict"].items()
+        if "num_batches_tracked" not in name
+    }
     assert len(old) < len(reference["state_dict"])
     X2FaceNet(ngf=4, depth=5, bottleneck=8).load_state_dict(old, strict=True)
 
 
 def test_parameter_counts_at_full_size() -> None:
-    assert parameter_counts(PRESETS["paper"]) == {"embedding": 39157760, "driving": 25614080, "total": 64771840}
+    assert parameter_counts(PRESETS["paper"]) == {
+        "embedding": 39157760,
+        "driving": 25614080,
+        "total": 64771840,
+    }
 
 
 def test_initialisation_is_the_authors() -> None:

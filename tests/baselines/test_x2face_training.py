@@ -24,7 +24,7 @@ from thbench.training.loop import LoopConfig, train
 
 TINY = X2FaceConfig(size_px=32, ngf=4, depth=5, bottleneck=8)
 SMALL = replace(x2face_training("small"), net=TINY, single_source_steps=200, learning_rate=2e-3)
-FAULTY = X2FaceTraining(TINY, shots=3, batch=8, learning_rate=0.3)   # the authors' is 0.001
+FAULTY = X2FaceTraining(TINY, shots=3, batch=8, learning_rate=0.3)  # the authors' is 0.001
 
 
 @dataclass
@@ -34,11 +34,17 @@ class Training:
     values: list[dict[str, float]]
 
 
-def trained(config: X2FaceTraining, out: Path, capture: pytest.CaptureFixture[str],
-            steps: int) -> Training:
-    train(X2FaceTrainer, config, FewHeads(),
-          LoopConfig(steps, checkpoint_every=steps, sample_every=steps, workers=0,
-                     accelerator="cpu"), out, quiet=True)
+def trained(
+    config: X2FaceTraining, out: Path, capture: pytest.CaptureFixture[str], steps: int
+) -> Training:
+    train(
+        X2FaceTrainer,
+        config,
+        FewHeads(),
+        LoopConfig(steps, checkpoint_every=steps, sample_every=steps, workers=0, accelerator="cpu"),
+        out,
+        quiet=True,
+    )
     lines = (out / "losses.rank0.jsonl").read_text().splitlines()
     return Training(out, capture.readouterr().err, [json.loads(line) for line in lines])
 
@@ -53,7 +59,8 @@ def driven(folder: Path) -> tuple[Tensor, Tensor]:
 
 
 def test_the_small_recipe_learns_to_follow_the_driver(
-        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Another driver gives another frame, the own one the better; nothing sets an alarm off."""
     training = trained(SMALL, tmp_path / "out", capsys, steps=250)
     frames, true = driven(training.out)
@@ -63,8 +70,7 @@ def test_the_small_recipe_learns_to_follow_the_driver(
     assert training.said == ""
 
 
-def test_a_dead_driver_raises_its_alarm(tmp_path: Path,
-                                        capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dead_driver_raises_its_alarm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its loss falls all the same, which is why the loss cannot tell."""
     training = trained(FAULTY, tmp_path / "out", capsys, steps=150)
     frames, _ = driven(training.out)
@@ -80,7 +86,7 @@ def test_a_dead_driver_raises_its_alarm(tmp_path: Path,
 def test_the_alarm_needs_fifty_dead_steps() -> None:
     watchman = Watchman([DEAD_DRIVER])
     dead = {"driver/zeros": 1.0, "driver/offset": 0.0}
-    alive = {"driver/zeros": 0.97, "driver/offset": 0.02}   # few values pass, but the head moves
+    alive = {"driver/zeros": 0.97, "driver/offset": 0.02}  # few values pass, but the head moves
 
     assert not any(watchman.after(values) for values in [*[dead] * 49, alive, *[dead] * 49])
     assert len(watchman.after(dead)) == 1

@@ -1,4 +1,6 @@
-"""Ways to damage a file, each drawn by a seed: as bytes, as what it holds, or as what lies in its place."""
+"""Ways to damage a file, each drawn by a seed: as bytes, as what it holds, or as what lies in its
+place.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,46 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 DEEP = 100_000
-ROOTS = (b"", b"[]", b"{}", b"null", b"7", b'"text"', b"true", b"NaN", b"[" * DEEP, b'{"a":' * DEEP,
-         b"\xff\xfe\x00\x01", b"\xc3\x28", b"\x00" * 64, b"x = 1", b"a,b\n1,2\n", b"PK\x03\x04")
-ODD: tuple[Any, ...] = (None, True, -1, 0, 1.5, 10**30, 1e308, float("nan"), float("inf"), "", "x",
-                        "../../x", "\ud800", "\0", [], {}, [[]], {"a": 1}, [None], ["x", "x"])
+ROOTS = (
+    b"",
+    b"[]",
+    b"{}",
+    b"null",
+    b"7",
+    b'"text"',
+    b"true",
+    b"NaN",
+    b"[" * DEEP,
+    b'{"a":' * DEEP,
+    b"\xff\xfe\x00\x01",
+    b"\xc3\x28",
+    b"\x00" * 64,
+    b"x = 1",
+    b"a,b\n1,2\n",
+    b"PK\x03\x04",
+)
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    10**30,
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "../../x",
+    "\ud800",
+    "\0",
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    [None],
+    ["x", "x"],
+)
 
 
 def damage(file: Path, dice: random.Random) -> str:
@@ -110,7 +148,9 @@ def _change(value: Any, dice: random.Random) -> str:
 
 
 def _lines(file: Path, dice: random.Random) -> str:
-    """JSON lines, TOML, CSV, landmark points: a line goes, comes twice, or a word of it becomes another."""
+    """JSON lines, TOML, CSV, landmark points: a line goes, comes twice, or a word of it becomes
+    another.
+    """
     lines = file.read_text(encoding="utf-8").splitlines()
     at = dice.randrange(len(lines))
     way = dice.choice(("left out", "doubled", "word", "word", "word"))
@@ -121,7 +161,8 @@ def _lines(file: Path, dice: random.Random) -> str:
     else:
         words = lines[at].split(" ")
         words[dice.randrange(len(words))] = dice.choice(
-            ("[]", "{}", "-1", "nan", "1e999", '"x"', "true", "x", "[1, 'a']", str(10**30), ""))
+            ("[]", "{}", "-1", "nan", "1e999", '"x"', "true", "x", "[1, 'a']", str(10**30), "")
+        )
         lines[at] = " ".join(words)
     file.write_text("\n".join(lines), encoding="utf-8")
     return f"line {at}: {way}"
@@ -141,17 +182,29 @@ def _parquet(file: Path, dice: random.Random) -> str:
     elif way == "unknown":
         table = table.append_column("unknown", pa.array([1] * len(table)))
     else:
-        values = {"text": ["x"] * len(table), "nulls": [None] * len(table),
-                  "other": [dice.choice((-1, 0, 2**40)) for _ in range(len(table))]}[way]
+        values = {
+            "text": ["x"] * len(table),
+            "nulls": [None] * len(table),
+            "other": [dice.choice((-1, 0, 2**40)) for _ in range(len(table))],
+        }[way]
         table = table.set_column(at, column, pa.array(values))
     pq.write_table(table, file)
     return f"{column}: {way}"
 
 
 def _npy(file: Path, dice: random.Random) -> str:
-    array = dice.choice((np.zeros(0), np.zeros((2, 3)), np.full((68, 2), np.nan), np.array("x"),
-                         np.full((68, 2), 1e30), np.zeros((68, 2), complex), np.zeros((2, 68, 2)),
-                         np.full((68, 2), -5000.0)))
+    array = dice.choice(
+        (
+            np.zeros(0),
+            np.zeros((2, 3)),
+            np.full((68, 2), np.nan),
+            np.array("x"),
+            np.full((68, 2), 1e30),
+            np.zeros((68, 2), complex),
+            np.zeros((2, 68, 2)),
+            np.full((68, 2), -5000.0),
+        )
+    )
     np.save(file, array)
     return f"{array.dtype} {array.shape}"
 
@@ -160,8 +213,8 @@ def _safetensors(file: Path, dice: random.Random) -> str:
     """The description in the header, a name, a shape or the numbers."""
     data = file.read_bytes()
     length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:8 + length])
-    body = bytearray(data[8 + length:])
+    header = json.loads(data[8 : 8 + length])
+    body = bytearray(data[8 + length :])
     metadata = header.get("__metadata__", {})
     if "thbench" in metadata and dice.random() < 0.6:
         description = json.loads(metadata["thbench"])
@@ -191,7 +244,9 @@ def _database(file: Path, dice: random.Random) -> str:
     import sqlite3
 
     with sqlite3.connect(file) as opened:
-        tables = [row[0] for row in opened.execute("select name from sqlite_master where type='table'")]
+        tables = [
+            row[0] for row in opened.execute("select name from sqlite_master where type='table'")
+        ]
         table = dice.choice(tables)
         columns = [row[1] for row in opened.execute(f"pragma table_info({table})")]
         column, value = dice.choice(columns), dice.choice((None, -1, 10**12, "x", "", 1.5))
@@ -213,6 +268,15 @@ def copied(material: Path, folders: tuple[str, ...], root: Path) -> None:
 
 
 _INSIDE: dict[str, Callable[[Path, random.Random], str]] = {
-    ".json": _json, ".jsonl": _lines, ".toml": _lines, ".csv": _lines, ".pts": _lines,
-    ".parquet": _parquet, ".npy": _npy, ".safetensors": _safetensors, ".png": _picture,
-    ".jpg": _picture, ".db": _database}
+    ".json": _json,
+    ".jsonl": _lines,
+    ".toml": _lines,
+    ".csv": _lines,
+    ".pts": _lines,
+    ".parquet": _parquet,
+    ".npy": _npy,
+    ".safetensors": _safetensors,
+    ".png": _picture,
+    ".jpg": _picture,
+    ".db": _database,
+}

@@ -9,16 +9,18 @@ from pathlib import Path
 
 from material import run_command, train_tiny
 
-Reader = Callable[[], None]   # works in the folder that the specimens were copied to
+Reader = Callable[[], None]  # works in the folder that the specimens were copied to
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Damaged is `file` (a glob below the copied folders, of which one is chosen); then `readers` run."""
+    """Damaged is `file` (a glob below the copied folders, of which one is chosen); then `readers`
+    run.
+    """
 
     file: str
     readers: Sequence[Reader]
-    folders: tuple[str, ...]    # of the material, copied before each damage
+    folders: tuple[str, ...]  # of the material, copied before each damage
 
 
 def reads(*arguments: object) -> Reader:
@@ -45,46 +47,179 @@ USERS = reads("report", "latex", "run", "--metrics", "ssim", "user")
 SPLIT_OF_RUN = reads("split", "export", "run", "-o", "out.json")
 RESUME = reads("run-protocol", "--resume", "run", "--workers", 1, "--device", "cpu")
 RESUME_TIMED = reads("run-protocol", "table2-timing", "--resume", "timed", "--device", "cpu")
-MEASURED = ("run-protocol", "--out", "new", "--T", 1, "--dataset", "store", "--videos", 1,
-            "--holdout", 2, "--metrics", "l1", "--device", "cpu", "--workers", 1, "--methods")
+MEASURED = (
+    "run-protocol",
+    "--out",
+    "new",
+    "--T",
+    1,
+    "--dataset",
+    "store",
+    "--videos",
+    1,
+    "--holdout",
+    2,
+    "--metrics",
+    "l1",
+    "--device",
+    "cpu",
+    "--workers",
+    1,
+    "--methods",
+)
 NEW_RUN = reads(*MEASURED, "copy-nearest")
 EXTERNAL = reads(*MEASURED, "external:e=exported/answers")
 CHECK_SPLIT = reads("split", "check", "given/split.json", "--dataset", "store")
 STORED_SPLIT = reads(*MEASURED, "copy-nearest", "--T", 2, "--split", "given/split.json")
 PROTOCOL = reads("protocols", "show", "given/protocol.toml")
-DRAWN = reads("split", "export", "given/protocol.toml", "-o", "out.json", "--dataset", "store",
-              "--videos", 1, "--T", 1, "--holdout", 2)
-DATA = tuple(reads("data", *rest) for rest in (
-    ("show", "store"), ("show", "store", "--json"), ("verify", "store"),
-    ("sheet", "store", "-o", "sheet.png", "--videos", 3, "--per-video", 2),
-    ("pack", "store", "packed")))
-PREPARED = ("--size", 64, "--crop", "as-is", "--landmarks", "import:sources/landmarks",
-            "--lossless", "--test-persons", "p2", "--workers", 1)
+DRAWN = reads(
+    "split",
+    "export",
+    "given/protocol.toml",
+    "-o",
+    "out.json",
+    "--dataset",
+    "store",
+    "--videos",
+    1,
+    "--T",
+    1,
+    "--holdout",
+    2,
+)
+DATA = tuple(
+    reads("data", *rest)
+    for rest in (
+        ("show", "store"),
+        ("show", "store", "--json"),
+        ("verify", "store"),
+        ("sheet", "store", "-o", "sheet.png", "--videos", 3, "--per-video", 2),
+        ("pack", "store", "packed"),
+    )
+)
+PREPARED = (
+    "--size",
+    64,
+    "--crop",
+    "as-is",
+    "--landmarks",
+    "import:sources/landmarks",
+    "--lossless",
+    "--test-persons",
+    "p2",
+    "--workers",
+    1,
+)
 PREPARE = reads("prepare", "frames", "sources/frames", "new", *PREPARED)
 PREPARE_ON = reads("prepare", "frames", "sources/frames", "begun", *PREPARED)
-PREPARE_VIDEOS = reads("prepare", "videos", "faces/videos", "new", "--size", 64, "--workers", 1,
-                       "--landmarks", "dlib", "--crop", "per-clip", "--test-persons", "p0")
+PREPARE_VIDEOS = reads(
+    "prepare",
+    "videos",
+    "faces/videos",
+    "new",
+    "--size",
+    64,
+    "--workers",
+    1,
+    "--landmarks",
+    "dlib",
+    "--crop",
+    "per-clip",
+    "--test-persons",
+    "p0",
+)
 MODEL = ("--checkpoint", "training/model.safetensors")
-ADAPT = reads("adapt", "ours-ff", "--images", "faces/photos", *MODEL, "--size", 64, "--device",
-              "cpu", "--crop", "as-is", "-o", "new.safetensors")
-PUPPETS = reads("run-protocol", "puppeteering", "--sources", "faces/photos", "--dataset",
-                "store", "--drivers", 1, "--T", 1, "--videos", 1, "--holdout", 2, "--methods",
-                "copy-nearest", "--metrics", "black-border", "--rank-by", "black-border", "--out",
-                "new", "--device", "cpu", "--workers", 1)
-DRIVE = reads("drive", "faces/head.safetensors", "--video", "faces/videos/p0/v0.mp4", "--device",
-              "cpu", "--crop", "as-is", "-o", "new.mp4")
-STEPS_OF = reads("train", "ours", "--dataset", "store", "--out", "new", "--preset", "small",
-                 "--steps-of", "training", "--set", "batch=7", "--devices", 2, "--quiet")
+ADAPT = reads(
+    "adapt",
+    "ours-ff",
+    "--images",
+    "faces/photos",
+    *MODEL,
+    "--size",
+    64,
+    "--device",
+    "cpu",
+    "--crop",
+    "as-is",
+    "-o",
+    "new.safetensors",
+)
+PUPPETS = reads(
+    "run-protocol",
+    "puppeteering",
+    "--sources",
+    "faces/photos",
+    "--dataset",
+    "store",
+    "--drivers",
+    1,
+    "--T",
+    1,
+    "--videos",
+    1,
+    "--holdout",
+    2,
+    "--methods",
+    "copy-nearest",
+    "--metrics",
+    "black-border",
+    "--rank-by",
+    "black-border",
+    "--out",
+    "new",
+    "--device",
+    "cpu",
+    "--workers",
+    1,
+)
+DRIVE = reads(
+    "drive",
+    "faces/head.safetensors",
+    "--video",
+    "faces/videos/p0/v0.mp4",
+    "--device",
+    "cpu",
+    "--crop",
+    "as-is",
+    "-o",
+    "new.mp4",
+)
+STEPS_OF = reads(
+    "train",
+    "ours",
+    "--dataset",
+    "store",
+    "--out",
+    "new",
+    "--preset",
+    "small",
+    "--steps-of",
+    "training",
+    "--set",
+    "batch=7",
+    "--devices",
+    2,
+    "--quiet",
+)
 X2FACE = reads(*MEASURED, "x2face", "--checkpoint", "given/x2face_model_forpython3.pth")
 FETCH = reads("weights", "fetch", "x2face", "--from", "given/x2face_model_forpython3.pth")
 STUDY_SCORE = reads("study", "score", "study", "--run", "studied")
-STUDY_IMPORT = reads("study", "import", "study", "given/answers.json", "--key",
-                     "given/key.json", "--db", "sqlite:///new.db")
+STUDY_IMPORT = reads(
+    "study",
+    "import",
+    "study",
+    "given/answers.json",
+    "--key",
+    "given/key.json",
+    "--db",
+    "sqlite:///new.db",
+)
 STUDY_SIMULATE = reads("study", "simulate", "study", "--db", "sqlite:///new.db")
 STUDY_EXPORT = reads("study", "export-static", "study", "-o", "new")
 STUDY_PURGE = reads("study", "purge", "study", "--identities")
-STUDY_BUILD = reads("study", "build", "studied", "-o", "new", "--triplets-per-row", 4,
-                    "--ratings", 1)
+STUDY_BUILD = reads(
+    "study", "build", "studied", "-o", "new", "--triplets-per-row", 4, "--ratings", 1
+)
 
 RUN = ("run", "store", "timed")
 REPORTS = (TABLE, PAGE, PLOTS, FIGURE, COMPARE, AGAINST)
@@ -124,10 +259,16 @@ KINDS = (
     Kind("faces/head.safetensors", (DRIVE,), ("faces",)),
     Kind("exported/answers/manifest.json", (EXTERNAL,), ("exported", "store")),
     Kind("exported/answers/*/*/*.png", (EXTERNAL,), ("exported", "store")),
-    Kind("study/design.json", (STUDY_SCORE, STUDY_IMPORT, STUDY_SIMULATE, STUDY_EXPORT),
-         ("study", "studied", "given")),
-    Kind("study/settings.json", (STUDY_SCORE, STUDY_SIMULATE, STUDY_EXPORT),
-         ("study", "studied", "given")),
+    Kind(
+        "study/design.json",
+        (STUDY_SCORE, STUDY_IMPORT, STUDY_SIMULATE, STUDY_EXPORT),
+        ("study", "studied", "given"),
+    ),
+    Kind(
+        "study/settings.json",
+        (STUDY_SCORE, STUDY_SIMULATE, STUDY_EXPORT),
+        ("study", "studied", "given"),
+    ),
     Kind("study/secrets.json", (STUDY_SIMULATE,), ("study",)),
     Kind("study/study.db", (STUDY_SCORE, STUDY_PURGE), ("study", "studied")),
     Kind("study/panels/*.png", (STUDY_EXPORT,), ("study",)),

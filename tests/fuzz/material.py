@@ -22,9 +22,22 @@ from thbench.training.loop import LoopConfig, train
 from thbench.training.meta import OursTrainer, ours_config
 
 PERSONS, VIDEOS, FRAMES, SIZE_PX = 3, 3, 8, 64
-TINY = replace(ours_config("small"), batch=1, shots=1, warmup_steps=0, net=NetConfig(
-    size_px=SIZE_PX, channels=4, max_channels=8, embedding=8, bottleneck_px=16,
-    attention_down_px=16, attention_up_px=16, upsample="start"))
+TINY = replace(
+    ours_config("small"),
+    batch=1,
+    shots=1,
+    warmup_steps=0,
+    net=NetConfig(
+        size_px=SIZE_PX,
+        channels=4,
+        max_channels=8,
+        embedding=8,
+        bottleneck_px=16,
+        attention_down_px=16,
+        attention_up_px=16,
+        upsample="start",
+    ),
+)
 FACES = Path(__file__).parents[3] / "shared/data/vox1-sample"
 
 
@@ -32,24 +45,87 @@ def make_material() -> None:
     """Fills the working folder with specimens, which name each other by relative paths."""
     root = Path()
     _sources(root)
-    prepared = ("--size", SIZE_PX, "--crop", "as-is", "--landmarks", "import:sources/landmarks",
-                "--lossless", "--test-persons", "p2", "--workers", 1)
+    prepared = (
+        "--size",
+        SIZE_PX,
+        "--crop",
+        "as-is",
+        "--landmarks",
+        "import:sources/landmarks",
+        "--lossless",
+        "--test-persons",
+        "p2",
+        "--workers",
+        1,
+    )
     frames = root / "sources/frames"
     _thbench("prepare", "frames", frames, root / "store", *prepared)
-    _thbench("prepare", "frames", frames, root / "begun", *prepared,
-             "--num-shards", 2, "--shard-index", 0)
+    _thbench(
+        "prepare",
+        "frames",
+        frames,
+        root / "begun",
+        *prepared,
+        "--num-shards",
+        2,
+        "--shard-index",
+        0,
+    )
 
     small = ("--dataset", root / "store", "--videos", 1, "--holdout", 2)
     _thbench("export-protocol", "--out", root / "exported", "--T", 1, *small)
     _answer(root / "exported")
-    _thbench("run-protocol", "--out", root / "run", "--T", 1, 2, *small, "--methods", "copy-nearest",
-             "--metrics", "l1", "ssim", "--device", "cpu", "--workers", 1)
-    _thbench("run-protocol", "table2-timing", "--out", root / "timed", "--T", 1, "--dataset",
-             root / "store", "--methods", "copy-nearest", "--iterations", 1, "--device", "cpu")
-    write_json(root / "run/study.json", {"rows": [
-        {"method": "copy-nearest", "T": T, "value": 0.5, "se": 0.1, "ci95": [0.3, 0.7], "n": 20}
-        for T in (1, 2)]})
-    (root / "run/.lock").touch()   # as a killed process leaves it
+    _thbench(
+        "run-protocol",
+        "--out",
+        root / "run",
+        "--T",
+        1,
+        2,
+        *small,
+        "--methods",
+        "copy-nearest",
+        "--metrics",
+        "l1",
+        "ssim",
+        "--device",
+        "cpu",
+        "--workers",
+        1,
+    )
+    _thbench(
+        "run-protocol",
+        "table2-timing",
+        "--out",
+        root / "timed",
+        "--T",
+        1,
+        "--dataset",
+        root / "store",
+        "--methods",
+        "copy-nearest",
+        "--iterations",
+        1,
+        "--device",
+        "cpu",
+    )
+    write_json(
+        root / "run/study.json",
+        {
+            "rows": [
+                {
+                    "method": "copy-nearest",
+                    "T": T,
+                    "value": 0.5,
+                    "se": 0.1,
+                    "ci95": [0.3, 0.7],
+                    "n": 20,
+                }
+                for T in (1, 2)
+            ]
+        },
+    )
+    (root / "run/.lock").touch()  # as a killed process leaves it
 
     (root / "given").mkdir()
     _thbench("split", "export", root / "run", "-o", root / "given/split.json")
@@ -90,9 +166,13 @@ def _sources(root: Path) -> None:
                 image = dice.integers(0, 256, (SIZE_PX // 8, SIZE_PX // 8, 3), np.uint8)
                 large = cv2.resize(image, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_CUBIC)
                 _made(root / f"sources/frames/{name}.png").write_bytes(
-                    cv2.imencode(".png", large)[1].tobytes())
-                _write_landmarks(root / "sources/landmarks" / name,
-                                 dice.uniform(4, SIZE_PX - 5, (68, 2)), (".npy", ".pts", ".csv")[video])
+                    cv2.imencode(".png", large)[1].tobytes()
+                )
+                _write_landmarks(
+                    root / "sources/landmarks" / name,
+                    dice.uniform(4, SIZE_PX - 5, (68, 2)),
+                    (".npy", ".pts", ".csv")[video],
+                )
 
 
 def _write_landmarks(stem: Path, points: np.ndarray, suffix: str) -> None:
@@ -116,23 +196,68 @@ def _answer(exported: Path) -> None:
 
 
 def _study(root: Path) -> None:
-    """A study of a run with drawn heads, an export of it that works from disk, and one rater's answers."""
+    """A study of a run with drawn heads, an export of it that works from disk, and one rater's
+    answers.
+    """
     run = write_run(root / "studied", videos=4, holdout=2, methods=("x2face",), T=(1,))
     build_study(run, root / "study", triplets_per_row=4, ratings=1)
     settings = root / "study/settings.json"
-    write_json(settings, {**read_json(settings), "controller": "A laboratory",
-                          "contact": "study@example.org", "retention_date": "2027-12-31"})
-    _thbench("study", "export-static", root / "study", "-o", root / "handout", "--key",
-             root / "given/key.json")
+    write_json(
+        settings,
+        {
+            **read_json(settings),
+            "controller": "A laboratory",
+            "contact": "study@example.org",
+            "retention_date": "2027-12-31",
+        },
+    )
+    _thbench(
+        "study",
+        "export-static",
+        root / "study",
+        "-o",
+        root / "handout",
+        "--key",
+        root / "given/key.json",
+    )
     key = read_json(root / "given/key.json")
-    answers = [{"trial": trial["token"], "choice": 1 + trial["arrangement"].index("0"),
-                "response_ms": 900.0, "input": "key", "blurs": 0} for trial in key["forms"]["1"]]
-    write_json(root / "given/answers.json", {
-        "export": key["export"], "form": 1, "participant": "a" * 22, "consent": "1",
-        "consented_at": 1.0, "answers": answers, "device": {
-            "width": 900, "height": 900, "pixel_ratio": 1, "zoom": 1, "scale": 1, "touch": False}})
-    _thbench("study", "import", root / "study", root / "given/answers.json", "--key",
-             root / "given/key.json")
+    answers = [
+        {
+            "trial": trial["token"],
+            "choice": 1 + trial["arrangement"].index("0"),
+            "response_ms": 900.0,
+            "input": "key",
+            "blurs": 0,
+        }
+        for trial in key["forms"]["1"]
+    ]
+    write_json(
+        root / "given/answers.json",
+        {
+            "export": key["export"],
+            "form": 1,
+            "participant": "a" * 22,
+            "consent": "1",
+            "consented_at": 1.0,
+            "answers": answers,
+            "device": {
+                "width": 900,
+                "height": 900,
+                "pixel_ratio": 1,
+                "zoom": 1,
+                "scale": 1,
+                "touch": False,
+            },
+        },
+    )
+    _thbench(
+        "study",
+        "import",
+        root / "study",
+        root / "given/answers.json",
+        "--key",
+        root / "given/key.json",
+    )
 
 
 def _faces(root: Path) -> None:
@@ -143,9 +268,20 @@ def _faces(root: Path) -> None:
         shutil.copyfile(photo, _made(root / f"faces/photos/{number}.jpg"))
     video = torch.from_numpy(np.stack(images)[..., ::-1].copy()).permute(0, 3, 1, 2)
     write_video(_made(root / "faces/videos/p0/v0.mp4"), video, 25.0)
-    _thbench("adapt", "ours-ff", "--images", root / "faces/photos", "--checkpoint",
-             root / "training/model.safetensors", "--size", SIZE_PX, "--device", "cpu", "-o",
-             root / "faces/head.safetensors")
+    _thbench(
+        "adapt",
+        "ours-ff",
+        "--images",
+        root / "faces/photos",
+        "--checkpoint",
+        root / "training/model.safetensors",
+        "--size",
+        SIZE_PX,
+        "--device",
+        "cpu",
+        "-o",
+        root / "faces/head.safetensors",
+    )
 
 
 def _made(file: Path) -> Path:

@@ -1,7 +1,7 @@
 """Whatever a file holds, reading it ends in a result or in one line: never in a traceback.
 
-`make fuzz` tries many more damages than the tests do. A failure names the kind of file and the number
-of the damage; `THBENCH_TEST_DAMAGES=1 THBENCH_TEST_FIRST_DAMAGE=number` makes it again.
+`make fuzz` tries many more damages than the tests do. A failure names the kind of file and the
+number of the damage; `THBENCH_TEST_DAMAGES=1 THBENCH_TEST_FIRST_DAMAGE=number` makes it again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "reports" / "study"))   # its drawn heads
+sys.path.append(str(Path(__file__).parents[1] / "reports" / "study"))  # its drawn heads
 
 from damage import copied, damage
 from kinds import KINDS, REFUSED, Kind, Reader
@@ -28,10 +28,10 @@ from material import FACES, make_material
 
 from thbench.errors import ThbenchError
 
-DAMAGES = int(os.environ.get("THBENCH_TEST_DAMAGES", "1"))   # of each kind of file
+DAMAGES = int(os.environ.get("THBENCH_TEST_DAMAGES", "1"))  # of each kind of file
 FIRST = int(os.environ.get("THBENCH_TEST_FIRST_DAMAGE", "0"))
-LONG = 10      # damages: so many are no longer a quick test
-SECONDS = 300   # a reader that takes longer hangs
+LONG = 10  # damages: so many are no longer a quick test
+SECONDS = 300  # a reader that takes longer hangs
 
 pytestmark = pytest.mark.skipif(not FACES.exists(), reason="no photographs in ../shared")
 
@@ -49,13 +49,18 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.mark.skipif(DAMAGES < LONG, reason="part of `make fuzz`")
 def test_sound_files_are_read(material: Path, tmp_path: Path) -> None:
     sound = {reader: kind.folders for kind in KINDS for reader in kind.readers}
-    refused = [told for number, (reader, folders) in enumerate(sound.items())
-               if reader not in REFUSED and (told := _refused(reader, folders, material, tmp_path / f"sound-{number}"))]
+    refused = [
+        told
+        for number, (reader, folders) in enumerate(sound.items())
+        if reader not in REFUSED
+        and (told := _refused(reader, folders, material, tmp_path / f"sound-{number}"))
+    ]
     assert not refused, "sound files are refused:\n" + "\n".join(refused)
 
 
-def test_damaged_files_never_end_in_a_traceback(material: Path, tmp_path: Path,
-                                                capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_files_never_end_in_a_traceback(
+    material: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     found: list[str] = []
     for kind in KINDS:
         for number in range(FIRST, FIRST + DAMAGES):
@@ -63,7 +68,9 @@ def test_damaged_files_never_end_in_a_traceback(material: Path, tmp_path: Path,
             found += _tracebacks(kind, number, material, root)
             shutil.rmtree(root)
     with capsys.disabled():
-        print(f"\n{len(KINDS)} kinds of files, {len(KINDS) * DAMAGES} damaged, {len(found)} tracebacks")
+        print(
+            f"\n{len(KINDS)} kinds of files, {len(KINDS) * DAMAGES} damaged, {len(found)} tracebacks"
+        )
 
     assert not found, "\n".join(found)
 
@@ -96,7 +103,7 @@ def _tracebacks(kind: Kind, number: int, material: Path, root: Path) -> Iterator
             reader()
     except ThbenchError as error:
         first, *listed = str(error).split("\n")
-        if not first or not all(line.startswith("  ") for line in listed):   # a list has a line each
+        if not first or not all(line.startswith("  ") for line in listed):  # a list has a line each
             yield f"{done}: not one line: {str(error)!r}"
     except (click.ClickException, SystemExit):
         pass
@@ -108,9 +115,13 @@ def _place(error: BaseException) -> str:
     """The deepest line of this project in a traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     project = Path(__file__).parents[2]
-    own = [frame for frame in frames if Path(frame.filename).is_relative_to(project)
-           and not Path(frame.filename).is_relative_to(project / "tests")
-           and "site-packages" not in frame.filename]
+    own = [
+        frame
+        for frame in frames
+        if Path(frame.filename).is_relative_to(project)
+        and not Path(frame.filename).is_relative_to(project / "tests")
+        and "site-packages" not in frame.filename
+    ]
     frame = (own or frames)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
 

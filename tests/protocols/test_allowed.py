@@ -42,14 +42,16 @@ def spec(touched, tmp_path):
 
 
 def run(*arguments: object) -> None:
-    CliRunner().invoke(thbench, ["run-protocol", *map(str, arguments), *OPTIONS],
-                       catch_exceptions=False)
+    CliRunner().invoke(
+        thbench, ["run-protocol", *map(str, arguments), *OPTIONS], catch_exceptions=False
+    )
 
 
 def begun(folder: Path, spec: str) -> Path:
     """A run folder from elsewhere: its one unit failed, so going on means to run its program."""
     definition = load_definition("self-reenactment").with_values(
-        methods=(method_entry(spec),), T=(1,), videos=1, holdout=1, metrics=("l1",))
+        methods=(method_entry(spec),), T=(1,), videos=1, holdout=1, metrics=("l1",)
+    )
     run_protocol(definition, synth(64), folder, RunOptions({}, dataset_spec="synth"))
     return folder
 
@@ -58,8 +60,11 @@ def begun(folder: Path, spec: str) -> Path:
 def test_a_run_folder_runs_no_program_unasked(tmp_path, spec, touched, how):
     folder = begun(tmp_path / "run", spec)
     touched.unlink()
-    others = () if how == "--resume" else (
-        "--methods", "copy-nearest", "--T", "1", "--videos", "1", "--holdout", "1")
+    others = (
+        ()
+        if how == "--resume"
+        else ("--methods", "copy-nearest", "--T", "1", "--videos", "1", "--holdout", "1")
+    )
 
     asked = r"run wants to run programs on this machine: theirs=.*--allow-commands"
     with pytest.raises(ThbenchError, match=asked):
@@ -73,7 +78,7 @@ def test_a_run_folder_runs_no_program_unasked(tmp_path, spec, touched, how):
 def test_a_protocol_file_runs_no_program_unasked(tmp_path, spec, touched):
     file = tmp_path / "theirs.toml"
     file.write_text(TOML.replace("{spec}", repr(spec)))
-    for named in ((), ("--methods", "theirs")):   # naming its label is not naming the program
+    for named in ((), ("--methods", "theirs")):  # naming its label is not naming the program
         with pytest.raises(ThbenchError, match=r"theirs\.toml wants to run programs"):
             run(file, "--out", tmp_path / "run", *named)
     assert not touched.exists()

@@ -1,4 +1,6 @@
-"""The bundled models on test persons: what must hold of any sound benchmark, at the level that four videos allow."""
+"""The bundled models on test persons: what must hold of any sound benchmark, at the level that four
+videos allow.
+"""
 
 import numpy as np
 import pytest
@@ -19,12 +21,17 @@ LEARNED = ("ours-ff", "ours-ft", "x2face", "pix2pixhd")
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
-    return run_protocol(DEMO, HEADS, tmp_path_factory.mktemp("runs") / "demo", RunOptions({}, workers=2))
+    return run_protocol(
+        DEMO, HEADS, tmp_path_factory.mktemp("runs") / "demo", RunOptions({}, workers=2)
+    )
 
 
 def value(outcome, method, T, metric):
-    return next(row["metrics"][metric]["value"] for row in outcome.summary["rows"]
-                if (row["method"], row["T"]) == (method, T))
+    return next(
+        row["metrics"][metric]["value"]
+        for row in outcome.summary["rows"]
+        if (row["method"], row["T"]) == (method, T)
+    )
 
 
 def difference(outcome, metric, a, b, T):
@@ -50,7 +57,9 @@ def test_heads_that_landmarks_drive_follow_them_better_than_a_copied_shot(outcom
 
 def test_x2face_follows_its_driver():
     """One shot; the frames of another driver are other frames, and further from the true ones."""
-    loaded = load_method("x2face", MethodOptions(checkpoint=bundled_checkpoint("x2face"), size_px=64))
+    loaded = load_method(
+        "x2face", MethodOptions(checkpoint=bundled_checkpoint("x2face"), size_px=64)
+    )
     video = videos_of(HEADS, "test")[10]
     true = HEADS.read(video, range(0, 96, 8))
     frames = loaded.adapt(true[[6]]).render(true).float()
@@ -90,8 +99,14 @@ def test_fine_tuning_from_a_random_generator_start_is_clearly_worse():
     video = videos_of(HEADS, "test")[10]
     true, ssim = HEADS.read(video, [15, 35, 55, 75]), []
     for start in ("embedder", "random"):
-        method = load_method("ours-ft", MethodOptions(checkpoint=bundled_checkpoint("ours-ft"), size_px=64,
-                                                      settings={"generator_start": start}))
+        method = load_method(
+            "ours-ft",
+            MethodOptions(
+                checkpoint=bundled_checkpoint("ours-ft"),
+                size_px=64,
+                settings={"generator_start": start},
+            ),
+        )
         head = method.adapt(HEADS.read(video, range(0, 96, 12)))
         ssim.append(load_metric("ssim").score(head.render(true.without_images()), true).mean())
     assert ssim[0] > ssim[1] + 0.2

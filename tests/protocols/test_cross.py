@@ -34,10 +34,16 @@ from thbench.runs import REAL, Run
 
 HEADS = synth(64)
 PUPPETS = load_definition("puppeteering").with_values(
-    methods=(method_entry("copy-nearest"), method_entry("ours-ff")), metrics=("csim-heads", "black-border"),
-    videos=2, drivers=3, holdout=2, rank_by="csim-heads")
-SELFIES = load_definition("selfies").with_values(methods=(method_entry("copy-nearest"),), metrics=("csim-heads",),
-                                                 videos=2, holdout=3)
+    methods=(method_entry("copy-nearest"), method_entry("ours-ff")),
+    metrics=("csim-heads", "black-border"),
+    videos=2,
+    drivers=3,
+    holdout=2,
+    rank_by="csim-heads",
+)
+SELFIES = load_definition("selfies").with_values(
+    methods=(method_entry("copy-nearest"),), metrics=("csim-heads",), videos=2, holdout=3
+)
 VOX1 = Path(__file__).parents[2] / ".." / "shared" / "data" / "vox1-sample" / "unzippedFaces"
 
 
@@ -77,13 +83,17 @@ def test_driving_frames_are_those_of_the_drivers_in_order():
 def test_identity_is_compared_with_the_shots_and_pose_with_the_driver(puppets):
     table = Results.open(puppets.path).frames
     copies = table[table.method == "copy-nearest"]
-    np.testing.assert_allclose(copies["csim-heads"], 1, atol=1e-5)   # the one shot itself
+    np.testing.assert_allclose(copies["csim-heads"], 1, atol=1e-5)  # the one shot itself
     video = puppets.info()["split"]["videos"][0]
     key = f"{video['person']}/{video['video']}"
     known = {v.key: v for v in videos_of(HEADS, "test")}
     shot = measure(HEADS.read(known[key], video["shots"]).images, "cpu").identity.double()
-    driver = measure(HEADS.read(known[video["driver_of"][0]], [video["holdout"][0]]).images, "cpu").identity.double()
-    row = table[(table.method == REAL) & (table.person == video["person"]) & (table.position == 0)].iloc[0]
+    driver = measure(
+        HEADS.read(known[video["driver_of"][0]], [video["holdout"][0]]).images, "cpu"
+    ).identity.double()
+    row = table[
+        (table.method == REAL) & (table.person == video["person"]) & (table.position == 0)
+    ].iloc[0]
     assert row["csim-heads"] == pytest.approx(float((shot * driver).sum()), abs=1e-6)
     assert row["driver"] == video["driver_of"][0]
 
@@ -107,8 +117,12 @@ def test_drivers_are_ranked_best_first(puppets):
         assert list(group["rank"]) == [1, 2, 3]
         assert group["value"].is_monotonic_decreasing
         best = group.iloc[0]
-        mine = frames[(frames.method == method) & (frames["T"] == T) & (frames.driver == best.driver)
-                      & (frames.person + "/" + frames.video == source)]
+        mine = frames[
+            (frames.method == method)
+            & (frames["T"] == T)
+            & (frames.driver == best.driver)
+            & (frames.person + "/" + frames.video == source)
+        ]
         assert best.value == pytest.approx(mine["csim-heads"].mean())
     assert drivers_text(puppets.path, top=1, format="csv").count("\n") == 1 + 4
     with pytest.raises(ThbenchError, match="holds"):
@@ -135,7 +149,9 @@ def test_metrics_that_need_a_true_frame_are_refused(puppets, tmp_path):
     with pytest.raises(ThbenchError, match="ssim compares with the true frame"):
         score_run(puppets, ["ssim"])
     with pytest.raises(ThbenchError, match="fd-heads compares"):
-        run_protocol(PUPPETS.with_values(metrics=("fd-heads",)), HEADS, tmp_path / "run", RunOptions({}))
+        run_protocol(
+            PUPPETS.with_values(metrics=("fd-heads",)), HEADS, tmp_path / "run", RunOptions({})
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -162,7 +178,9 @@ def test_photographs_are_sources_without_preparation(tmp_path):
     assert [(v.person, v.n_frames) for v in sources.videos] == [("painting0", 1), ("two", 2)]
     assert open_sources(str(tmp_path / "photos"), 64).sha256 == sources.sha256
     definition = PUPPETS.with_values(methods=(method_entry("copy-nearest"),))
-    run_protocol(definition, HEADS, tmp_path / "run", RunOptions({}, sources=sources, sources_spec="photos"))
+    run_protocol(
+        definition, HEADS, tmp_path / "run", RunOptions({}, sources=sources, sources_spec="photos")
+    )
     info = Run(tmp_path / "run").info()
     assert info["sources"]["sha256"] == sources.sha256
     with pytest.raises(ThbenchError, match="another sources"):
@@ -190,9 +208,18 @@ def test_unusable_photographs_are_all_named_or_left_out_and_recorded(tmp_path, c
     with pytest.raises(ThbenchError, match=r"3 photos cannot be used(?s:.*)wall\.png: no face"):
         open_sources(str(photos), 64)
 
-    command = {"dataset": "synth:64", "sources": str(photos), "holdout": 2, "drivers": 1, "T": (1,),
-               "methods": ("copy-nearest",), "workers": 1, "metrics": ("csim-heads",),
-               "rank_by": "csim-heads", "skip_unusable": True}
+    command = {
+        "dataset": "synth:64",
+        "sources": str(photos),
+        "holdout": 2,
+        "drivers": 1,
+        "T": (1,),
+        "methods": ("copy-nearest",),
+        "workers": 1,
+        "metrics": ("csim-heads",),
+        "rank_by": "csim-heads",
+        "skip_unusable": True,
+    }
     assert run_from_command_line("puppeteering", out=tmp_path / "run", **command)
     assert "dave/broken.jpg: damaged" in capsys.readouterr().err
 
@@ -204,14 +231,23 @@ def test_unusable_photographs_are_all_named_or_left_out_and_recorded(tmp_path, c
 
 
 def test_puppets_are_exported_and_their_answers_scored(tmp_path):
-    export_from_command_line("puppeteering", (), "synth:64", 2, 2, 3, 0, None, None, "image", tmp_path / "export")
+    export_from_command_line(
+        "puppeteering", (), "synth:64", 2, 2, 3, 0, None, None, "image", tmp_path / "export"
+    )
     for episode in (tmp_path / "export").glob("T*/*"):
-        shutil.copytree(episode / "drive", tmp_path / "export/answers" / episode.relative_to(tmp_path / "export"))
+        shutil.copytree(
+            episode / "drive",
+            tmp_path / "export/answers" / episode.relative_to(tmp_path / "export"),
+        )
     theirs = method_entry(f"external:theirs={tmp_path / 'export/answers'}")
-    outcome = run_protocol(PUPPETS.with_values(methods=(theirs,)), HEADS, tmp_path / "run", RunOptions({}))
+    outcome = run_protocol(
+        PUPPETS.with_values(methods=(theirs,)), HEADS, tmp_path / "run", RunOptions({})
+    )
     assert not outcome.failed
-    real, answers = outcome.summary["rows"]   # the drivers themselves were the answers
-    assert answers["metrics"]["csim-heads"]["value"] == pytest.approx(real["metrics"]["csim-heads"]["value"])
+    real, answers = outcome.summary["rows"]  # the drivers themselves were the answers
+    assert answers["metrics"]["csim-heads"]["value"] == pytest.approx(
+        real["metrics"]["csim-heads"]["value"]
+    )
 
 
 def test_definitions_of_puppets_name_their_drivers():
@@ -226,55 +262,95 @@ def test_too_few_drivers_are_counted():
         split_of(SELFIES.with_values(drivers=50), HEADS)
 
 
-@pytest.mark.parametrize(("drawn", "asked", "message"), [
-    (PUPPETS, SELFIES.with_values(T=(1,), holdout=6), "has not 1 drivers"),
-    (PUPPETS, SELFIES.with_values(T=(1,), holdout=2, drivers=3), "not driven by another video of the person"),
-    (PUPPETS, PUPPETS.with_values(holdout=3, drivers=2), "has not 2 drivers"),
-    (PUPPETS, load_definition("demo").with_values(T=(1,), videos=2, holdout=6), "is driven by other videos"),
-    (load_definition("demo").with_values(T=(1,), videos=2, holdout=6), PUPPETS, "is driven by itself"),
-])
+@pytest.mark.parametrize(
+    ("drawn", "asked", "message"),
+    [
+        (PUPPETS, SELFIES.with_values(T=(1,), holdout=6), "has not 1 drivers"),
+        (
+            PUPPETS,
+            SELFIES.with_values(T=(1,), holdout=2, drivers=3),
+            "not driven by another video of the person",
+        ),
+        (PUPPETS, PUPPETS.with_values(holdout=3, drivers=2), "has not 2 drivers"),
+        (
+            PUPPETS,
+            load_definition("demo").with_values(T=(1,), videos=2, holdout=6),
+            "is driven by other videos",
+        ),
+        (
+            load_definition("demo").with_values(T=(1,), videos=2, holdout=6),
+            PUPPETS,
+            "is driven by itself",
+        ),
+    ],
+)
 def test_the_split_of_another_protocol_is_refused(tmp_path, drawn, asked, message):
     write_json(tmp_path / "split.json", split_of(drawn, HEADS).described())
     with pytest.raises(ThbenchError, match=message):
         read_split_for(asked, tmp_path / "split.json", HEADS, None)
-    assert read_split_for(drawn, tmp_path / "split.json", HEADS, None).videos[1].shots == split_of(
-        drawn, HEADS).videos[1].shots
+    assert (
+        read_split_for(drawn, tmp_path / "split.json", HEADS, None).videos[1].shots
+        == split_of(drawn, HEADS).videos[1].shots
+    )
 
 
 def test_interleaved_drivers_keep_the_order_of_the_holdout():
     video = split_of(PUPPETS, HEADS).videos[0]
     order = [0, 2, 4, 1, 3, 5]
-    mixed = replace(video, holdout=[video.holdout[i] for i in order], driver_of=[video.driver_of[i] for i in order])
+    mixed = replace(
+        video,
+        holdout=[video.holdout[i] for i in order],
+        driver_of=[video.driver_of[i] for i in order],
+    )
     assert torch.equal(read_drive(HEADS, mixed).images, read_drive(HEADS, video).images[order])
 
 
 def test_heads_are_never_learned_from_training_persons():
     tested = {video.person for video in videos_of(HEADS, "test")}
-    assert all(video.person in tested for video in split_of(PUPPETS.with_values(videos=30), HEADS, HEADS).videos)
+    assert all(
+        video.person in tested
+        for video in split_of(PUPPETS.with_values(videos=30), HEADS, HEADS).videos
+    )
 
 
 def test_a_frame_without_a_face_counts_as_zero_in_the_ranking(puppets):
     results = Results.open(puppets.path)
     frames = results.frames.copy()
     first = frames.index[(frames.method == "ours-ff")][0]
-    driver, source = frames.loc[first, "driver"], f"{frames.loc[first, 'person']}/{frames.loc[first, 'video']}"
+    driver, source = (
+        frames.loc[first, "driver"],
+        f"{frames.loc[first, 'person']}/{frames.loc[first, 'video']}",
+    )
     frames.loc[first, "csim-heads"] = np.nan
     results.__dict__["frames"] = frames
-    results.__dict__["metrics"] = {**results.metrics, "csim-heads": replace(results.metrics["csim-heads"],
-                                                                            policy="score-zero")}
+    results.__dict__["metrics"] = {
+        **results.metrics,
+        "csim-heads": replace(results.metrics["csim-heads"], policy="score-zero"),
+    }
     ranked = rank_drivers(results)
-    row = ranked[(ranked.method == "ours-ff") & (ranked.source == source) & (ranked.driver == driver)].iloc[0]
+    row = ranked[
+        (ranked.method == "ours-ff") & (ranked.source == source) & (ranked.driver == driver)
+    ].iloc[0]
     assert row["n"] == 2
-    assert row["value"] == pytest.approx(frames[(frames.method == "ours-ff") & (frames.driver == driver)
-                                                & (frames.person == source.split("/")[0])]["csim-heads"].sum() / 2)
+    assert row["value"] == pytest.approx(
+        frames[
+            (frames.method == "ours-ff")
+            & (frames.driver == driver)
+            & (frames.person == source.split("/")[0])
+        ]["csim-heads"].sum()
+        / 2
+    )
 
 
 def test_a_driver_that_lost_frames_comes_after_all_that_lost_none(puppets):
     results = Results.open(puppets.path)
     best = rank_drivers(results).query("method == 'ours-ff' and rank == 1").iloc[0]
     frames = results.frames.copy()
-    lost = frames.index[(frames.method == "ours-ff") & (frames.driver == best.driver)
-                        & (frames.person + "/" + frames.video == best.source)][0]
+    lost = frames.index[
+        (frames.method == "ours-ff")
+        & (frames.driver == best.driver)
+        & (frames.person + "/" + frames.video == best.source)
+    ][0]
     frames.loc[lost, "csim-heads"] = np.nan
     results.__dict__["frames"] = frames
     results.__dict__["metrics"] = {
@@ -297,10 +373,15 @@ def test_the_page_of_puppets_ranks_the_drivers_of_each_head(puppets, tmp_path):
     )
 
 
-@pytest.mark.parametrize(("layout", "message"), [
-    (["alice/2020/x.jpg"], "2020: a folder in the folder of a person"),
-    (["carol.heic"], "heic is not read"), ([], "holds no photo"),
-    (["bob.jpg", "bob.png"], "two pictures")])
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        (["alice/2020/x.jpg"], "2020: a folder in the folder of a person"),
+        (["carol.heic"], "heic is not read"),
+        ([], "holds no photo"),
+        (["bob.jpg", "bob.png"], "two pictures"),
+    ],
+)
 def test_nobody_is_left_out_of_a_folder_of_photographs_in_silence(tmp_path, layout, message):
     (tmp_path / "photos").mkdir()
     for name in layout:
@@ -320,7 +401,12 @@ def test_a_metric_that_ranks_must_be_measured(tmp_path):
 def test_another_ranking_is_kept_by_a_run_that_goes_on(puppets, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(puppets.path, copy)
-    run_protocol(PUPPETS.with_values(rank_by="black-border"), HEADS, copy, RunOptions({}, dataset_spec="synth"))
+    run_protocol(
+        PUPPETS.with_values(rank_by="black-border"),
+        HEADS,
+        copy,
+        RunOptions({}, dataset_spec="synth"),
+    )
     assert Run(copy).info()["protocol"]["definition"]["rank_by"] == "black-border"
     assert verify_run(Run(copy))[1] == []
 

@@ -34,24 +34,30 @@ def test_the_default_is_the_papers_protocol():
     assert (definition.videos, definition.holdout, definition.T) == (50, 32, (1, 8, 32))
 
 
-@pytest.mark.parametrize(("line", "message"), [
-    ('vidoes = 3', "unknown key 'vidoes': did you mean 'videos'"),
-    ('videos = "3"', "videos = '3', int expected"),
-    ('videos = true', "int expected"),
-    ('kind = "timming"', "choose one of"),
-    ('T = ["one"]', "list of int expected"),
-    ('T = [1, 1]', "different numbers"),
-    ('methods = ["a", "a"]', "same label"),
-    ('methods = ["real"]', "may be labelled 'real'"),
-    ('methods = [{label = "x"}]', "needs spec"),
-    ('methods = [{spec = "ours-ft", lable = "x"}]', "did you mean 'label'"),
-    ('holdout = 0', "at least 1"),
-    ('drive = "other-person"', "unknown key 'drive'"),
-    ('videos = ', "is not TOML"),
-])
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("vidoes = 3", "unknown key 'vidoes': did you mean 'videos'"),
+        ('videos = "3"', "videos = '3', int expected"),
+        ("videos = true", "int expected"),
+        ('kind = "timming"', "choose one of"),
+        ('T = ["one"]', "list of int expected"),
+        ("T = [1, 1]", "different numbers"),
+        ('methods = ["a", "a"]', "same label"),
+        ('methods = ["real"]', "may be labelled 'real'"),
+        ('methods = [{label = "x"}]', "needs spec"),
+        ('methods = [{spec = "ours-ft", lable = "x"}]', "did you mean 'label'"),
+        ("holdout = 0", "at least 1"),
+        ('drive = "other-person"', "unknown key 'drive'"),
+        ("videos = ", "is not TOML"),
+    ],
+)
 def test_a_wrong_definition_is_one_line_that_says_what(line, message):
     name = line.partition(" ")[0]
-    text = "".join(other + "\n" for other in MINIMAL.splitlines() if not other.startswith(f"{name} ")) + line
+    text = (
+        "".join(other + "\n" for other in MINIMAL.splitlines() if not other.startswith(f"{name} "))
+        + line
+    )
     with pytest.raises(ThbenchError, match=message) as caught:
         parse_definition(text, "my.toml")
     assert "\n" not in str(caught.value)
@@ -72,14 +78,22 @@ def test_hash_knows_what_is_measured_and_not_by_whom():
     assert definition.sha256 == definition.with_values(T=(8,), methods=(method_entry("x"),)).sha256
     assert definition.sha256 == replace(definition, name="other", source="elsewhere").sha256
     assert definition.sha256 == definition.with_values(cluster="video").sha256
-    for change in ({"holdout_rule": "interleaved"}, {"T": (1, 32)}, {"videos": 3}, {"holdout": 8},
-                   {"seed": 1}, {"version": 2}):
+    for change in (
+        {"holdout_rule": "interleaved"},
+        {"T": (1, 32)},
+        {"videos": 3},
+        {"holdout": 8},
+        {"seed": 1},
+        {"version": 2},
+    ):
         assert definition.with_values(**change).sha256 != definition.sha256
 
 
 def test_a_run_of_before_holdout_rules_keeps_its_meaning_and_its_identity():
     described = load_definition("demo").described()
-    stored = {key: value for key, value in described.items() if key not in ("holdout_rule", "cluster")}
+    stored = {
+        key: value for key, value in described.items() if key not in ("holdout_rule", "cluster")
+    }
     definition = parse_stored({**stored, "version": 1})
     assert (definition.holdout_rule, definition.cluster) == ("interleaved", "video")
     assert definition.sha256 == "313e672bdc7752524cc54225daed52698c7f86c00e44cec146a9401b7fc2c0bb"
@@ -108,12 +122,21 @@ def test_the_text_of_a_definition_is_a_definition():
 
 def test_before_fine_tuning_is_the_same_model_used_feed_forward(tmp_path):
     write_random_model("ours", 64, tmp_path / "model.safetensors", seed=0)
-    before = next(entry for entry in load_definition("table1-vox2").methods if "before" in entry.label)
+    before = next(
+        entry for entry in load_definition("table1-vox2").methods if "before" in entry.label
+    )
     dataset = synth(64)
     video = dataset.videos[-1]
     shots, drive = dataset.read(video, [0, 30]), dataset.read(video, [60]).without_images()
     tuned_not_at_all, feed_forward = (
-        load_method(spec, MethodOptions(checkpoint=tmp_path / "model.safetensors", size_px=64, settings=settings))
-        .adapt(shots).render(drive).int() for spec, settings in ((before.spec, before.settings), ("ours-ff", {})))
+        load_method(
+            spec,
+            MethodOptions(checkpoint=tmp_path / "model.safetensors", size_px=64, settings=settings),
+        )
+        .adapt(shots)
+        .render(drive)
+        .int()
+        for spec, settings in ((before.spec, before.settings), ("ours-ff", {}))
+    )
     assert (tuned_not_at_all - feed_forward).abs().max() == 0
     assert feed_forward.float().std() > 10

@@ -22,7 +22,8 @@ from thbench.runs import REAL, Run, Unit, UnitResult
 from thbench.training.checkpoints import load_model, save_model
 
 DEFINITION = load_definition("self-reenactment").with_values(
-    methods=(method_entry("copy-nearest"),), T=(1, 4), videos=3, holdout=3, metrics=("ssim",))
+    methods=(method_entry("copy-nearest"),), T=(1, 4), videos=3, holdout=3, metrics=("ssim",)
+)
 OPTIONS = RunOptions(checkpoints={})
 
 
@@ -72,10 +73,10 @@ def test_frames_table_has_a_row_for_every_method_T_video_and_holdout_frame(finis
 def test_a_killed_run_goes_on_to_the_same_bytes(finished, copied):
     run = Run(copied)
     units = list(run.planned())
-    run.unit_mark(units[0]).unlink()                                   # killed before the commit mark
-    shutil.rmtree(run.unit_folder(units[3]))                           # killed before the images
+    run.unit_mark(units[0]).unlink()  # killed before the commit mark
+    shutil.rmtree(run.unit_folder(units[3]))  # killed before the images
     run.unit_mark(units[3]).unlink()
-    half = run.unit_folder(units[1]).parent / ".half.tmp"              # killed in the middle of writing
+    half = run.unit_folder(units[1]).parent / ".half.tmp"  # killed in the middle of writing
     half.mkdir()
     (half / "00.png").write_bytes(b"half")
     (copied / "frames.parquet").unlink()
@@ -87,7 +88,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(finished, copied):
 def test_a_new_T_computes_only_what_is_new(copied, monkeypatch):
     done = []
     real = protocols.generate.do_unit
-    monkeypatch.setattr(protocols.generate, "do_unit", lambda shop, unit: (done.append(unit), real(shop, unit))[1])
+    monkeypatch.setattr(
+        protocols.generate, "do_unit", lambda shop, unit: (done.append(unit), real(shop, unit))[1]
+    )
     run_protocol(DEFINITION.with_values(T=(2, 4)), DATASET, copied, OPTIONS)
     assert {unit.T for unit in done} == {2}
     assert Run(copied).info()["T"] == [1, 2, 4]
@@ -96,8 +99,12 @@ def test_a_new_T_computes_only_what_is_new(copied, monkeypatch):
 
 def test_a_failing_method_is_recorded_and_the_others_go_on(tmp_path):
     failing = method_entry("command:broken=false --shots {shots} --out {out}")
-    outcome = run_protocol(DEFINITION.with_values(methods=(failing, *DEFINITION.methods)), DATASET, tmp_path / "r",
-                           OPTIONS)
+    outcome = run_protocol(
+        DEFINITION.with_values(methods=(failing, *DEFINITION.methods)),
+        DATASET,
+        tmp_path / "r",
+        OPTIONS,
+    )
     assert {unit.method for unit, _ in outcome.failed} == {"broken"}
     assert all(error and "\n" not in error for _, error in outcome.failed)
     rows = {(row["method"], row["T"]): row for row in outcome.summary["rows"]}
@@ -129,21 +136,36 @@ class Spy:
 def test_only_methods_that_drive_with_images_see_them(tmp_path, monkeypatch, drives_with, blank):
     spy = Spy(drives_with)
     monkeypatch.setattr(protocols.generate, "load_method", lambda spec, options: spy)
-    run_protocol(DEFINITION.with_values(methods=(MethodEntry("spy", "spy"),)), DATASET, tmp_path / "r", OPTIONS)
+    run_protocol(
+        DEFINITION.with_values(methods=(MethodEntry("spy", "spy"),)),
+        DATASET,
+        tmp_path / "r",
+        OPTIONS,
+    )
     assert all((images.sum() == 0) == blank for images in spy.seen)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    (torch.zeros(3, 3, 64, 64), r"rendered torch.float32 \[3, 3, 64, 64\], uint8"),
-    (torch.zeros(2, 3, 64, 64, dtype=torch.uint8), r"\[2, 3, 64, 64\], uint8 \[3, 3, 64, 64\] expected"),
-    (None, "rendered NoneType"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (torch.zeros(3, 3, 64, 64), r"rendered torch.float32 \[3, 3, 64, 64\], uint8"),
+        (
+            torch.zeros(2, 3, 64, 64, dtype=torch.uint8),
+            r"\[2, 3, 64, 64\], uint8 \[3, 3, 64, 64\] expected",
+        ),
+        (None, "rendered NoneType"),
+    ],
+)
 def test_a_method_that_renders_nonsense_fails_with_words(tmp_path, monkeypatch, wrong, message):
     spy = Spy("landmarks")
     monkeypatch.setattr(Spy, "render", lambda self, drive: wrong)
     monkeypatch.setattr(protocols.generate, "load_method", lambda spec, options: spy)
-    outcome = run_protocol(DEFINITION.with_values(methods=(MethodEntry("spy", "spy"),), T=(1,)), DATASET,
-                           tmp_path / "r", OPTIONS)
+    outcome = run_protocol(
+        DEFINITION.with_values(methods=(MethodEntry("spy", "spy"),), T=(1,)),
+        DATASET,
+        tmp_path / "r",
+        OPTIONS,
+    )
     assert len(outcome.failed) == 3
     assert pd.Series([error for _, error in outcome.failed]).str.contains(message).all()
 
@@ -158,21 +180,25 @@ class Diverged(Spy):
 
 
 def test_a_network_that_makes_a_NaN_fails_and_is_not_scored_as_black_frames(tmp_path, monkeypatch):
-    monkeypatch.setattr(protocols.generate, "load_method",
-                        lambda spec, options: Diverged("landmarks"))
+    monkeypatch.setattr(
+        protocols.generate, "load_method", lambda spec, options: Diverged("landmarks")
+    )
     definition = DEFINITION.with_values(methods=(MethodEntry("diverged", "diverged"),), T=(1,))
     outcome = run_protocol(definition, DATASET, tmp_path / "r", OPTIONS)
     assert len(outcome.failed) == 3
-    assert all("1 of 36864 values of the rendered frames are not finite" in error
-               for _, error in outcome.failed)
+    assert all(
+        "1 of 36864 values of the rendered frames are not finite" in error
+        for _, error in outcome.failed
+    )
     (row,) = [row for row in outcome.summary["rows"] if row["method"] == "diverged"]
     assert row["metrics"]["ssim"]["value"] is None
 
 
 def test_a_model_with_one_NaN_weight_ends_before_any_work(tmp_path):
     tensors, description, _ = load_model(bundled_checkpoint("ours-ff"), "ours")
-    name = next(name for name in tensors
-                if name.startswith("generator") and tensors[name].ndim == 4)
+    name = next(
+        name for name in tensors if name.startswith("generator") and tensors[name].ndim == 4
+    )
     tensors[name][0, 0, 0, 0] = float("nan")
     save_model(tmp_path / "nan.safetensors", tensors, description)
     options = replace(OPTIONS, checkpoints={"ours-ff": tmp_path / "nan.safetensors"})
@@ -184,7 +210,10 @@ def test_a_model_with_one_NaN_weight_ends_before_any_work(tmp_path):
 
 def test_failed_units_are_tried_again(tmp_path):
     run_protocol(DEFINITION, DATASET, tmp_path / "r", OPTIONS)
-    run, unit = Run(tmp_path / "r"), Unit("copy-nearest", 1, next(iter(Run(tmp_path / "r").planned())).video)
+    run, unit = (
+        Run(tmp_path / "r"),
+        Unit("copy-nearest", 1, next(iter(Run(tmp_path / "r").planned())).video),
+    )
     before = contents(tmp_path / "r")
     run.commit_unit(unit, UnitResult("failed", error="out of luck"))
     assert run_protocol(DEFINITION, DATASET, tmp_path / "r", OPTIONS).failed == []
@@ -206,8 +235,11 @@ def test_a_new_metric_keeps_the_scores_that_are_there(copied):
 
 
 def test_wrong_continuations_are_refused(copied, tmp_path):
-    for change, message in (({"holdout": 2}, "another holdout"), ({"seed": 5}, "another seed"),
-                            ({"T": (1, 5)}, "T = 5 needs 5 shots, the run's split has 4")):
+    for change, message in (
+        ({"holdout": 2}, "another holdout"),
+        ({"seed": 5}, "another seed"),
+        ({"T": (1, 5)}, "T = 5 needs 5 shots, the run's split has 4"),
+    ):
         with pytest.raises(ThbenchError, match=message):
             run_protocol(DEFINITION.with_values(**change), DATASET, copied, OPTIONS)
     with pytest.raises(ThbenchError, match="another dataset"):
@@ -220,7 +252,11 @@ def test_wrong_continuations_are_refused(copied, tmp_path):
 
 
 def test_a_second_process_is_kept_out(copied):
-    with locked(Run(copied)), pytest.raises(ThbenchError, match="another process is working"), locked(Run(copied)):
+    with (
+        locked(Run(copied)),
+        pytest.raises(ThbenchError, match="another process is working"),
+        locked(Run(copied)),
+    ):
         pass
 
 
@@ -228,12 +264,19 @@ def test_an_unknown_metric_or_method_ends_before_any_work(tmp_path):
     with pytest.raises(ThbenchError, match="did you mean 'ssim'"):
         run_protocol(DEFINITION.with_values(metrics=("sssim",)), DATASET, tmp_path / "r", OPTIONS)
     with pytest.raises(ThbenchError, match="did you mean 'copy-nearest'"):
-        run_protocol(DEFINITION.with_values(methods=(method_entry("copy-neares"),)), DATASET, tmp_path / "r", OPTIONS)
+        run_protocol(
+            DEFINITION.with_values(methods=(method_entry("copy-neares"),)),
+            DATASET,
+            tmp_path / "r",
+            OPTIONS,
+        )
     assert not (tmp_path / "r").exists()
 
 
 def test_a_model_of_its_own_is_never_replaced_by_another(tmp_path):
-    definition = DEFINITION.with_values(methods=(MethodEntry("variant", "copy-nearest", own_checkpoint=True),))
+    definition = DEFINITION.with_values(
+        methods=(MethodEntry("variant", "copy-nearest", own_checkpoint=True),)
+    )
     options = RunOptions(checkpoints={"copy-nearest": tmp_path, "": tmp_path})
     with pytest.raises(ThbenchError, match="'variant' needs a model of its own"):
         run_protocol(definition, DATASET, tmp_path / "r", options)
@@ -248,5 +291,6 @@ def test_a_run_of_a_newer_format_is_refused(copied):
 
 def test_ours_without_a_checkpoint_says_how_to_get_one():
     from thbench.method import MethodOptions
+
     with pytest.raises(ThbenchError, match="train one with `thbench train ours`"):
         load_method("ours-ft", MethodOptions())

@@ -21,8 +21,12 @@ from thbench.files import read_json, write_json
 from thbench.runs import Run
 
 DEFINITION = load_definition("self-reenactment").with_values(
-    methods=(method_entry("copy-nearest"),), T=(1,), videos=2, holdout=2,
-    metrics=("ssim", "csim-heads"))
+    methods=(method_entry("copy-nearest"),),
+    T=(1,),
+    videos=2,
+    holdout=2,
+    metrics=("ssim", "csim-heads"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +42,9 @@ def run(finished, tmp_path):
 
 
 def score(run: Run, *arguments: str) -> str:
-    result = CliRunner().invoke(thbench, ["score", str(run.path), "--workers", "1", *arguments],
-                                catch_exceptions=False)
+    result = CliRunner().invoke(
+        thbench, ["score", str(run.path), "--workers", "1", *arguments], catch_exceptions=False
+    )
     assert result.exit_code == 0
     return result.output
 
@@ -77,7 +82,7 @@ def test_only_replaces_and_the_table_shows_what_is_there(run):
     assert "PSNR" in table
     assert "SSIM" not in table
 
-    score(run, "--metrics", "ssim")   # and comes back from what is stored
+    score(run, "--metrics", "ssim")  # and comes back from what is stored
     assert metrics(run) == ["psnr", "l1", "ssim"]
 
 
@@ -112,8 +117,12 @@ def test_a_stopped_scoring_leaves_the_tables_that_were_there(run, monkeypatch):
     before = run.summary()
     monkeypatch.setattr("protocols.score.derive", stop)
     with pytest.raises(click.Abort):
-        CliRunner().invoke(thbench, ["score", str(run.path), "--workers", "1", "--metrics", "psnr"],
-                           catch_exceptions=False, standalone_mode=False)
+        CliRunner().invoke(
+            thbench,
+            ["score", str(run.path), "--workers", "1", "--metrics", "psnr"],
+            catch_exceptions=False,
+            standalone_mode=False,
+        )
     assert run.summary() == before
     assert run.info()["metrics"] == ["ssim", "csim-heads"]
 
@@ -127,9 +136,16 @@ def test_the_metric_that_ranks_drivers_stays(run):
     assert metrics_of(run, ["psnr", "csim-heads"], only=True) == ["psnr", "csim-heads"]
 
 
-@pytest.mark.parametrize("damage", [
-    "[]", "{}", '{"frames": 1, "metrics": {}}', '{"frames": "", "metrics": {"ssim": 0}}',
-    '{"frames": "", "metrics": {"ssim": {"card": "", "values": ["x"]}}}'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "[]",
+        "{}",
+        '{"frames": 1, "metrics": {}}',
+        '{"frames": "", "metrics": {"ssim": 0}}',
+        '{"frames": "", "metrics": {"ssim": {"card": "", "values": ["x"]}}}',
+    ],
+)
 def test_damaged_scores_without_a_record_are_told_in_one_line(run, damage):
     file = next((run.path / "scores").rglob("*.json"))
     file.write_text(damage)

@@ -28,7 +28,10 @@ class Listing:
     videos: list[Video] = field(init=False)
 
     def __post_init__(self):
-        self.videos = [Video(f"p{i // self.per_person}", f"v{i}", "test", n) for i, n in enumerate(self.lengths)]
+        self.videos = [
+            Video(f"p{i // self.per_person}", f"v{i}", "test", n)
+            for i, n in enumerate(self.lengths)
+        ]
         self.videos.append(Video("trained", "v", "train", 1000))
 
     def frame_names(self, video):
@@ -44,8 +47,13 @@ RULES = ("part", "interleaved")
 OLD_DRAW = ("p0/v2", [52, 83, 15, 62], [9, 32, 36, 93], [3, 54, 66, 69])
 
 
-@given(st.integers(1, 10), st.integers(1, 10), st.integers(0, 40), st.integers(0, 99),
-       st.sampled_from(RULES))
+@given(
+    st.integers(1, 10),
+    st.integers(1, 10),
+    st.integers(0, 40),
+    st.integers(0, 99),
+    st.sampled_from(RULES),
+)
 def test_shots_and_holdout_are_disjoint_and_inside_the_video(shots, holdout, spare, seed, rule):
     dataset = Listing([shots + holdout + spare] * 4)
     for video in draw_split(dataset, 2, shots, holdout, seed, rule).videos:
@@ -66,22 +74,30 @@ def test_by_the_rule_part_no_holdout_frame_lies_between_shots(shots, holdout, sp
     for video in draw_split(dataset, 2, shots, holdout, seed, "part").videos:
         first = max(video.shots) < min(video.holdout)
         assert first or max(video.holdout) < min(video.shots)
-        on_their_side = [frame < min(video.holdout) if first else frame > max(video.holdout)
-                         for frame in video.floor]
+        on_their_side = [
+            frame < min(video.holdout) if first else frame > max(video.holdout)
+            for frame in video.floor
+        ]
         assert all(on_their_side)
 
 
 def test_by_the_rule_part_either_end_of_a_video_may_be_held_out():
     videos = draw_split(Listing([96] * 40), 40, 8, 8, 0, "part").videos
     ends = [min(video.holdout) > max(video.shots) for video in videos]
-    assert 5 <= sum(ends) <= 35   # a fair coin leaves these bounds once in 10^7
+    assert 5 <= sum(ends) <= 35  # a fair coin leaves these bounds once in 10^7
 
 
 def test_interleaved_holdout_frames_lie_nearer_to_their_shots():
     def gap(rule):
         videos = draw_split(Listing([640] * 9), 9, 32, 32, 0, rule).videos
-        return np.mean([min(abs(frame - shot) for shot in video.shots)
-                        for video in videos for frame in video.holdout])
+        return np.mean(
+            [
+                min(abs(frame - shot) for shot in video.shots)
+                for video in videos
+                for frame in video.holdout
+            ]
+        )
+
     # Stretches of 10 frames: a neighbour is about 10 away, the middle of the other half 160.
     assert gap("interleaved") < 20
     assert gap("part") > 100
@@ -127,24 +143,35 @@ def test_triplets_come_from_two_other_recordings_of_the_person():
         assert len(video.others) == 8
         for first, second in video.others:
             assert len({video.key, first[0], second[0]}) == 3
-            assert all(key.startswith(f"{video.person}/") and 0 <= frame < 80 for key, frame in (first, second))
+            assert all(
+                key.startswith(f"{video.person}/") and 0 <= frame < 80
+                for key, frame in (first, second)
+            )
 
 
 def test_a_person_with_two_recordings_makes_no_triplets():
-    assert all(video.others is None for video in draw_split(Listing([80] * 4, per_person=2), 4, 8, 8, 0, "part").videos)
+    assert all(
+        video.others is None
+        for video in draw_split(Listing([80] * 4, per_person=2), 4, 8, 8, 0, "part").videos
+    )
 
 
 def test_too_few_eligible_videos_says_how_many_there_are():
-    with pytest.raises(ThbenchError, match=r"50 test videos with 32 \+ 32 frames asked .* has 2 such among 3"):
+    with pytest.raises(
+        ThbenchError, match=r"50 test videos with 32 \+ 32 frames asked .* has 2 such among 3"
+    ):
         draw_split(Listing([64, 100, 63]), 50, 32, 32, 0, "part")
 
 
-@pytest.mark.parametrize(("lengths", "asked", "way"), [
-    ([64, 100, 63], (50, 32, 32), r"--videos 2$"),
-    ([50, 100, 50], (3, 32, 32), r"--videos 1, or --holdout 18, or --T 18 at the most$"),
-    ([20, 30], (3, 32, 32), r"--videos 1 with --T 15 --holdout 15 or less$"),
-    ([], (1, 1, 1), r"prepare more or longer test videos$"),
-])
+@pytest.mark.parametrize(
+    ("lengths", "asked", "way"),
+    [
+        ([64, 100, 63], (50, 32, 32), r"--videos 2$"),
+        ([50, 100, 50], (3, 32, 32), r"--videos 1, or --holdout 18, or --T 18 at the most$"),
+        ([20, 30], (3, 32, 32), r"--videos 1 with --T 15 --holdout 15 or less$"),
+        ([], (1, 1, 1), r"prepare more or longer test videos$"),
+    ],
+)
 def test_too_few_eligible_videos_names_values_that_work(lengths, asked, way):
     with pytest.raises(ThbenchError, match=way):
         draw_split(Listing(lengths), *asked, 0, "part")
@@ -158,16 +185,25 @@ def test_a_stored_split_comes_back(tmp_path):
     assert json.dumps(again.described()) == json.dumps(split.described())
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda raw: raw.update(dataset_sha256="bb" * 32), "another dataset"),
-    (lambda raw: raw["videos"][0].update(video="nothing"), "not tested in listing"),
-    (lambda raw: raw["videos"][0]["holdout"].__setitem__(0, raw["videos"][0]["shots"][0]), "overlap"),
-    (lambda raw: raw["videos"][0]["holdout"].__setitem__(0, 5000), "leave its 80 frames"),
-    (lambda raw: raw["videos"][0]["shots"].pop(), "7 shots"),
-    (lambda raw: raw["videos"][0].update(floor=raw["videos"][0]["holdout"]), "real-vs-real frames"),
-    (lambda raw: raw["videos"][0]["others"][0].__setitem__(0, ["p9/none", 0]), "a triplet of"),
-    (lambda raw: raw.pop("seed"), "no split file|not a split file"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: raw.update(dataset_sha256="bb" * 32), "another dataset"),
+        (lambda raw: raw["videos"][0].update(video="nothing"), "not tested in listing"),
+        (
+            lambda raw: raw["videos"][0]["holdout"].__setitem__(0, raw["videos"][0]["shots"][0]),
+            "overlap",
+        ),
+        (lambda raw: raw["videos"][0]["holdout"].__setitem__(0, 5000), "leave its 80 frames"),
+        (lambda raw: raw["videos"][0]["shots"].pop(), "7 shots"),
+        (
+            lambda raw: raw["videos"][0].update(floor=raw["videos"][0]["holdout"]),
+            "real-vs-real frames",
+        ),
+        (lambda raw: raw["videos"][0]["others"][0].__setitem__(0, ["p9/none", 0]), "a triplet of"),
+        (lambda raw: raw.pop("seed"), "no split file|not a split file"),
+    ],
+)
 def test_an_edited_split_is_refused(tmp_path, change, message):
     dataset = Listing([80] * 9)
     raw = json.loads(json.dumps(draw_split(dataset, 5, 8, 8, 3, "part").described()))

@@ -80,8 +80,7 @@ def test_every_figure_has_its_frames_failures_and_policy(tmp_path: Path) -> None
     text = summary_text(_scored(tmp_path))
     assert (
         "m  T=1   n 2    SSIM 0.5  NME (0.1; n 1, 1 failed, 1 of 2 videos)  "
-        "CSIM-DLIB 0.05 [n 1, 1 failed]"
-        in text
+        "CSIM-DLIB 0.05 [n 1, 1 failed]" in text
     )
     assert (
         "drop-pairwise: the frame is left out and counted, in differences from both methods: NME\n"

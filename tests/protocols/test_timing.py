@@ -48,14 +48,19 @@ def test_a_timing_run_makes_table_2_and_a_stopped_one_computes_only_the_rest(tmp
     time_protocol(DEFINITION.with_values(methods=methods), synth(64), tmp_path / "r", OPTIONS)
     timing = read_json(tmp_path / "r" / "timing.json")
     assert [(row["phase"], row["T"], row["n"]) for row in timing["rows"]] == [
-        ("few-shot", 1, 3), ("few-shot", 2, 3), ("inference", None, 3)]
+        ("few-shot", 1, 3),
+        ("few-shot", 2, 3),
+        ("inference", None, 3),
+    ]
     assert timing["hardware"]["processor"]
     assert [len(block.groups) for block in table2([Results.open(tmp_path / "r")]).blocks] == [2, 1]
 
     write_json(tmp_path / "r" / "timing.json", {**timing, "rows": timing["rows"][:2]})
     measured = []
-    monkeypatch.setattr("protocols.timing.measure", lambda action, **repeat: (measured.append(1), measure(
-        action, **repeat))[1])
+    monkeypatch.setattr(
+        "protocols.timing.measure",
+        lambda action, **repeat: (measured.append(1), measure(action, **repeat))[1],
+    )
     time_protocol(DEFINITION.with_values(methods=methods), synth(64), tmp_path / "r", OPTIONS)
     again = read_json(tmp_path / "r" / "timing.json")
     assert len(measured) == 1
@@ -67,7 +72,9 @@ def test_a_timing_run_makes_table_2_and_a_stopped_one_computes_only_the_rest(tmp
 
 
 def test_ours_without_a_model_is_timed_with_random_weights_and_says_so(tmp_path):
-    definition = replace(DEFINITION, T=(1,), iterations=1, warmup=0, methods=(method_entry("ours-ff"),))
+    definition = replace(
+        DEFINITION, T=(1,), iterations=1, warmup=0, methods=(method_entry("ours-ff"),)
+    )
     outcome = time_protocol(definition, synth(64), tmp_path / "r", OPTIONS)
     assert outcome.failed == []
     few_shot = outcome.summary["rows"][0]
@@ -83,11 +90,22 @@ def test_random_models_repeat_and_load(tmp_path):
     for name in ("a", "b"):
         write_random_model("x2face", 64, tmp_path / f"{name}.safetensors", seed=3)
     assert sha256_file(tmp_path / "a.safetensors") == sha256_file(tmp_path / "b.safetensors")
-    assert load_method("x2face", MethodOptions(checkpoint=tmp_path / "a.safetensors", size_px=64)).name == "x2face"
+    assert (
+        load_method("x2face", MethodOptions(checkpoint=tmp_path / "a.safetensors", size_px=64)).name
+        == "x2face"
+    )
 
 
-@pytest.mark.parametrize(("spec", "trainer"), [("ours-ff", "ours"), ("ours-ft", "ours"), ("x2face", "x2face"),
-                                               ("pix2pixhd", "pix2pixhd"), ("copy-nearest", None),
-                                               ("external:ours=dir", None)])
+@pytest.mark.parametrize(
+    ("spec", "trainer"),
+    [
+        ("ours-ff", "ours"),
+        ("ours-ft", "ours"),
+        ("x2face", "x2face"),
+        ("pix2pixhd", "pix2pixhd"),
+        ("copy-nearest", None),
+        ("external:ours=dir", None),
+    ],
+)
 def test_methods_know_their_trainer(spec, trainer):
     assert trainer_of(spec) == trainer

@@ -18,8 +18,12 @@ from thbench.runs import Run
 HEADS = ShortVideos()
 PHOTOGRAPHS = replace(HEADS, pictures="photographs", sha256="dd" * 32)
 DEFINITION = load_definition("self-reenactment").with_values(
-    methods=(method_entry("copy-nearest"),), T=(1,), videos=2, holdout=2,
-    metrics=("ssim", "csim-dlib", "csim-heads", "fd-heads"))
+    methods=(method_entry("copy-nearest"),),
+    T=(1,),
+    videos=2,
+    holdout=2,
+    metrics=("ssim", "csim-dlib", "csim-heads", "fd-heads"),
+)
 
 
 def reasons(run: Run) -> dict[str, str | None]:
@@ -39,8 +43,12 @@ def test_stand_ins_for_synthetic_heads_are_not_computed_on_photographs(tmp_path)
 def test_recognisers_of_real_faces_are_not_computed_on_synthetic_heads(tmp_path):
     run_protocol(DEFINITION, HEADS, tmp_path / "run", RunOptions({}))
     said = "it means something on photographs only, and these are synthetic heads"
-    assert reasons(Run(tmp_path / "run")) == {"ssim": None, "csim-dlib": said, "csim-heads": None,
-                                              "fd-heads": None}
+    assert reasons(Run(tmp_path / "run")) == {
+        "ssim": None,
+        "csim-dlib": said,
+        "csim-heads": None,
+        "fd-heads": None,
+    }
 
 
 def test_a_packed_copy_of_synthetic_heads_is_measured_and_rendered_like_them(tmp_path):
@@ -48,7 +56,7 @@ def test_a_packed_copy_of_synthetic_heads_is_measured_and_rendered_like_them(tmp
     definition = DEFINITION.with_values(methods=(method_entry("ours-ff"),), metrics=("csim-heads",))
     copy = PreparedStore(tmp_path / "copy")
     outcome = run_protocol(definition, copy, tmp_path / "run", RunOptions({}))
-    assert outcome.failed == []   # by the bundled model: no --checkpoint was named
+    assert outcome.failed == []  # by the bundled model: no --checkpoint was named
     assert Run(tmp_path / "run").info()["dataset"]["pictures"] == "synthetic heads"
     assert all(row["metrics"]["csim-heads"]["value"] is not None for row in outcome.summary["rows"])
 
@@ -63,12 +71,17 @@ def test_a_run_that_does_not_say_what_it_shows_is_scored_as_before(tmp_path):
     assert all(row["metrics"]["csim-heads"]["value"] is not None for row in summary["rows"])
 
     run_protocol(definition, HEADS, run.path, RunOptions({}))
-    assert run.info()["dataset"]["pictures"] == "synthetic heads"   # it says so from now on
+    assert run.info()["dataset"]["pictures"] == "synthetic heads"  # it says so from now on
 
 
 @pytest.mark.parametrize("name", metric_names())
 def test_every_network_trained_on_one_kind_of_face_says_which(name):
     card = load_metric(name).card
-    expected = {"csim-heads": "synthetic heads", "fd-heads": "synthetic heads",
-                "csim": "photographs", "csim-dlib": "photographs", "identity-error": "photographs"}
+    expected = {
+        "csim-heads": "synthetic heads",
+        "fd-heads": "synthetic heads",
+        "csim": "photographs",
+        "csim-dlib": "photographs",
+        "identity-error": "photographs",
+    }
     assert card.valid_on == expected.get(name, "any pictures")

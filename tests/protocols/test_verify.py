@@ -23,8 +23,15 @@ from thbench.files import read_json, write_json
 from thbench.runs import Run
 
 DEFINITION = load_definition("self-reenactment").with_values(
-    methods=(method_entry("copy-nearest"), method_entry("command:none=false --shots {shots} --out {out}")), T=(2,),
-    videos=2, holdout=2, metrics=("l1", "psnr"))
+    methods=(
+        method_entry("copy-nearest"),
+        method_entry("command:none=false --shots {shots} --out {out}"),
+    ),
+    T=(2,),
+    videos=2,
+    holdout=2,
+    metrics=("l1", "psnr"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +69,9 @@ def test_an_edited_frame_is_named(run):
 
 def test_an_edited_summary_says_which_number(run):
     summary = run.summary()
-    cell = next(row for row in summary["rows"] if row["method"] == "copy-nearest")["metrics"]["psnr"]
+    cell = next(row for row in summary["rows"] if row["method"] == "copy-nearest")["metrics"][
+        "psnr"
+    ]
     cell["value"] += 1
     write_json(run.summary_json, summary)
     (line,) = whole(run)
@@ -123,8 +132,10 @@ def test_an_altered_table_is_not_reported(run):
         _ = Results.open(run.path).frames
     summary["rows"][0]["metrics"]["psnr"]["value"] = 99.0
     write_json(run.summary_json, summary)
-    for read in (lambda: Results.open(run.path).summary,
-                 lambda: compare_methods_text(run.path, "copy-nearest", "none")):
+    for read in (
+        lambda: Results.open(run.path).summary,
+        lambda: compare_methods_text(run.path, "copy-nearest", "none"),
+    ):
         with pytest.raises(ThbenchError, match=r"summary\.json is not the file that was written"):
             read()
 
@@ -168,18 +179,26 @@ def test_an_edited_definition_is_noticed(run):
 
 def test_show_and_list_say_what_happened(run):
     assert "2 done, 2 failed, 0 to do" in show_text(run)
-    assert "self-reenactment on synth, 2 videos, T = [2], copy-nearest, none; failed" in list_text(run.path.parent)
+    assert "self-reenactment on synth, 2 videos, T = [2], copy-nearest, none; failed" in list_text(
+        run.path.parent
+    )
     with pytest.raises(ThbenchError, match="is no folder"):
         list_text(run.path / "nowhere")
 
 
-@pytest.mark.parametrize(("protocol", "reason"), [
-    ("self-reenactment", "partial (2 of the protocol's 50 videos)"),
-    ("mine", "partial (2 videos, fewer than the protocol asks for)")])
+@pytest.mark.parametrize(
+    ("protocol", "reason"),
+    [
+        ("self-reenactment", "partial (2 of the protocol's 50 videos)"),
+        ("mine", "partial (2 videos, fewer than the protocol asks for)"),
+    ],
+)
 def test_a_partial_run_says_why(run, tmp_path, protocol, reason):
     info = run.info()
-    write_json(tmp_path / "runs" / "first" / "run.json",
-               {**info, "partial": True, "protocol": {**info["protocol"], "name": protocol}})
+    write_json(
+        tmp_path / "runs" / "first" / "run.json",
+        {**info, "partial": True, "protocol": {**info["protocol"], "name": protocol}},
+    )
     assert list_text(tmp_path / "runs").endswith(f"; failed, {reason}")
 
 
@@ -187,7 +206,9 @@ def test_a_runs_split_can_be_handed_on(run, tmp_path):
     nothing = dict.fromkeys(("dataset", "videos", "T", "holdout", "drivers", "sources", "seed"))
     export_split(str(run.path), tmp_path / "split.json", **nothing)
     export_split("self-reenactment", tmp_path / "drawn.json", "synth:64", 2, 2, 2, None, None, 0)
-    assert json.loads((tmp_path / "split.json").read_text()) == json.loads((tmp_path / "drawn.json").read_text())
+    assert json.loads((tmp_path / "split.json").read_text()) == json.loads(
+        (tmp_path / "drawn.json").read_text()
+    )
     assert read_json(tmp_path / "split.json") == run.info()["split"]
     assert read_split(tmp_path / "split.json", synth(64)).shots == 2
     with pytest.raises(ThbenchError, match="drawn already"):
@@ -216,18 +237,29 @@ class Careless:
         return torch.full(drive.images.shape, fill, dtype=torch.uint8)
 
 
-@pytest.mark.parametrize(("fault", "words"), [("changes", "leaves the frames"), ("raises", "renders one frame alone"),
-                                              ("shape", "learns and renders"), ("random", "the same shots")])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("changes", "leaves the frames"),
+        ("raises", "renders one frame alone"),
+        ("shape", "learns and renders"),
+        ("random", "the same shots"),
+    ],
+)
 def test_mock_run_finds_the_broken_promise(monkeypatch, fault, words):
     monkeypatch.setattr("protocols.mock.load_method", lambda spec, options: Careless(fault))
     torch.manual_seed(1)
-    problems = [checked for checked, problem in mock_run("careless", synth(64), None, "cpu") if problem]
+    problems = [
+        checked for checked, problem in mock_run("careless", synth(64), None, "cpu") if problem
+    ]
     assert problems
     assert all(words in checked for checked in problems)
 
 
 def test_mock_run_lets_a_good_method_pass():
-    assert [problem for _, problem in mock_run("copy-nearest", synth(64), None, "cpu") if problem] == []
+    assert [
+        problem for _, problem in mock_run("copy-nearest", synth(64), None, "cpu") if problem
+    ] == []
 
 
 def test_verify_names_a_changed_reference(run):

@@ -19,32 +19,50 @@ from thbench.files import read_json, write_json
 
 
 def test_settings_are_compared_leaf_by_leaf(tmp_path: Path) -> None:
-    a, b = make_run(tmp_path / "a", images=False), make_run(tmp_path / "b", images=False, methods=("x2face", "mine"))
+    a, b = (
+        make_run(tmp_path / "a", images=False),
+        make_run(tmp_path / "b", images=False, methods=("x2face", "mine")),
+    )
     info = read_json(b / "run.json")
     info["versions"]["torch"] = "2.11.0"
     info["created_utc"] = "another day"
     write_json(b / "run.json", info)
-    changes = {change.where: (change.a, change.b) for change in setting_changes(read_json(a / "run.json"), info)}
+    changes = {
+        change.where: (change.a, change.b)
+        for change in setting_changes(read_json(a / "run.json"), info)
+    }
     assert changes.pop("versions.torch") == ("2.15.0", "2.11.0")
     assert changes.pop("methods.mine")[0] is None
     assert set(changes) == {"methods.ours-ff", "methods.ours-ft"}
 
 
-json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(),
-                           lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=4)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=4,
+)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.dictionaries(st.sampled_from(["seeds", "versions", "hardware"]), st.dictionaries(st.text(), json_values)))
+@given(
+    st.dictionaries(
+        st.sampled_from(["seeds", "versions", "hardware"]), st.dictionaries(st.text(), json_values)
+    )
+)
 def test_equal_settings_have_no_changes(info: dict[str, object]) -> None:
     assert not list(setting_changes(info, json.loads(json.dumps(info))))
 
 
 def test_per_frame_scores_are_paired_by_video(tmp_path: Path) -> None:
-    a, b = (Results.open(make_run(tmp_path / name, seed=seed, images=False, methods=("m",), T=(8,)))
-            for name, seed in (("a", 0), ("b", 1)))
+    a, b = (
+        Results.open(make_run(tmp_path / name, seed=seed, images=False, methods=("m",), T=(8,)))
+        for name, seed in (("a", 0), ("b", 1))
+    )
     change = next(change for change in score_changes(a, b) if change.metric == "ssim")
-    means = [run.per_video("ssim").query("method == 'm'").sort_values("video")["value"].to_numpy() for run in (a, b)]
+    means = [
+        run.per_video("ssim").query("method == 'm'").sort_values("video")["value"].to_numpy()
+        for run in (a, b)
+    ]
     gap = means[1] - means[0]
     oracle = stats.ttest_1samp(gap, 0)
     assert change.paired

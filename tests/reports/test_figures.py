@@ -27,7 +27,9 @@ from thbench.runs import Unit
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Results:
     methods = ("x2face", "ours-ff", "ours-ft")
-    return Results.open(make_run(tmp_path_factory.mktemp("runs") / "run", methods=methods, n_videos=6, T=(1, 8)))
+    return Results.open(
+        make_run(tmp_path_factory.mktemp("runs") / "run", methods=methods, n_videos=6, T=(1, 8))
+    )
 
 
 def test_comparison_has_people_by_T_and_the_papers_columns(run: Results) -> None:
@@ -47,25 +49,32 @@ def test_ff_vs_ft_keeps_our_variants_only(run: Results, tmp_path: Path) -> None:
 def test_ablation_keeps_the_order_of_the_run_and_T_sweep_turns_T_into_columns(run: Results) -> None:
     assert figure(run, "ablation", Rule(rows=1)).columns[2:] == ["X2Face", "Ours-FF", "Ours-FT"]
     sweep = figure(run, "T-sweep", Rule(rows=2), methods=["ours-ft"])
-    assert (sweep.columns[2:], [row.label for row in sweep.rows]) == (["T = 1", "T = 8"], ["Ours-FT", "Ours-FT"])
+    assert (sweep.columns[2:], [row.label for row in sweep.rows]) == (
+        ["T = 1", "T = 8"],
+        ["Ours-FT", "Ours-FT"],
+    )
 
 
 def test_a_cell_holds_the_very_pixels_of_the_run(run: Results) -> None:
     frame = pick_frames(run, Rule(rows=1, seed=3), "ours-ft", 8)[0]
     grid = figure(run, "comparison", Rule(rows=1, seed=3), methods=["ours-ft"], shots=[8])
-    stored = [files_of(run, run.run.shots_folder(frame.video))[0],
-              files_of(run, run.run.real_folder(frame.video))[frame.index],
-              files_of(run, run.run.unit_folder(Unit("ours-ft", 8, frame.video)))[frame.index]]
+    stored = [
+        files_of(run, run.run.shots_folder(frame.video))[0],
+        files_of(run, run.run.real_folder(frame.video))[frame.index],
+        files_of(run, run.run.unit_folder(Unit("ours-ft", 8, frame.video)))[frame.index],
+    ]
     for cell, file in zip(grid.rows[0].cells, stored, strict=True):
         assert np.array_equal(np.asarray(cell), np.asarray(Image.open(file)))
     drawn = np.asarray(draw(grid))
     zoom = CELL_PX // 64
     enlarged = np.asarray(Image.open(stored[2])).repeat(zoom, 0).repeat(zoom, 1)
-    assert np.array_equal(drawn[-enlarged.shape[0] - 4:-4, -enlarged.shape[1] - 4:-4], enlarged)
+    assert np.array_equal(drawn[-enlarged.shape[0] - 4 : -4, -enlarged.shape[1] - 4 : -4], enlarged)
 
 
 @pytest.mark.parametrize("pick", PICKS)
-def test_every_rule_picks_one_frame_of_different_people_and_says_so(run: Results, pick: Pick) -> None:
+def test_every_rule_picks_one_frame_of_different_people_and_says_so(
+    run: Results, pick: Pick
+) -> None:
     rule = Rule(pick, "akd", rows=2, seed=1)
     frames = pick_frames(run, rule, "ours-ft", 8)
     assert len({frame.video.split("/")[0] for frame in frames}) == 2
@@ -78,12 +87,16 @@ def test_every_rule_picks_one_frame_of_different_people_and_says_so(run: Results
 
 def test_best_and_worst_are_the_extremes_of_the_metric_in_its_own_direction(run: Results) -> None:
     frames = run.frames[(run.frames["method"] == "ours-ft") & (run.frames["T"] == 8)]
-    for metric, best, worst in (("ssim", frames["ssim"].max(), frames["ssim"].min()),
-                                ("akd", frames["akd"].min(), frames["akd"].max())):
+    for metric, best, worst in (
+        ("ssim", frames["ssim"].max(), frames["ssim"].min()),
+        ("akd", frames["akd"].min(), frames["akd"].max()),
+    ):
         for pick, value in (("best", best), ("worst", worst)):
             frame = pick_frames(run, Rule(pick, metric), "ours-ft", 8)[0]  # type: ignore[arg-type]
             person, video = frame.video.split("/")
-            row = frames[(frames["person"] == person) & (frames["video"] == video)].iloc[frame.index]
+            row = frames[(frames["person"] == person) & (frames["video"] == video)].iloc[
+                frame.index
+            ]
             assert row[metric] == value
 
 
@@ -92,15 +105,25 @@ def test_seeds_change_random_rows(run: Results) -> None:
 
 
 def test_failed_and_unfinished_units_leave_labelled_cells(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", methods=("a", "b"), T=(1,), n_videos=2, failed_units=2, status="running")
+    run = make_run(
+        tmp_path / "run", methods=("a", "b"), T=(1,), n_videos=2, failed_units=2, status="running"
+    )
     grid = figure(Results.open(run), "comparison", Rule(rows=5))
-    assert {cell for row in grid.rows for cell in row.cells if isinstance(cell, str)} == {"failed", "not done"}
+    assert {cell for row in grid.rows for cell in row.cells if isinstance(cell, str)} == {
+        "failed",
+        "not done",
+    }
     assert draw(grid).width > 4 * CELL_PX
     assert "Unfinished run" in grid.caption
 
 
-def test_files_are_the_same_bytes_each_time_and_carry_the_caption(run: Results, tmp_path: Path) -> None:
-    captions = {write_figure(run.path, "comparison", tmp_path / name / "figure", Rule(rows=1)) for name in ("a", "b")}
+def test_files_are_the_same_bytes_each_time_and_carry_the_caption(
+    run: Results, tmp_path: Path
+) -> None:
+    captions = {
+        write_figure(run.path, "comparison", tmp_path / name / "figure", Rule(rows=1))
+        for name in ("a", "b")
+    }
     for suffix in ("png", "pdf", "tex"):
         first, second = ((tmp_path / name / f"figure.{suffix}").read_bytes() for name in ("a", "b"))
         assert first == second
@@ -114,11 +137,15 @@ def test_titles_never_leave_their_cells(tmp_path: Path) -> None:
     grid = Grid("T", names, [GridRow("1", [picture] * len(names))], "caption")
     drawn = np.asarray(draw(grid)).astype(int)
     label_px = drawn.shape[1] - len(names) * (CELL_PX + 4)
-    dark = (drawn.sum(2) < 300)
-    gaps = [label_px + column * (CELL_PX + 4) + CELL_PX + gap for column in range(len(names)) for gap in range(4)]
+    dark = drawn.sum(2) < 300
+    gaps = [
+        label_px + column * (CELL_PX + 4) + CELL_PX + gap
+        for column in range(len(names))
+        for gap in range(4)
+    ]
     assert not dark[:, gaps].any()
     assert not dark[0].any()
-    assert dark[:FONT_PX * 8].any()
+    assert dark[: FONT_PX * 8].any()
 
 
 def test_what_cannot_be_drawn_is_written_in_latin_letters() -> None:
@@ -127,14 +154,22 @@ def test_what_cannot_be_drawn_is_written_in_latin_letters() -> None:
     assert drawable("Ünïcödé Жук") == "Ünïcödé Жук"
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--methods", "nobody"], "no method 'nobody'"), (["--T", "5"], "holds T = 1, 8, not 5"),
-    (["--pick", "best", "--metric", "fid"], "not measured per frame"),
-    (["--pick", "best", "--metric", "nothing"], "no metric named 'nothing'"),
-    (["--pick", "best", "--judge", "nobody"], "nobody has no ssim"),
-])
-def test_bad_choices_end_in_one_line(run: Results, tmp_path: Path, arguments: list[str], message: str) -> None:
-    result = CliRunner().invoke(thbench, ["report", "figure", str(run.path), "-o", str(tmp_path / "f"), *arguments])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--methods", "nobody"], "no method 'nobody'"),
+        (["--T", "5"], "holds T = 1, 8, not 5"),
+        (["--pick", "best", "--metric", "fid"], "not measured per frame"),
+        (["--pick", "best", "--metric", "nothing"], "no metric named 'nothing'"),
+        (["--pick", "best", "--judge", "nobody"], "nobody has no ssim"),
+    ],
+)
+def test_bad_choices_end_in_one_line(
+    run: Results, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    result = CliRunner().invoke(
+        thbench, ["report", "figure", str(run.path), "-o", str(tmp_path / "f"), *arguments]
+    )
     assert isinstance(result.exception, ThbenchError)
     assert message in str(result.exception)
     assert not list(tmp_path.iterdir())
@@ -151,14 +186,20 @@ def test_runs_without_pictures_and_broken_pictures_say_so(tmp_path: Path) -> Non
         figure(broken, "comparison", Rule())
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed (texlive-latex-recommended)")
+@pytest.mark.skipif(
+    not shutil.which("pdflatex"), reason="pdflatex is not installed (texlive-latex-recommended)"
+)
 def test_the_float_compiles(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", methods=SPECIAL_NAMES, dataset="a_b & 50%", T=(1,), n_videos=2)
     write_figure(run, "comparison", tmp_path / "grid", Rule("best", rows=1))
     document = "\\documentclass{article}\\usepackage{graphicx}\\begin{document}\\input{grid.tex}\\end{document}"
     (tmp_path / "page.tex").write_text(document)
-    done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"], cwd=tmp_path,
-                          capture_output=True, check=False)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout.decode("utf-8", "replace")[-1000:]
 
 

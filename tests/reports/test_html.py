@@ -45,14 +45,23 @@ class Page(html.parser.HTMLParser):
         self.text += data
 
     def values(self, *names: str) -> list[str]:
-        return [attributes[name] for _, attributes in self.tags for name in names if name in attributes]
+        return [
+            attributes[name] for _, attributes in self.tags for name in names if name in attributes
+        ]
 
 
 @pytest.fixture(scope="module")
 def special(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("special")
-    run = make_run(root / "run", methods=SPECIAL_NAMES, dataset="<b>co</b> & 50%", T=(1, 8), n_videos=2, failed_units=1,
-                   timing=True)
+    run = make_run(
+        root / "run",
+        methods=SPECIAL_NAMES,
+        dataset="<b>co</b> & 50%",
+        T=(1, 8),
+        n_videos=2,
+        failed_units=1,
+        timing=True,
+    )
     return write_report([run], root / "report", rows=2)
 
 
@@ -85,7 +94,11 @@ def test_names_are_shown_as_text_and_run_nothing(special: Path) -> None:
 
 def test_policy_allows_only_the_two_inline_blocks(special: Path) -> None:
     text = special.read_text(encoding="utf-8")
-    policy = next(a["content"] for tag, a in Page(special).tags if a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        a["content"]
+        for tag, a in Page(special).tags
+        if a.get("http-equiv") == "Content-Security-Policy"
+    )
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     for tag in ("style", "script"):
@@ -98,9 +111,15 @@ def test_policy_allows_only_the_two_inline_blocks(special: Path) -> None:
 def test_pictures_have_words_and_tables_have_headers(special: Path) -> None:
     page = Page(special)
     assert all("alt" in attributes for tag, attributes in page.tags if tag == "img")
-    assert all(attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th")
+    assert all(
+        attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th"
+    )
     assert [attributes for tag, attributes in page.tags if tag == "html"] == [{"lang": "en"}]
-    labels = {attributes.get("aria-label") for tag, attributes in page.tags if attributes.get("type") == "range"}
+    labels = {
+        attributes.get("aria-label")
+        for tag, attributes in page.tags
+        if attributes.get("type") == "range"
+    }
     assert labels
     assert None not in labels
 
@@ -124,19 +143,34 @@ def test_unfinished_unscored_and_pictureless_runs_have_a_page_that_says_so(tmp_p
     assert "unfinished run (running): 6 of 12 units" in page.text
     assert "is not scored yet" in page.text
     assert "not done" in page.text
-    assert "table" not in [tag for tag, attributes in page.tags if attributes.get("class") == "sortable"]
+    assert "table" not in [
+        tag for tag, attributes in page.tags if attributes.get("class") == "sortable"
+    ]
     bare = make_run(tmp_path / "bare", images=False, T=(1,))
     assert "the run holds no pictures" in Page(write_report([bare], tmp_path / "report")).text
 
 
 def test_three_datasets_share_a_page_and_downloads(tmp_path: Path) -> None:
-    runs = [make_run(tmp_path / name, dataset=name, methods=("x2face",), T=(1,), n_videos=1, timing=name == "synth")
-            for name in ("VoxCeleb1", "VoxCeleb2", "synth")]
+    runs = [
+        make_run(
+            tmp_path / name,
+            dataset=name,
+            methods=("x2face",),
+            T=(1,),
+            n_videos=1,
+            timing=name == "synth",
+        )
+        for name in ("VoxCeleb1", "VoxCeleb2", "synth")
+    ]
     index = write_report(runs, tmp_path / "report")
-    assert [a.get("data-table") for tag, a in Page(index).tags if "sortable" in a.get("class", "")] == \
-        ["scores"] * 3 + ["times"] * 2
+    assert [
+        a.get("data-table") for tag, a in Page(index).tags if "sortable" in a.get("class", "")
+    ] == ["scores"] * 3 + ["times"] * 2
     assert sorted(file.name for file in (index.parent / "tables").iterdir()) == sorted(
-        f"{name}.{suffix}" for name in ("scores", "times") for suffix in ("tex", "md", "csv", "json"))
+        f"{name}.{suffix}"
+        for name in ("scores", "times")
+        for suffix in ("tex", "md", "csv", "json")
+    )
 
 
 def test_a_report_replaces_only_a_report(tmp_path: Path) -> None:
@@ -154,8 +188,14 @@ def test_a_report_replaces_only_a_report(tmp_path: Path) -> None:
 def test_equal_runs_make_equal_pages(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", methods=("m",), T=(1,), n_videos=1)
     first, second = (write_report([run], tmp_path / name) for name in ("a", "b"))
-    contents = [{file.relative_to(index.parent): file.read_bytes() for file in index.parent.rglob("*.*")
-                 if file.is_file()} for index in (first, second)]
+    contents = [
+        {
+            file.relative_to(index.parent): file.read_bytes()
+            for file in index.parent.rglob("*.*")
+            if file.is_file()
+        }
+        for index in (first, second)
+    ]
     assert contents[0] == contents[1]
     assert len(contents[0]) > 10
 
@@ -163,7 +203,9 @@ def test_equal_runs_make_equal_pages(tmp_path: Path) -> None:
 def test_a_film_is_copied_into_the_page_and_may_play(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     film.write_bytes(b"film")
-    page = write_report([make_run(tmp_path / "run")], tmp_path / "report", films={film: "A head & its driver."})
+    page = write_report(
+        [make_run(tmp_path / "run")], tmp_path / "report", films={film: "A head & its driver."}
+    )
     assert (page.parent / "media" / "film.mp4").read_bytes() == b"film"
     text = page.read_text()
     assert '<video src="media/film.mp4"' in text

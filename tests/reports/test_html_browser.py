@@ -1,4 +1,6 @@
-"""The HTML report in a real browser, opened from disk: sorting, slider, clips, keyboard, phone, no request leaves."""
+"""The HTML report in a real browser, opened from disk: sorting, slider, clips, keyboard, phone, no
+request leaves.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("no chromium-headless-shell or chromium is installed")
     with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=120_000)
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=120_000
+        )
         yield chromium
         chromium.close()
 
@@ -33,7 +37,13 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("browser")
-    run = make_run(root / "run", methods=("x2face", "ours-ff", *SPECIAL_NAMES), T=(1, 8), n_videos=3, timing=True)
+    run = make_run(
+        root / "run",
+        methods=("x2face", "ours-ff", *SPECIAL_NAMES),
+        T=(1, 8),
+        n_videos=3,
+        timing=True,
+    )
     return write_report([run], root / "report", rows=2)
 
 
@@ -45,7 +55,12 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
     page.on("console", lambda message: troubles.append(message.text))
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("requestfailed", lambda request: troubles.append(f"failed {request.url}"))
-    page.on("request", lambda request: request.url.startswith(report.parent.as_uri()) or troubles.append(request.url))
+    page.on(
+        "request",
+        lambda request: (
+            request.url.startswith(report.parent.as_uri()) or troubles.append(request.url)
+        ),
+    )
     page.goto(report.as_uri())
     yield page
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
@@ -103,7 +118,9 @@ def test_uncovered_half_shows_the_pixels_of_the_ground_truth(page: Any) -> None:
     covered = pair.screenshot()
     slider.fill("100")
     uncovered = pair.screenshot()
-    pair.locator(".over").evaluate("element => { element.hidden = true; element.style.display = 'none'; }")
+    pair.locator(".over").evaluate(
+        "element => { element.hidden = true; element.style.display = 'none'; }"
+    )
     assert _mean_difference(uncovered, pair.screenshot()) < 0.5
     assert _mean_difference(covered, pair.screenshot()) > 2
 
@@ -139,12 +156,18 @@ def test_clips_play_on_demand_and_intervals_show_on_demand(page: Any) -> None:
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_is_wider_than_the_screen_and_every_picture_loads(page: Any, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
-    page.evaluate("document.querySelectorAll('img').forEach(picture => { picture.loading = 'eager'; })")
+    page.evaluate(
+        "document.querySelectorAll('img').forEach(picture => { picture.loading = 'eager'; })"
+    )
     page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
     # Not wait_for_function: a second look would need eval, which the page's policy forbids.
-    page.evaluate("Promise.all([...document.images].map(picture => picture.decode().catch(() => 0)))")
+    page.evaluate(
+        "Promise.all([...document.images].map(picture => picture.decode().catch(() => 0)))"
+    )
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate("[...document.images].filter(picture => !picture.naturalWidth).length") == 0
+    assert (
+        page.evaluate("[...document.images].filter(picture => !picture.naturalWidth).length") == 0
+    )
 
 
 def test_the_page_is_whole_without_scripts(browser: Any, report: Path) -> None:

@@ -37,7 +37,8 @@ TABLE1 = {
         Ours-FF (8)    42.2  0.64 *0.47  0.40
         Ours-FT (8)   *42.2 *0.68  0.42 *0.39
         Ours-FF (32)   40.4  0.65 *0.48  0.38
-        Ours-FT (32)  *30.6 *0.72  0.45 *0.33"""}
+        Ours-FT (32)  *30.6 *0.72  0.45 *0.33""",
+}
 TABLE2 = """
         X2Face (1) 0.236 | Pix2pixHD (1) 33.92 | Ours (1) 43.84 | Ours-FF (1) *0.061
         X2Face (8) 1.176 | Pix2pixHD (8) 52.40 | Ours (8) 85.48 | Ours-FF (8) *0.138
@@ -56,8 +57,12 @@ def _transcribed(text: str) -> list[tuple[str, list[str]]]:
 def _runs(root: Path) -> list[Results]:
     runs = []
     for dataset in ("VoxCeleb1", "VoxCeleb2"):
-        values = {(row["method"], entry["T"]): row for entry in paper()["table1"] if entry["dataset"] == dataset
-                  for row in entry["rows"]}
+        values = {
+            (row["method"], entry["T"]): row
+            for entry in paper()["table1"]
+            if entry["dataset"] == dataset
+            for row in entry["rows"]
+        }
         runs.append(Results.open(paper_run(root / dataset, dataset, values)))
     return runs
 
@@ -65,10 +70,24 @@ def _runs(root: Path) -> list[Results]:
 def _with_override(table: TableSpec) -> TableSpec:
     """The one cell whose bold follows unrounded values that the paper does not print."""
     dataset, method, T, key = TIE_THE_PAPER_BREAKS
-    blocks = tuple(replace(block, groups=tuple(replace(group, rows=tuple(
-        replace(row, cells={**row.cells, key: replace(row.cells[key], best=False)})
-        if (block.title, row.method, row.T) == (dataset, method, T) else row for row in group.rows))
-        for group in block.groups)) for block in table.blocks)
+    blocks = tuple(
+        replace(
+            block,
+            groups=tuple(
+                replace(
+                    group,
+                    rows=tuple(
+                        replace(row, cells={**row.cells, key: replace(row.cells[key], best=False)})
+                        if (block.title, row.method, row.T) == (dataset, method, T)
+                        else row
+                        for row in group.rows
+                    ),
+                )
+                for group in block.groups
+            ),
+        )
+        for block in table.blocks
+    )
     return replace(table, blocks=blocks)
 
 
@@ -78,8 +97,11 @@ def _cells(table: TableSpec, keys: list[str]) -> dict[str, list[tuple[str, list[
     for block, _, row in table.rows():
         cells = [row.cells.get(key, Cell()) for key in keys]
         if row.ranked:
-            texts = [("*" if cell.best else "") + columns[key].show(cell.value)
-                     for key, cell in zip(keys, cells, strict=True) if cell.value is not None]
+            texts = [
+                ("*" if cell.best else "") + columns[key].show(cell.value)
+                for key, cell in zip(keys, cells, strict=True)
+                if cell.value is not None
+            ]
             shown.setdefault(block.title, []).append((row.label, texts))
     return shown
 
@@ -92,16 +114,28 @@ def test_table_1_of_the_paper_comes_out_cell_by_cell(tmp_path: Path) -> None:
 
 def test_without_the_override_only_that_one_cell_differs(tmp_path: Path) -> None:
     shown = _cells(ranked(table1(_runs(tmp_path))), ["fid", "ssim", "csim", "user"])
-    rows = [(dataset, *mine, theirs) for dataset, text in TABLE1.items()
-            for mine, (_, theirs) in zip(shown[dataset], _transcribed(text), strict=True)]
+    rows = [
+        (dataset, *mine, theirs)
+        for dataset, text in TABLE1.items()
+        for mine, (_, theirs) in zip(shown[dataset], _transcribed(text), strict=True)
+    ]
     differing = [row for row in rows if row[2] != row[3]]
     assert [row[:2] for row in differing] == [("VoxCeleb2", "Ours-FF (8)")]
     assert differing[0][2] == ["*42.2", *differing[0][3][1:]]
 
 
 def test_table_2_of_the_paper_comes_out_cell_by_cell(tmp_path: Path) -> None:
-    times = {(row["method"], entry.get("T")): row["time_s"] for entry in paper()["table2"] for row in entry["rows"]}
-    run = paper_run(tmp_path / "run", "VoxCeleb1", {(method, T): {"user": 0.5} for method, T in times if T}, times)
+    times = {
+        (row["method"], entry.get("T")): row["time_s"]
+        for entry in paper()["table2"]
+        for row in entry["rows"]
+    }
+    run = paper_run(
+        tmp_path / "run",
+        "VoxCeleb1",
+        {(method, T): {"user": 0.5} for method, T in times if T},
+        times,
+    )
     shown = _cells(ranked(table2([Results.open(run)])), ["time_s"])
     transcribed = _transcribed(TABLE2)
     assert [row for rows in shown.values() for row in rows] == transcribed
@@ -113,9 +147,15 @@ def test_published_bold_marks_are_the_transcribed_ones() -> None:
         rows = dict(_transcribed(TABLE1[entry["dataset"]]))
         for row in entry["rows"]:
             cells = rows[f"{row['method']} ({entry['T']})"]
-            marked = [key for key, text in zip(("fid", "ssim", "csim", "user"), cells, strict=True) if text[0] == "*"]
-            assert (row["bold"], [float(text.strip("*")) for text in cells]) == \
-                (marked, [row["fid"], row["ssim"], row["csim"], row["user"]])
+            marked = [
+                key
+                for key, text in zip(("fid", "ssim", "csim", "user"), cells, strict=True)
+                if text[0] == "*"
+            ]
+            assert (row["bold"], [float(text.strip("*")) for text in cells]) == (
+                marked,
+                [row["fid"], row["ssim"], row["csim"], row["user"]],
+            )
 
 
 def test_transcription_agrees_with_the_text_of_the_paper() -> None:
@@ -131,12 +171,24 @@ def test_transcription_agrees_with_the_text_of_the_paper() -> None:
 
 
 def test_published_figures_stand_beside_ours_in_every_format(tmp_path: Path) -> None:
-    values = {("x2face", 8): {"fid": 60.0, "ssim": 0.5, "csim": 0.3, "user": 0.9},
-              ("ours-ft", 8): {"fid": 50.0, "ssim": 0.6, "csim": 0.2, "user": 0.8}}
-    table = ranked(table1([Results.open(paper_run(tmp_path / "r", "vox1 sample", values))], with_paper=True))
+    values = {
+        ("x2face", 8): {"fid": 60.0, "ssim": 0.5, "csim": 0.3, "user": 0.9},
+        ("ours-ft", 8): {"fid": 50.0, "ssim": 0.6, "csim": 0.2, "user": 0.8},
+    }
+    table = ranked(
+        table1([Results.open(paper_run(tmp_path / "r", "vox1 sample", values))], with_paper=True)
+    )
     line = next(line for line in to_markdown(table).splitlines() if "Ours-FT (8)" in line)
     assert [cell.strip() for cell in line.split("|")][2:10] == [
-        "**50.0**", "38.0", "**0.60**", "0.71", "0.20", "**0.17**", "**0.80**", "**0.62**"]
+        "**50.0**",
+        "38.0",
+        "**0.60**",
+        "0.71",
+        "0.20",
+        "**0.17**",
+        "**0.80**",
+        "**0.62**",
+    ]
     assert r"X2Face (8)\textsuperscript{d} & 60.0 & 51.5 & 0.50 & \textbf{0.73}" in to_latex(table)
 
 

@@ -31,13 +31,18 @@ from thbench.files import read_json, write_json
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return Results.open(make_run(tmp_path_factory.mktemp("runs") / "run", timing=True, study=True, images=False))
+    return Results.open(
+        make_run(tmp_path_factory.mktemp("runs") / "run", timing=True, study=True, images=False)
+    )
 
 
 def test_the_plots_of_a_full_run(run: Results) -> None:
     names = {plot.name for plot in plots(run, (), run.times)}
-    assert names == {f"{kind}-{metric}" for kind in ("by-shots", "by-time", "by-video", "differences")
-                     for metric in ("fid", "ssim", "csim-dlib")} - {"by-video-fid"} | {"agreement"}
+    assert names == {
+        f"{kind}-{metric}"
+        for kind in ("by-shots", "by-time", "by-video", "differences")
+        for metric in ("fid", "ssim", "csim-dlib")
+    } - {"by-video-fid"} | {"agreement"}
 
 
 def test_an_uncomputed_metric_and_an_untimed_run_make_no_empty_plot(run: Results) -> None:
@@ -62,20 +67,34 @@ def test_time_plot_uses_the_few_shot_medians(run: Results) -> None:
     plot = score_by_time(run, run.metrics["ssim"], run.times)
     assert plot is not None
     drawn = plot.figure.axes[0].containers[1].lines[0].get_xdata()
-    assert np.allclose(drawn, [t.median_s for t in run.times if (t.method, t.phase) == ("ours-ff", "few-shot")])
+    assert np.allclose(
+        drawn, [t.median_s for t in run.times if (t.method, t.phase) == ("ours-ff", "few-shot")]
+    )
 
 
 def test_agreement_is_spearman_signed_by_direction(tmp_path: Path) -> None:
     # FID falls while SSIM rises: both get better, so they agree; AKD gets worse.
-    run = make_run(tmp_path / "run", T=(1, 8, 32), images=False, methods=("m",), scores=lambda method, T, metric: {
-        "fid": 50.0 - T, "ssim": T / 100, "akd": float(T)}.get(metric))
+    run = make_run(
+        tmp_path / "run",
+        T=(1, 8, 32),
+        images=False,
+        methods=("m",),
+        scores=lambda method, T, metric: {"fid": 50.0 - T, "ssim": T / 100, "akd": float(T)}.get(
+            metric
+        ),
+    )
     plot = metric_agreement(Results.open(run))
     assert plot is not None
     texts = [text.get_text() for text in plot.figure.axes[0].texts]
     labels = [label.get_text() for label in plot.figure.axes[0].get_yticklabels()]
     assert labels == ["FID", "SSIM", "AKD"]
     assert texts == ["1.00", "1.00", "-1.00", "1.00", "1.00", "-1.00", "-1.00", "-1.00", "1.00"]
-    assert metric_agreement(Results.open(make_run(tmp_path / "small", T=(1,), methods=("m",), images=False))) is None
+    assert (
+        metric_agreement(
+            Results.open(make_run(tmp_path / "small", T=(1,), methods=("m",), images=False))
+        )
+        is None
+    )
 
 
 def test_files_repeat_byte_for_byte(tmp_path: Path) -> None:
@@ -92,7 +111,9 @@ def test_nothing_is_cut_off_and_any_name_can_be_drawn(tmp_path: Path, methods: l
     for plot in plots(run, ["ssim"], run.times):
         pixels = np.asarray(Image.open(io.BytesIO(rendered(plot.figure, "png"))).convert("L"))
         inside = pixels[2:-2, 2:-2]
-        assert (255 - pixels.astype(int)).sum() == (255 - inside.astype(int)).sum(), plot.name  # the border is white
+        assert (255 - pixels.astype(int)).sum() == (255 - inside.astype(int)).sum(), (
+            plot.name
+        )  # the border is white
 
 
 def test_methods_look_different_by_more_than_colour() -> None:
@@ -117,9 +138,12 @@ def test_inline_svg_needs_no_style_and_keeps_its_ids_apart(run: Results) -> None
         href = element.attrib.get("href")
         assert href is None or href[1:] in ids[0]
         for value in element.attrib.values():
-            assert "url(" not in value or value[len("url(#"):-1] in ids[0]
+            assert "url(" not in value or value[len("url(#") : -1] in ids[0]
     told = {element.attrib.get("id"): element.text for element in first}
-    assert [told[name] for name in first.attrib["aria-labelledby"].split()] == [plot.title, plot.text]
+    assert [told[name] for name in first.attrib["aria-labelledby"].split()] == [
+        plot.title,
+        plot.text,
+    ]
 
 
 def test_axes_and_intervals_stay_within_the_range_and_few_videos_are_dotted(tmp_path: Path) -> None:
@@ -139,8 +163,13 @@ def test_axes_and_intervals_stay_within_the_range_and_few_videos_are_dotted(tmp_
     assert "Dotted intervals rest on 2 videos: a rough guide." in plot.text
     forest = paired_differences(few, few.metrics["ssim"])
     assert forest is not None
-    ends = [end for axes in forest.figure.axes for container in axes.containers
-            for segment in container.lines[2][0].get_segments() for end in segment[:, 0]]
+    ends = [
+        end
+        for axes in forest.figure.axes
+        for container in axes.containers
+        for segment in container.lines[2][0].get_segments()
+        for end in segment[:, 0]
+    ]
     assert (min(ends), max(ends)) == (-2, 2)
 
 
@@ -187,6 +216,9 @@ def test_a_frame_without_a_score_counts_by_the_policy_in_the_spread_over_videos(
 
 
 def _interval_styles(plot: Plot) -> set[str]:
-    """"-" for whole lines, ":" for dotted ones."""
-    return {"-" if bars.get_linestyle()[0][1] is None else ":"
-            for container in plot.figure.axes[0].containers for bars in container.lines[2]}
+    """ "-" for whole lines, ":" for dotted ones."""
+    return {
+        "-" if bars.get_linestyle()[0][1] is None else ":"
+        for container in plot.figure.axes[0].containers
+        for bars in container.lines[2]
+    }

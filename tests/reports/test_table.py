@@ -17,7 +17,12 @@ def _table(*values: float | None, column: Column = FID, **group: object) -> Tabl
 
 
 def _best(table: TableSpec, ties: TiePolicy = "displayed") -> set[int]:
-    return {i for i, (_, _, row) in enumerate(ranked(table, ties).rows()) for cell in row.cells.values() if cell.best}
+    return {
+        i
+        for i, (_, _, row) in enumerate(ranked(table, ties).rows())
+        for cell in row.cells.values()
+        if cell.best
+    }
 
 
 def test_cells_that_print_alike_are_all_best_unless_ties_are_exact() -> None:
@@ -42,8 +47,25 @@ def test_missing_values_unranked_rows_and_neutral_columns_are_never_best() -> No
     assert _best(_table(None, 3.0)) == {1}
     assert _best(_table(None, None)) == set()
     assert _best(_table(1.0, column=Column("n", "n", None))) == set()
-    floor = TableSpec("c", "l", "h", (FID,), (Block("", (Group((
-        Row("real", {"fid": Cell(0.1)}, ranked=False), Row("m", {"fid": Cell(9.0)}))),)),))
+    floor = TableSpec(
+        "c",
+        "l",
+        "h",
+        (FID,),
+        (
+            Block(
+                "",
+                (
+                    Group(
+                        (
+                            Row("real", {"fid": Cell(0.1)}, ranked=False),
+                            Row("m", {"fid": Cell(9.0)}),
+                        )
+                    ),
+                ),
+            ),
+        ),
+    )
     assert _best(floor) == {1}
 
 
@@ -62,9 +84,21 @@ def test_the_exact_best_is_best_under_every_policy(values: list[float], higher: 
     assert exact <= _best(table, "within-noise")
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.0612, "0.061"), (33.916, "33.92"), (122.62, "122.6"), (258.0, "258.0"),
-                                             (1234.5, "1234"), (7.5415, "7.542"), (0.0, "0.000")])
-def test_times_print_four_significant_digits_and_at_most_three_decimals(value: float, text: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0612, "0.061"),
+        (33.916, "33.92"),
+        (122.62, "122.6"),
+        (258.0, "258.0"),
+        (1234.5, "1234"),
+        (7.5415, "7.542"),
+        (0.0, "0.000"),
+    ],
+)
+def test_times_print_four_significant_digits_and_at_most_three_decimals(
+    value: float, text: str
+) -> None:
     assert Column("t", "t", False, decimals=3, significant=4).show(value) == text
 
 
@@ -74,8 +108,10 @@ def test_no_value_prints_as_minus_zero() -> None:
 
 def test_footnotes_are_numbered_once_in_reading_order() -> None:
     column = Column("fid", "FID", False, notes=("network",))
-    rows = (Row("a", {"fid": Cell(None, notes=("why",))}, notes=("fair",)),
-            Row("b", {"fid": Cell(None, notes=("why", "again"))}))
+    rows = (
+        Row("a", {"fid": Cell(None, notes=("why",))}, notes=("fair",)),
+        Row("b", {"fid": Cell(None, notes=("why", "again"))}),
+    )
     table = TableSpec("c", "l", "h", (column,), (Block("", (Group(rows),)),))
     assert footnotes(table) == {"network": "a", "fair": "b", "why": "c", "again": "d"}
     many = tuple(Row(str(i), {}, notes=(str(i),)) for i in range(28))

@@ -34,9 +34,14 @@ def _table(*paths: Path, **options: object) -> TableSpec:
 
 def test_rows_follow_the_paper_and_the_floor_closes_each_dataset(make: Make) -> None:
     methods = ("ours-ft", "mine", "ours-ff", "pix2pixhd", "x2face")
-    table = _table(make(methods=methods, T=(8, 1)), make("two", dataset="VoxCeleb2", methods=("ours-ft",), T=(1,)))
+    table = _table(
+        make(methods=methods, T=(8, 1)),
+        make("two", dataset="VoxCeleb2", methods=("ours-ft",), T=(1,)),
+    )
     assert [row.label for block, _, row in table.rows() if block.title == "VoxCeleb1"] == [
-        f"{name} ({T})" for T in (1, 8) for name in ("X2Face", "Pix2pixHD", "mine", "Ours-FF", "Ours-FT")
+        f"{name} ({T})"
+        for T in (1, 8)
+        for name in ("X2Face", "Pix2pixHD", "mine", "Ours-FF", "Ours-FT")
     ] + ["Real vs real"]
     second = [row.label for block, _, row in table.rows() if block.title == "VoxCeleb2"]
     assert second == ["Ours-FT (1)", "Real vs real"]
@@ -52,16 +57,27 @@ def test_columns_are_the_papers_plus_computed_stand_ins(make: Make) -> None:
 
 
 def test_notes_tell_networks_stand_ins_reasons_failures_and_unfair_driving(make: Make) -> None:
-    text = table_text([make(failed_units=2)], metrics=["fid", "csim", "csim-dlib", "akd"], format="markdown")
-    for note in ("FID features: Inception-v3", "CSIM-dlib is a stand-in", "CSIM not computed: weights missing",
-                 "Driven with the true frame itself", "content loss with random VGG weights", "failed units: 2",
-                 r"AKD failed on 1 of 16 frames \(drop-pairwise\)".replace("\\", ""), "Each row: 4 videos, 16 frames"):
+    text = table_text(
+        [make(failed_units=2)], metrics=["fid", "csim", "csim-dlib", "akd"], format="markdown"
+    )
+    for note in (
+        "FID features: Inception-v3",
+        "CSIM-dlib is a stand-in",
+        "CSIM not computed: weights missing",
+        "Driven with the true frame itself",
+        "content loss with random VGG weights",
+        "failed units: 2",
+        r"AKD failed on 1 of 16 frames \(drop-pairwise\)".replace("\\", ""),
+        "Each row: 4 videos, 16 frames",
+    ):
         assert note in text, note
 
 
 def test_user_column_is_a_dash_without_a_study(make: Make) -> None:
     without, with_study = _table(make()), _table(make("s", study=True))
-    assert all("user" not in row.cells or row.cells["user"].value is None for _, _, row in without.rows())
+    assert all(
+        "user" not in row.cells or row.cells["user"].value is None for _, _, row in without.rows()
+    )
     assert next(with_study.rows())[2].cells["user"].value == pytest.approx(0.798)
 
 
@@ -108,8 +124,11 @@ def test_unscored_runs_and_other_folders_end_in_one_line(make: Make, tmp_path: P
 
 
 def test_within_noise_uses_the_paired_differences_of_the_run(make: Make) -> None:
-    run = make(methods=("x2face", "ours-ff"), n_videos=6,
-               scores=lambda method, T, metric: 50.0 if method == "x2face" else 50.4)
+    run = make(
+        methods=("x2face", "ours-ff"),
+        n_videos=6,
+        scores=lambda method, T, metric: 50.0 if method == "x2face" else 50.4,
+    )
     summary = json.loads((run / "summary.json").read_text())
     for p, best in ((0.01, {"X2Face"}), (0.5, {"X2Face", "Ours-FF"})):
         for difference in summary["differences"]:
@@ -120,8 +139,10 @@ def test_within_noise_uses_the_paired_differences_of_the_run(make: Make) -> None
 
 
 def test_ablation_sets_each_variant_beside_its_paired_difference(make: Make) -> None:
-    run = make(methods=("no-match", "no-adv", "full"), specs={"no-match": "ours-ft", "no-adv": "ours-ft",
-                                                              "full": "ours-ft"})
+    run = make(
+        methods=("no-match", "no-adv", "full"),
+        specs={"no-match": "ours-ft", "no-adv": "ours-ft", "full": "ours-ft"},
+    )
     table = ablation_table([Results.open(run)], metrics=["ssim"])
     rows = {row.method: row.cells for row in table.blocks[0].groups[0].rows}
     value = {name: cells["ssim"].value for name, cells in rows.items()}
@@ -140,8 +161,12 @@ def test_times_from_different_hardware_are_not_ranked_together(make: Make) -> No
     with pytest.raises(ThbenchError, match="different hardware"):
         table2(runs)
     titles = [block.title for block in table2(runs, allow_mixed=True).blocks]
-    assert titles == ["Few-shot learning (AMD EPYC)", "Inference (AMD EPYC)", "Few-shot learning (NVIDIA H200)",
-                      "Inference (NVIDIA H200)"]
+    assert titles == [
+        "Few-shot learning (AMD EPYC)",
+        "Inference (AMD EPYC)",
+        "Few-shot learning (NVIDIA H200)",
+        "Inference (NVIDIA H200)",
+    ]
     with pytest.raises(ThbenchError, match=r"no timing\.json"):
         table2([Results.open(make("untimed"))])
 

@@ -22,8 +22,9 @@ from reports.latex import escape, to_latex
 from reports.table import Block, Cell, Column, Group, Row, TableSpec, ranked
 from reports.writers import to_csv, to_html, to_json, to_markdown
 
-needs_tex = pytest.mark.skipif(not shutil.which("pdflatex"),
-                               reason="pdflatex is not installed (texlive-latex-recommended)")
+needs_tex = pytest.mark.skipif(
+    not shutil.which("pdflatex"), reason="pdflatex is not installed (texlive-latex-recommended)"
+)
 
 
 def _table(name: str, note: str = "", value: float | None = 0.5) -> TableSpec:
@@ -35,30 +36,54 @@ def _table(name: str, note: str = "", value: float | None = 0.5) -> TableSpec:
 def _compile(tex: str, folder: Path) -> str:
     """Compiles and returns the text of the PDF."""
     (folder / "t.tex").write_text(tex, encoding="utf-8")
-    done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
-                          cwd=folder, capture_output=True, check=False)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout.decode("utf-8", "replace")[-1500:]
     assert b"Overfull" not in done.stdout
     if not shutil.which("pdftotext"):
         return ""
-    return subprocess.run(["pdftotext", "-layout", "t.pdf", "-"], cwd=folder, capture_output=True, check=True,
-                          text=True).stdout
+    return subprocess.run(
+        ["pdftotext", "-layout", "t.pdf", "-"],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
 
 
 @needs_tex
 def test_a_run_with_every_special_character_compiles_and_reads_back(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", methods=SPECIAL_NAMES, T=(1, 8), dataset="My data_set & 50%", images=False)
+    run = make_run(
+        tmp_path / "run", methods=SPECIAL_NAMES, T=(1, 8), dataset="My data_set & 50%", images=False
+    )
     text = _compile(table_text([run], standalone=True, with_paper=True, intervals=True), tmp_path)
     if text:
-        for name in ("a_b & c%", "#1", "back\\slash <script>alert(1)</script>", "=HYPERLINK(1)", "My data_set & 50%",
-                     "FangFa", "--dash"):
-            assert re.search(re.escape(name).replace("_", ".?"), text), name  # the font draws _ as a rule
+        for name in (
+            "a_b & c%",
+            "#1",
+            "back\\slash <script>alert(1)</script>",
+            "=HYPERLINK(1)",
+            "My data_set & 50%",
+            "FangFa",
+            "--dash",
+        ):
+            assert re.search(re.escape(name).replace("_", ".?"), text), (
+                name
+            )  # the font draws _ as a rule
 
 
 @needs_tex
 def test_tables_of_twenty_methods_and_three_datasets_compile_onto_pages(tmp_path: Path) -> None:
-    runs = [make_run(tmp_path / name, dataset=name, methods=[f"method-{i}" for i in range(20)], images=False)
-            for name in ("VoxCeleb1", "VoxCeleb2", "synth")]
+    runs = [
+        make_run(
+            tmp_path / name, dataset=name, methods=[f"method-{i}" for i in range(20)], images=False
+        )
+        for name in ("VoxCeleb1", "VoxCeleb2", "synth")
+    ]
     text = _compile(table_text(runs, standalone=True, intervals=True), tmp_path)
     if text:
         assert len(re.findall(r"method-\d+ \(\d+\)", text)) == 180
@@ -72,7 +97,11 @@ def test_bold_is_bold_in_the_pdf(tmp_path: Path) -> None:
     fonts = []
     for value in (0.5, None):
         _compile(to_latex(_table("m", value=value), standalone=True), tmp_path)
-        fonts.append(subprocess.run(["pdffonts", "t.pdf"], cwd=tmp_path, capture_output=True, check=True).stdout)
+        fonts.append(
+            subprocess.run(
+                ["pdffonts", "t.pdf"], cwd=tmp_path, capture_output=True, check=True
+            ).stdout
+        )
     assert b"CMBX10" in fonts[0]
     assert b"CMBX10" not in fonts[1]
 
@@ -82,12 +111,23 @@ def test_bold_is_bold_in_the_pdf(tmp_path: Path) -> None:
 @given(names=st.lists(st.text(max_size=12), min_size=40, max_size=40))
 def test_any_text_compiles(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     rows = tuple(Row(name, {"x": Cell(0.5, notes=(name,) if name else ())}) for name in names)
-    table = TableSpec(names[0], "t", names[1], (Column("x", names[2], True),), (Block(names[3], (Group(rows),)),), ())
+    table = TableSpec(
+        names[0],
+        "t",
+        names[1],
+        (Column("x", names[2], True),),
+        (Block(names[3], (Group(rows),)),),
+        (),
+    )
     tex = to_latex(table, standalone=True)
     folder = tmp_path_factory.mktemp("any")
     (folder / "t.tex").write_text(tex, encoding="utf-8")
-    done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=folder,
-                          capture_output=True, check=False)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout.decode("utf-8", "replace")[-1500:]
 
 
@@ -95,7 +135,7 @@ def test_any_text_compiles(names: list[str], tmp_path_factory: pytest.TempPathFa
 @given(st.text())
 def test_escaped_latex_holds_no_active_character(text: str) -> None:
     bare = re.sub(r"\\[a-zA-Z]+(\{\})?|\\[&%$#_{}]|\$[^$]*\$|\{[`\[\]*]\}|-\{\}", "", escape(text))
-    assert not set(bare) & set("&%$#_{}~^\\[]*<>|\"")
+    assert not set(bare) & set('&%$#_{}~^\\[]*<>|"')
     assert "\n" not in escape(text)
 
 
@@ -124,9 +164,22 @@ def test_html_shows_exactly_the_name(name: str) -> None:
 
     Reader().feed(to_html(_table(name, note=name)))
     assert {tag for kind, tag in seen if kind == "tag"} <= {
-        "table", "caption", "thead", "tbody", "tr", "th", "td", "strong", "sup", "ul", "li"}
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "strong",
+        "sup",
+        "ul",
+        "li",
+    }
     shown = "".join(text for kind, text in seen if kind == "text")
-    plain = name.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    plain = (
+        name.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    )
     assert plain in shown or any(unicodedata.category(c) in ("Cc", "Cs") for c in name)
 
 

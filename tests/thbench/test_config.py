@@ -37,8 +37,10 @@ def test_settings_that_fit_only_together_are_applied_together() -> None:
 
 
 def test_the_width_of_the_networks_can_be_set() -> None:
-    config = override(ours_config("small"), {
-        "net.channels": "8", "net.max_channels": "64", "net.embedding": "64", "batch": "4"})
+    config = override(
+        ours_config("small"),
+        {"net.channels": "8", "net.max_channels": "64", "net.embedding": "64", "batch": "4"},
+    )
     assert (config.net.channels, config.net.embedding, config.batch) == (8, 64, 4)
     assert isinstance(config.net, NetConfig)
 
@@ -48,14 +50,17 @@ def test_settings_that_do_not_fit_are_refused_by_the_configuration() -> None:
         override(Outer(), {"inner.width": "4"})
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"inner.widht": "4"}, "no setting 'inner.widht': did you mean 'width'"),
-    ({"rate.x": "4"}, "no setting 'rate.x': rate is one value"),
-    ({"inner": "4"}, "no setting 'inner' by itself: choose among inner.width, inner.twice"),
-    ({"inner.width": "four"}, "setting inner.width = 'four': int expected"),
-    ({"kind": "c"}, "choose one of a, b"),
-    ({"flip": "yes"}, "say true or false"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"inner.widht": "4"}, "no setting 'inner.widht': did you mean 'width'"),
+        ({"rate.x": "4"}, "no setting 'rate.x': rate is one value"),
+        ({"inner": "4"}, "no setting 'inner' by itself: choose among inner.width, inner.twice"),
+        ({"inner.width": "four"}, "setting inner.width = 'four': int expected"),
+        ({"kind": "c"}, "choose one of a, b"),
+        ({"flip": "yes"}, "say true or false"),
+    ],
+)
 def test_a_wrong_setting_is_named(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ThbenchError, match=message):
         override(Outer(), settings)

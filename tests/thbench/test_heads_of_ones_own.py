@@ -27,27 +27,51 @@ from thbench.training.meta import OursTrainer, ours_config
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 PHOTOS = DATA / "vox1-sample" / "unzippedFaces" / "Peter_Capaldi" / "1.6" / "uAgUjSqIj7U"
 CLIP = DATA / "vox2-sample" / "mp4" / "id90001" / "clip00000000" / "00001.mp4"
-real = pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data, real frames that are not distributed")
-TINY = replace(ours_config("small"), fine_tuning_epochs=1, net=NetConfig(
-    size_px=64, channels=8, max_channels=16, embedding=16, bottleneck_px=16, attention_down_px=16, attention_up_px=16))
+real = pytest.mark.skipif(
+    not DATA.exists(), reason="needs ../shared/data, real frames that are not distributed"
+)
+TINY = replace(
+    ours_config("small"),
+    fine_tuning_epochs=1,
+    net=NetConfig(
+        size_px=64,
+        channels=8,
+        max_channels=16,
+        embedding=16,
+        bottleneck_px=16,
+        attention_down_px=16,
+        attention_up_px=16,
+    ),
+)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """An untrained model file of a tiny configuration."""
     import dataclasses
+
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     torch.manual_seed(0)
     training = OursTrainer(TINY, 1, Fabric(accelerator="cpu", devices=1))
-    save_model(path, training.model(), {"kind": "ours", "config": dataclasses.asdict(TINY), "step": 0,
-                                        "dataset": {"name": "none", "sha256": ""}})
+    save_model(
+        path,
+        training.model(),
+        {
+            "kind": "ours",
+            "config": dataclasses.asdict(TINY),
+            "step": 0,
+            "dataset": {"name": "none", "sha256": ""},
+        },
+    )
     return path
 
 
 @pytest.mark.parametrize("method", ["ours-ff", "ours-ft"])
 def test_a_kept_head_renders_what_the_fresh_one_does(method, model, tmp_path):
     torch.manual_seed(1)
-    shots = Frames(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8), torch.rand(2, 68, 2) * 64)
+    shots = Frames(
+        torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8), torch.rand(2, 68, 2) * 64
+    )
     head = load_method(method, MethodOptions(checkpoint=model, size_px=64)).adapt(shots)
     head.save(tmp_path / "person.safetensors")
     again = load_head(tmp_path / "person.safetensors")
@@ -59,8 +83,12 @@ def test_folding_spectral_norm_changes_nothing(model):
     method = load_method("ours-ff", MethodOptions(checkpoint=model, size_px=64))
     y, e = torch.rand(1, 3, 64, 64), torch.randn(1, 16)
     adaptive = method.generator.project(e)
-    torch.testing.assert_close(method.folded.synthesise(y, adaptive), method.generator.synthesise(y, adaptive),
-                               atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        method.folded.synthesise(y, adaptive),
+        method.generator.synthesise(y, adaptive),
+        atol=1e-5,
+        rtol=1e-5,
+    )
 
 
 def test_a_checkpoint_of_another_size_is_refused(model):
@@ -112,8 +140,9 @@ def test_photos_become_a_head_and_a_clip_drives_it_with_its_sound(model, tmp_pat
     person, out = tmp_path / "person.safetensors", tmp_path / "out.mp4"
     photos = adapted(model, person, PHOTOS)
     assert photos.files == sorted(PHOTOS.iterdir())
-    driven = drive_head(person, with_sound, out, landmarks="dlib", crop="as-is", fps=25.0,
-                        device="cpu")
+    driven = drive_head(
+        person, with_sound, out, landmarks="dlib", crop="as-is", fps=25.0, device="cpu"
+    )
     assert 0 < driven.with_face <= driven.frames == 12
     with av.open(str(out)) as video:
         assert len(video.streams.audio) == 1
@@ -135,13 +164,26 @@ def mixed_photos(tmp_path):
     return folder
 
 
-REASONS = {"wall.png": "no face found", "half.jpg": "damaged, or no picture",
-           "broken.jpg": "damaged, or no picture", "phone.heic": ".heic is not read"}
+REASONS = {
+    "wall.png": "no face found",
+    "half.jpg": "damaged, or no picture",
+    "broken.jpg": "damaged, or no picture",
+    "phone.heic": ".heic is not read",
+}
 
 
 def adapted(model, out, *images, **options):
-    return adapt_head("ours-ff", list(images), out, checkpoint=model, landmarks="dlib",
-                      crop="as-is", device="cpu", seed=0, **{"size_px": None, **options})
+    return adapt_head(
+        "ours-ff",
+        list(images),
+        out,
+        checkpoint=model,
+        landmarks="dlib",
+        crop="as-is",
+        device="cpu",
+        seed=0,
+        **{"size_px": None, **options},
+    )
 
 
 @real
@@ -169,8 +211,19 @@ def test_no_usable_photo_is_an_error_in_any_case(model, mixed_photos, tmp_path):
 
 @real
 def test_the_command_line_says_which_photos_were_left_out(model, mixed_photos, tmp_path):
-    command = ["adapt", "ours-ff", "--checkpoint", str(model), "--images", str(mixed_photos),
-               "--landmarks", "dlib", "-o", str(tmp_path / "p.safetensors"), "--skip-unusable"]
+    command = [
+        "adapt",
+        "ours-ff",
+        "--checkpoint",
+        str(model),
+        "--images",
+        str(mixed_photos),
+        "--landmarks",
+        "dlib",
+        "-o",
+        str(tmp_path / "p.safetensors"),
+        "--skip-unusable",
+    ]
     result = CliRunner().invoke(thbench, command, catch_exceptions=False)
     assert result.exit_code == 0
     assert "a head from 1 photo\n" in result.stdout
@@ -207,8 +260,15 @@ def test_a_driven_video_keeps_the_uneven_times_of_its_driver(model, tmp_path):
     write_video(tmp_path / "driver.mkv", images, uneven)
 
     adapted(model, tmp_path / "p.safetensors", PHOTOS)
-    driven = drive_head(tmp_path / "p.safetensors", tmp_path / "driver.mkv", tmp_path / "out.mp4",
-                        landmarks="dlib", crop="as-is", fps=25.0, device="cpu")
+    driven = drive_head(
+        tmp_path / "p.safetensors",
+        tmp_path / "driver.mkv",
+        tmp_path / "out.mp4",
+        landmarks="dlib",
+        crop="as-is",
+        fps=25.0,
+        device="cpu",
+    )
     with av.open(str(tmp_path / "out.mp4")) as video:
         written = [float(frame.pts * frame.time_base) for frame in video.decode(video=0)]
     assert driven.frames == 7
@@ -228,6 +288,11 @@ def _clip_with_sound(path: Path) -> None:
         sound = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
         sound.sample_rate = 16000
         black = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
-        for packet in [*picture.encode(black), *picture.encode(None), *stream.encode(sound), *stream.encode(None)]:
+        for packet in [
+            *picture.encode(black),
+            *picture.encode(None),
+            *stream.encode(sound),
+            *stream.encode(None),
+        ]:
             container.mux(packet)
     write_video(path, images, fps, tone)

@@ -23,17 +23,20 @@ with locked(pathlib.Path(sys.argv[1])):
 
 
 def test_a_second_process_is_told_who_works_there(tmp_path: Path) -> None:
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"locked\n"
-    told = rf"another process is working on .* \(process {holder.pid} on .*\); wait for it or stop it"
+    told = (
+        rf"another process is working on .* \(process {holder.pid} on .*\); wait for it or stop it"
+    )
     with pytest.raises(ThbenchError, match=told), locked(tmp_path):
         pass
 
     holder.kill()
     holder.wait()
-    assert (tmp_path / LOCK).exists()   # it locks nothing any more
+    assert (tmp_path / LOCK).exists()  # it locks nothing any more
     with locked(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -50,7 +53,8 @@ def test_folders_made_for_the_lock_stay_only_with_something_in_them(tmp_path: Pa
 
 
 def test_a_lock_file_that_its_last_owner_removed_meanwhile_does_not_count(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import fcntl
 
     real, calls = fcntl.flock, []
@@ -71,10 +75,14 @@ def test_a_read_only_folder_is_told() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o555)
         user = os.geteuid()
-        os.seteuid(user or 65534)   # root may write anywhere
+        os.seteuid(user or 65534)  # root may write anywhere
         try:
-            with pytest.raises(ThbenchError, match=r"cannot write .*: Permission denied; make") as caught, \
-                    locked(Path(folder)):
+            with (
+                pytest.raises(
+                    ThbenchError, match=r"cannot write .*: Permission denied; make"
+                ) as caught,
+                locked(Path(folder)),
+            ):
                 pass
         finally:
             os.seteuid(user)
@@ -85,7 +93,7 @@ def test_lock_files_are_nothing(tmp_path: Path) -> None:
     assert holds_nothing(tmp_path / "none")
     (tmp_path / LOCK).touch()
     (tmp_path / f"{LOCK}-1-of-3").touch()
-    (tmp_path / ".plan.json.77.tmp").touch()   # of a process that was killed while it wrote it
+    (tmp_path / ".plan.json.77.tmp").touch()  # of a process that was killed while it wrote it
     assert holds_nothing(tmp_path)
     (tmp_path / "thesis.tex").touch()
     assert not holds_nothing(tmp_path)

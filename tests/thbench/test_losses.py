@@ -13,7 +13,9 @@ class Doubler(nn.Module):
 
 
 def test_hinge_pushes_real_above_one_and_fake_below_minus_one():
-    assert discriminator_hinge(torch.tensor([2.0, 0.5]), torch.tensor([-3.0, 0.5])).item() == pytest.approx(1.0)
+    assert discriminator_hinge(
+        torch.tensor([2.0, 0.5]), torch.tensor([-3.0, 0.5])
+    ).item() == pytest.approx(1.0)
     assert discriminator_hinge(torch.tensor([1.0]), torch.tensor([-1.0])).item() == 0
 
 
@@ -23,7 +25,10 @@ def test_realism_is_minus_the_score():
 
 def test_content_sums_weighted_mean_differences_and_reaches_the_fake_only():
     loss = ContentLoss([(Doubler(), 0.5), (Doubler(), 2.0)])
-    fake, real = torch.zeros(1, 3, 4, 4, requires_grad=True), torch.ones(1, 3, 4, 4, requires_grad=True)
+    fake, real = (
+        torch.zeros(1, 3, 4, 4, requires_grad=True),
+        torch.ones(1, 3, 4, 4, requires_grad=True),
+    )
     value = loss(fake, real)
     assert value.item() == pytest.approx(0.5 * 3 + 2 * 3)
     value.backward()

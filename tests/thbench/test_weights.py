@@ -1,4 +1,6 @@
-"""Fetching over a local server: whole and right, or nothing at all; and the messages of what is missing."""
+"""Fetching over a local server: whole and right, or nothing at all; and the messages of what is
+missing.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,15 @@ from click.testing import CliRunner
 from cli import thbench as command_line
 from thbench import weights
 from thbench.errors import ThbenchError
-from thbench.weights import WeightFile, adopt, fetch, first_weight_path, missing, verify, weight_path
+from thbench.weights import (
+    WeightFile,
+    adopt,
+    fetch,
+    first_weight_path,
+    missing,
+    verify,
+    weight_path,
+)
 
 CONTENT = b"weights " * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -51,14 +61,23 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """Keeps the test output clean."""
 
 
-def entry(monkeypatch: pytest.MonkeyPatch, *urls: str, sha256: str = SHA256, in_archive: bool = False,
-          size_bytes: int | None = len(CONTENT)) -> WeightFile:
-    weight = WeightFile("toy", "toy.pth", urls, sha256, size_bytes, "CC0", "nothing much", in_archive=in_archive)
+def entry(
+    monkeypatch: pytest.MonkeyPatch,
+    *urls: str,
+    sha256: str = SHA256,
+    in_archive: bool = False,
+    size_bytes: int | None = len(CONTENT),
+) -> WeightFile:
+    weight = WeightFile(
+        "toy", "toy.pth", urls, sha256, size_bytes, "CC0", "nothing much", in_archive=in_archive
+    )
     monkeypatch.setitem(weights.WEIGHTS, "toy", weight)
     return weight
 
 
-def test_fetched_file_is_whole_and_found(monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str]) -> None:
+def test_fetched_file_is_whole_and_found(
+    monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str]
+) -> None:
     folder, url = served
     (folder / "toy.pth").write_bytes(CONTENT)
     seen: list[tuple[int, int | None]] = []
@@ -70,15 +89,18 @@ def test_fetched_file_is_whole_and_found(monkeypatch: pytest.MonkeyPatch, served
     assert SHA256 in verify(weight)
 
 
-def test_next_address_is_tried_when_one_fails(monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str]) -> None:
+def test_next_address_is_tried_when_one_fails(
+    monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str]
+) -> None:
     folder, url = served
     (folder / "toy.pth").write_bytes(CONTENT)
     assert fetch(entry(monkeypatch, f"{url}/gone.pth", f"{url}/toy.pth")).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("sent", [CONTENT[:-1], CONTENT[:-1] + b"!"], ids=["short", "altered"])
-def test_wrong_bytes_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str],
-                                          sent: bytes) -> None:
+def test_wrong_bytes_leave_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str], sent: bytes
+) -> None:
     folder, url = served
     (folder / "toy.pth").write_bytes(sent)
     weight = entry(monkeypatch, f"{url}/toy.pth")
@@ -87,7 +109,9 @@ def test_wrong_bytes_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, serve
     assert not list(weight.path.parent.iterdir())
 
 
-def test_file_inside_a_zip_is_taken_out(monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str]) -> None:
+def test_file_inside_a_zip_is_taken_out(
+    monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str]
+) -> None:
     folder, url = served
     with zipfile.ZipFile(folder / "pack.zip", "w") as archive:
         archive.writestr("pack/other.txt", "x")
@@ -97,7 +121,9 @@ def test_file_inside_a_zip_is_taken_out(monkeypatch: pytest.MonkeyPatch, served:
     assert [file.name for file in weight.path.parent.iterdir()] == ["toy.pth"]
 
 
-def test_a_page_instead_of_a_zip_is_told(monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str]) -> None:
+def test_a_page_instead_of_a_zip_is_told(
+    monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str]
+) -> None:
     folder, url = served
     (folder / "pack.zip").write_text("<html>moved</html>")
     with pytest.raises(ThbenchError, match="no zip archive"):
@@ -132,7 +158,8 @@ def test_file_in_torch_hub_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("published", ["", SHA256[:8]], ids=["nothing", "its start"])
 def test_a_digest_that_nobody_published_is_kept_from_the_first_fetch(
-        monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str], published: str) -> None:
+    monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str], published: str
+) -> None:
     folder, url = served
     (folder / "toy.pth").write_bytes(CONTENT)
     weight = entry(monkeypatch, f"{url}/toy.pth", sha256=published)
@@ -151,24 +178,29 @@ def test_a_digest_that_nobody_published_is_kept_from_the_first_fetch(
     assert not path.exists()
 
 
-def test_a_published_digest_is_not_kept_twice(monkeypatch: pytest.MonkeyPatch,
-                                              served: tuple[Path, str]) -> None:
+def test_a_published_digest_is_not_kept_twice(
+    monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str]
+) -> None:
     folder, url = served
     (folder / "toy.pth").write_bytes(CONTENT)
     fetch(entry(monkeypatch, f"{url}/toy.pth"))
     assert not weights.kept_digests().exists()
 
 
-def test_an_encrypted_address_that_leads_to_an_open_one_is_refused(monkeypatch: pytest.MonkeyPatch,
-                                                                  tmp_path: Path) -> None:
-    answer = urllib.response.addinfourl(io.BytesIO(CONTENT), email.message.Message(),
-                                        "http://example.org/toy.pth", 200)
+def test_an_encrypted_address_that_leads_to_an_open_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answer = urllib.response.addinfourl(
+        io.BytesIO(CONTENT), email.message.Message(), "http://example.org/toy.pth", 200
+    )
     monkeypatch.setattr(urllib.request, "urlopen", lambda request, timeout: answer)
     with pytest.raises(ThbenchError, match="not encrypted"):
         fetch(entry(monkeypatch, "https://example.org/toy.pth"))
 
 
-def test_own_copy_is_adopted_only_when_it_is_the_right_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_own_copy_is_adopted_only_when_it_is_the_right_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     weight = entry(monkeypatch, "http://example.org/toy.pth")
     (tmp_path / "good").write_bytes(CONTENT)
     (tmp_path / "bad").write_bytes(b"other")

@@ -20,10 +20,14 @@ from thbench.workers import each
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_each_item_is_done_once_and_each_worker_is_set_up_once(workers: int, tmp_path: Path) -> None:
+def test_each_item_is_done_once_and_each_worker_is_set_up_once(
+    workers: int, tmp_path: Path
+) -> None:
     done = dict(each(partial(worker_tasks.squarer, tmp_path), range(20), workers))
 
-    assert {item: square for item, (square, _) in done.items()} == {item: item * item for item in range(20)}
+    assert {item: square for item, (square, _) in done.items()} == {
+        item: item * item for item in range(20)
+    }
     processes = {process for _, process in done.values()}
     assert len(processes) <= workers
     assert (os.getpid() in processes) is (workers == 1)
@@ -46,7 +50,9 @@ def test_a_worker_has_one_processor_thread(workers: int) -> None:
 
 
 def test_a_killed_worker_is_told_in_one_line() -> None:
-    with pytest.raises(ThbenchError, match=r"a worker process was killed.*run the same command again") as caught:
+    with pytest.raises(
+        ThbenchError, match=r"a worker process was killed.*run the same command again"
+    ) as caught:
         list(each(partial(worker_tasks.failing, "killed"), range(4), 2))
     assert "\n" not in str(caught.value)
 
@@ -64,10 +70,12 @@ def test_an_error_that_cannot_travel_is_not_taken_for_a_killed_worker() -> None:
 
 def test_leaving_early_ends_workers_that_are_busy(tmp_path: Path) -> None:
     started = time.monotonic()
-    with pytest.raises(ZeroDivisionError), \
-            closing(each(partial(_first_fails, tmp_path), [0, 1], 2)) as done:
+    with (
+        pytest.raises(ZeroDivisionError),
+        closing(each(partial(_first_fails, tmp_path), [0, 1], 2)) as done,
+    ):
         list(done)
-    assert time.monotonic() - started < 50   # the other one sleeps for 60 s
+    assert time.monotonic() - started < 50  # the other one sleeps for 60 s
     assert not any(is_running(int(file.name)) for file in tmp_path.iterdir())
 
 
@@ -86,15 +94,18 @@ def _fail_or_sleep(folder: Path, number: int) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_busy_workers_end_with_their_parent(number: int, tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, worker_tasks.__file__, str(tmp_path)], stderr=subprocess.PIPE,
-                               start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, worker_tasks.__file__, str(tmp_path)],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     while len(list(tmp_path.iterdir())) < 2:
         assert process.poll() is None
         time.sleep(0.01)
     if number == signal.SIGKILL:
         process.kill()
     else:
-        os.killpg(process.pid, number)   # as a terminal does
+        os.killpg(process.pid, number)  # as a terminal does
 
     assert process.wait(timeout=50) == {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 9}[number]
     deadline = time.monotonic() + 20
@@ -102,5 +113,5 @@ def test_busy_workers_end_with_their_parent(number: int, tmp_path: Path) -> None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert process.stderr is not None
-    if number == signal.SIGINT:   # after SIGKILL Python tells of semaphores that it cleaned up
+    if number == signal.SIGINT:  # after SIGKILL Python tells of semaphores that it cleaned up
         assert process.stderr.read() == b""

@@ -27,7 +27,11 @@ def threads() -> Callable[[int], tuple[int, int, str]]:
     import cv2
     import torch
 
-    return lambda number: (cv2.getNumThreads(), torch.get_num_threads(), os.environ["OMP_NUM_THREADS"])
+    return lambda number: (
+        cv2.getNumThreads(),
+        torch.get_num_threads(),
+        os.environ["OMP_NUM_THREADS"],
+    )
 
 
 def sleeper(folder: Path) -> Callable[[int], None]:
@@ -56,7 +60,7 @@ def _sleep(folder: Path, number: int) -> None:
     time.sleep(60)
 
 
-if __name__ == "__main__":   # two sleepers, for tests that end them
+if __name__ == "__main__":  # two sleepers, for tests that end them
     from contextlib import closing
 
     from thbench.workers import each

@@ -63,11 +63,17 @@ class ClipReader:
             images = read_video(self.root / self.clip.path, frozenset(positions))[0]
             for position in positions:
                 # Some packets hold no picture of their own: the last positions then have no image.
-                yield SourceFrame(f"{position:06d}", FrameKey(self.clip.path, position), next(images, None))
+                yield SourceFrame(
+                    f"{position:06d}", FrameKey(self.clip.path, position), next(images, None)
+                )
 
 
-def sampled_positions(n_frames: int, times_s: Sequence[Fraction] | None, fps: float | None,
-                      frames_per_clip: int | None) -> list[int]:
+def sampled_positions(
+    n_frames: int,
+    times_s: Sequence[Fraction] | None,
+    fps: float | None,
+    frames_per_clip: int | None,
+) -> list[int]:
     """Which frames of a clip to take: `fps` of each second, then `frames_per_clip` of these.
 
     times_s: when each frame is shown, the first at 0; None where nobody knows. Frames are
@@ -78,7 +84,9 @@ def sampled_positions(n_frames: int, times_s: Sequence[Fraction] | None, fps: fl
     positions = list(range(n_frames))
     if fps is not None:
         if times_s is None:
-            raise ThbenchError("--fps needs videos: image files carry no rate; use --frames-per-clip")
+            raise ThbenchError(
+                "--fps needs videos: image files carry no rate; use --frames-per-clip"
+            )
         positions = _at_ticks(times_s, Fraction(fps).limit_denominator(LARGEST_DENOMINATOR))
 
     if frames_per_clip is None or frames_per_clip >= len(positions):
@@ -90,8 +98,11 @@ def sampled_positions(n_frames: int, times_s: Sequence[Fraction] | None, fps: fl
 def _at_ticks(times_s: Sequence[Fraction], fps: Fraction) -> list[int]:
     """The first frame at or after each tick of a clock; none twice where it outlasts a tick."""
     ticks = [floor((time + _ROUNDING_S) * fps) for time in times_s]
-    return [position for position, tick in enumerate(ticks)
-            if position == 0 or tick != ticks[position - 1]]
+    return [
+        position
+        for position, tick in enumerate(ticks)
+        if position == 0 or tick != ticks[position - 1]
+    ]
 
 
 def _in_equal_parts(times: Sequence[Fraction], count: int) -> list[int]:
@@ -123,8 +134,17 @@ def read_image(path: Path) -> NDArray[np.uint8] | None:
     try:
         with Image.open(path) as image:
             return np.asarray(ImageOps.exif_transpose(_in_8_bits(image)).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, OverflowError, struct.error,
-            zlib.error, Image.DecompressionBombError):
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        TypeError,
+        OverflowError,
+        struct.error,
+        zlib.error,
+        Image.DecompressionBombError,
+    ):
         return None
 
 

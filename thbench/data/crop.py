@@ -28,8 +28,9 @@ class Square:
     side: int
 
 
-def crop_squares(policy: CropPolicy, sizes: Sequence[tuple[int, int]], faces: Sequence[Face],
-                 margin: float) -> list[Square]:
+def crop_squares(
+    policy: CropPolicy, sizes: Sequence[tuple[int, int]], faces: Sequence[Face], margin: float
+) -> list[Square]:
     """The square to cut from each frame of a clip, given each frame's (height, width) and its face.
 
     as-is: the frame is a face crop already; its largest centred square. per-frame: `margin` times
@@ -42,17 +43,27 @@ def crop_squares(policy: CropPolicy, sizes: Sequence[tuple[int, int]], faces: Se
     `ThbenchError` for per-clip when frames of one clip differ in size.
     """
     if policy == "as-is":
-        return [Square((width - min(height, width)) // 2, (height - min(height, width)) // 2, min(height, width))
-                for height, width in sizes]
+        return [
+            Square(
+                (width - min(height, width)) // 2,
+                (height - min(height, width)) // 2,
+                min(height, width),
+            )
+            for height, width in sizes
+        ]
     regions = np.array([_region(face) for face in faces]).reshape(-1, 3)
     if policy == "per-clip" and len(regions):
         if len(set(sizes)) > 1:
-            raise ThbenchError("frames of one clip differ in size: use the crop policy per-frame or as-is")
+            raise ThbenchError(
+                "frames of one clip differ in size: use the crop policy per-frame or as-is"
+            )
         x, y, side = _steady_square(regions, margin)
         return [_square_inside(x, y, side, *sizes[0])] * len(regions)
 
-    return [_square_inside(x, y, margin * extent, *size)
-            for (x, y, extent), size in zip(regions, sizes, strict=True)]
+    return [
+        _square_inside(x, y, margin * extent, *size)
+        for (x, y, extent), size in zip(regions, sizes, strict=True)
+    ]
 
 
 def share_outside(landmarks: NDArray[np.float32], size_px: int) -> float:
@@ -67,8 +78,10 @@ def pixels_outside(landmarks: NDArray[np.float32], size_px: int) -> NDArray[np.f
 
 
 def cut(image: NDArray[np.uint8], square: Square, size_px: int) -> NDArray[np.uint8]:
-    """The square resized to uint8 [size, size, 3]: area average when shrinking, bicubic when enlarging."""
-    part = image[square.top:square.top + square.side, square.left:square.left + square.side]
+    """The square resized to uint8 [size, size, 3]: area average when shrinking, bicubic when
+    enlarging.
+    """
+    part = image[square.top : square.top + square.side, square.left : square.left + square.side]
     if square.side == size_px:
         return np.ascontiguousarray(part)
     method = cv2.INTER_AREA if square.side > size_px else cv2.INTER_CUBIC
@@ -82,7 +95,9 @@ def moved(points: NDArray[np.float32], square: Square, size_px: int) -> NDArray[
 
 
 def _region(face: Face) -> tuple[float, float, float]:
-    """(x, y, extent) of a face: the middle of its landmarks moved up by a sixth of their extent, for the forehead."""
+    """(x, y, extent) of a face: the middle of its landmarks moved up by a sixth of their extent,
+    for the forehead.
+    """
     low, high = face.landmarks.min(0), face.landmarks.max(0)
     extent = float((high - low).max())
     x, y = (low + high) / 2

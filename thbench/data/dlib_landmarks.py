@@ -1,4 +1,5 @@
-"""dlib's HOG face detector and 68-point shape predictor: offline, the model file comes inside a package.
+"""dlib's HOG face detector and 68-point shape predictor: offline, the model file comes inside a
+package.
 
 The 68-point model was trained on iBUG 300-W, which excludes commercial use.
 """
@@ -11,7 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from thbench.data.landmarks import Face, FrameKey, Image, detection_scale, largest_first, scaled, unscaled
+from thbench.data.landmarks import (
+    Face,
+    FrameKey,
+    Image,
+    detection_scale,
+    largest_first,
+    scaled,
+    unscaled,
+)
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
 
@@ -19,8 +28,9 @@ FILE = "shape_predictor_68_face_landmarks.dat"
 
 
 class DlibLandmarks:
-    """Detects on the image resized to a short side of at least 256 pixels, and once more at twice that size where
-    nothing was found."""
+    """Detects on the image resized to a short side of at least 256 pixels, and once more at twice
+    that size where nothing was found.
+    """
 
     source = "dlib"
 
@@ -33,8 +43,13 @@ class DlibLandmarks:
         path = model_file(FILE)
         self._detector = dlib.get_frontal_face_detector()
         self._predictor = dlib.shape_predictor(str(path))
-        self.provenance = {"source": self.source, "version": dlib.__version__, "file": FILE,
-                           "sha256": sha256_file(path), "licence": "trained on iBUG 300-W: non-commercial"}
+        self.provenance = {
+            "source": self.source,
+            "version": dlib.__version__,
+            "file": FILE,
+            "sha256": sha256_file(path),
+            "licence": "trained on iBUG 300-W: non-commercial",
+        }
 
     def detect(self, images: Sequence[Image], keys: Sequence[FrameKey]) -> list[list[Face]]:
         """See `LandmarkDetector.detect`."""
@@ -48,12 +63,16 @@ class DlibLandmarks:
             shape = self._predictor(small, box)
             points = np.array([(point.x, point.y) for point in shape.parts()], np.float32)
             corners = np.array([(box.left(), box.top()), (box.right(), box.bottom())], np.float32)
-            faces.append(Face(unscaled(corners, small, image).reshape(4), unscaled(points, small, image)))
+            faces.append(
+                Face(unscaled(corners, small, image).reshape(4), unscaled(points, small, image))
+            )
         return largest_first(faces)
 
 
 def model_file(name: str) -> Path:
-    """A model file of the package face_recognition_models. Raises `ThbenchError` when it is not installed."""
+    """A model file of the package face_recognition_models. Raises `ThbenchError` when it is not
+    installed.
+    """
     # Found by path: importing the package needs pkg_resources, which new Pythons no longer bring.
     spec = find_spec("face_recognition_models")
     folders = list(spec.submodule_search_locations or []) if spec else []

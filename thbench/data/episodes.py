@@ -1,4 +1,6 @@
-"""Episodes of K-shot learning: stateless, so that any step can be drawn again exactly (resume, many processes)."""
+"""Episodes of K-shot learning: stateless, so that any step can be drawn again exactly (resume, many
+processes).
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ from thbench.workers import end_with_parent
 class Episodes:
     """A batch of episodes: K shots and one target frame of one video each.
 
-    shots, shot_landmarks: uint8 [B, K, 3, S, S]; target, target_landmarks: uint8 [B, 3, S, S]; the landmarks are
-    landmark images. video: int64 [B], the row of W.
+    shots, shot_landmarks: uint8 [B, K, 3, S, S]; target, target_landmarks: uint8 [B, 3, S, S]; the
+    landmarks are landmark images. video: int64 [B], the row of W.
     """
 
     shots: Tensor
@@ -34,7 +36,12 @@ class Episodes:
     video: Tensor
 
     def to(self, device: torch.device) -> Episodes:
-        return Episodes(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
+        return Episodes(
+            *(
+                getattr(self, name).to(device, non_blocking=True)
+                for name in self.__dataclass_fields__
+            )
+        )
 
     def split(self, parts: int) -> list[Episodes]:
         """Equal micro-batches, for gradient accumulation."""
@@ -45,21 +52,26 @@ class Episodes:
 class EpisodeSampler:
     """Which frames each episode takes, as a pure function of (seed, step, slot).
 
-    A training video is drawn uniformly, then a target frame t and K frames s_1..s_K, all distinct and never t
-    (section 3.2). A video with fewer than K + 1 frames repeats shots, still never the target; a video with a single
-    frame cannot make an episode and is left out (`left_out`). With several processes, process r draws from the videos
-    r, r + world, ... only, so that each row of W is trained by one process's discriminator.
+    A training video is drawn uniformly, then a target frame t and K frames s_1..s_K, all distinct
+    and never t (section 3.2). A video with fewer than K + 1 frames repeats shots, still never the
+    target; a video with a single frame cannot make an episode and is left out (`left_out`). With
+    several processes, process r draws from the videos r, r + world, ... only, so that each row of W
+    is trained by one process's discriminator.
     """
 
-    def __init__(self, dataset: Dataset, shots: int, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, dataset: Dataset, shots: int, seed: int, rank: int = 0, world: int = 1
+    ) -> None:
         self.training = videos_of(dataset, "train")
         usable = [row for row, video in enumerate(self.training) if video.n_frames >= 2]
         self.left_out = len(self.training) - len(usable)
         self.rows = usable[rank::world]
         self.shots, self.seed, self.rank = shots, seed, rank
         if not self.rows:
-            raise ThbenchError(f"{dataset.name} has {len(usable)} training videos of 2 or more frames, process {rank} "
-                               f"of {world} needs at least one; prepare more videos or use fewer processes")
+            raise ThbenchError(
+                f"{dataset.name} has {len(usable)} training videos of 2 or more frames, process {rank} "
+                f"of {world} needs at least one; prepare more videos or use fewer processes"
+            )
 
     def draw(self, step: int, slot: int) -> tuple[int, Video, list[int]]:
         """(row of W, video, [target, s_1, ..., s_K]) of one episode."""
@@ -67,7 +79,9 @@ class EpisodeSampler:
         row = self.rows[random.integers(len(self.rows))]
         video = self.training[row]
         target = int(random.integers(video.n_frames))
-        others = random.choice(video.n_frames - 1, self.shots, replace=video.n_frames - 1 < self.shots)
+        others = random.choice(
+            video.n_frames - 1, self.shots, replace=video.n_frames - 1 < self.shots
+        )
         return row, video, [target, *(int(frame) + (frame >= target) for frame in others)]
 
 
@@ -89,22 +103,33 @@ class EpisodeBatches(TorchDataset[Episodes]):
         return Episodes(x[:, 1:], y[:, 1:], x[:, 0], y[:, 0], torch.tensor(rows))
 
 
-def episode_loader(batches: EpisodeBatches, first_step: int, last_step: int, workers: int) -> Iterator[Episodes]:
+def episode_loader(
+    batches: EpisodeBatches, first_step: int, last_step: int, workers: int
+) -> Iterator[Episodes]:
     """The batches of steps first_step .. last_step - 1, in order, whatever the number of workers.
 
     The workers end with this process. Raises `ThbenchError` when one of them is killed.
     """
-    # A generator of its own: the loader must not draw from the stream that a resumed training goes on with.
-    loader = DataLoader(batches, batch_size=None, sampler=range(first_step, last_step), num_workers=workers,
-                        prefetch_factor=4 if workers else None, generator=torch.Generator(),
-                        worker_init_fn=partial(_begin_worker, os.getpid()))
+    # A generator of its own: the loader must not draw from the stream that a resumed training goes
+    # on with.
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first_step, last_step),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        generator=torch.Generator(),
+        worker_init_fn=partial(_begin_worker, os.getpid()),
+    )
     try:
         yield from loader
-    except RuntimeError as error:   # all that torch has for it
+    except RuntimeError as error:  # all that torch has for it
         if not str(error).startswith("DataLoader worker"):
             raise
-        raise ThbenchError("a process that reads frames was killed, for lack of memory perhaps: go "
-                           "on with --resume, and fewer --workers if it happens again") from None
+        raise ThbenchError(
+            "a process that reads frames was killed, for lack of memory perhaps: go "
+            "on with --resume, and fewer --workers if it happens again"
+        ) from None
 
 
 def _begin_worker(parent: int, number: int) -> None:

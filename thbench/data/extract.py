@@ -1,4 +1,6 @@
-"""From the videos of one shard to its frames: read, find faces, crop, encode. The work of one process."""
+"""From the videos of one shard to its frames: read, find faces, crop, encode. The work of one
+process.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,14 @@ from thbench.data.video import VideoError
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path
 
-VOX1_FRAMES_PER_SECOND = 25   # VoxCeleb1 names each frame by its number in the video
+VOX1_FRAMES_PER_SECOND = 25  # VoxCeleb1 names each frame by its number in the video
 _FRAMES_AT_ONCE = 32  # held in memory for a batched detector
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How frames are made. fps and frames_per_clip choose among the source's frames; None takes all of them.
+    """How frames are made. fps and frames_per_clip choose among the source's frames; None takes all
+    of them.
 
     margin is the side of a per-frame or per-clip crop in extents of the landmarks. max_outside is
     the share of its landmarks that may lie outside a frame; a quarter is the whole jaw line.
@@ -49,7 +52,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class _Found:
-    """A frame with a face: its name and position, the size of its image, all faces counted, the largest one kept."""
+    """A frame with a face: its name and position, the size of its image, all faces counted, the
+    largest one kept.
+    """
 
     name: str
     position: int
@@ -58,12 +63,18 @@ class _Found:
     face: Face
 
 
-def prepare_shard(root: Path, out: Path, shard: int, videos: Sequence[SourceVideo], recipe: Recipe,
-                  detector: LandmarkDetector) -> int:
+def prepare_shard(
+    root: Path,
+    out: Path,
+    shard: int,
+    videos: Sequence[SourceVideo],
+    recipe: Recipe,
+    detector: LandmarkDetector,
+) -> int:
     """Makes one shard, whole or not at all, and returns its number of frames.
 
-    Clips that cannot be read and frames without a face are left out and listed. Raises `ThbenchError` when the output
-    cannot be written.
+    Clips that cannot be read and frames without a face are left out and listed. Raises
+    `ThbenchError` when the output cannot be written.
     """
     dropped: list[Dropped] = []
     path = shard_path(out, shard)
@@ -78,15 +89,24 @@ def prepare_shard(root: Path, out: Path, shard: int, videos: Sequence[SourceVide
     return len(writer.rows)
 
 
-def _clip_frames(root: Path, video: SourceVideo, clip: Clip, recipe: Recipe, detector: LandmarkDetector,
-                 dropped: list[Dropped]) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """(encoded frame, its row) for each frame of a clip that has a face. The clip is read twice, never held whole."""
+def _clip_frames(
+    root: Path,
+    video: SourceVideo,
+    clip: Clip,
+    recipe: Recipe,
+    detector: LandmarkDetector,
+    dropped: list[Dropped],
+) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """(encoded frame, its row) for each frame of a clip that has a face. The clip is read twice,
+    never held whole.
+    """
     here = Dropped("", video.person, video.video, clip.name)
     lost: list[Dropped] = []
     try:
         reader = ClipReader(root, clip, recipe.follow_links)
-        positions = sampled_positions(reader.n_frames, reader.times_s, recipe.fps,
-                                      recipe.frames_per_clip)
+        positions = sampled_positions(
+            reader.n_frames, reader.times_s, recipe.fps, recipe.frames_per_clip
+        )
         found = list(_faces(reader, positions, detector, here, lost))
     except VideoError as error:
         dropped.append(replace(here, reason=f"video {error.reason}"))
@@ -95,24 +115,40 @@ def _clip_frames(root: Path, video: SourceVideo, clip: Clip, recipe: Recipe, det
     if not found:
         return
     try:
-        squares = crop_squares(recipe.crop, [frame.size for frame in found], [frame.face for frame in found],
-                               recipe.margin)
+        squares = crop_squares(
+            recipe.crop,
+            [frame.size for frame in found],
+            [frame.face for frame in found],
+            recipe.margin,
+        )
     except ThbenchError as error:
         raise ThbenchError(f"{root / clip.path}: {error}") from None
     images = reader.read([frame.position for frame in found])
     for frame, square, source in zip(found, squares, images, strict=True):
         if source.image is None:
-            raise ThbenchError(f"{root / source.key.path} changed while it was read: run the same command again")
+            raise ThbenchError(
+                f"{root / source.key.path} changed while it was read: run the same command again"
+            )
         box = moved(frame.face.box.reshape(2, 2), square, recipe.size_px)
         landmarks = moved(frame.face.landmarks, square, recipe.size_px)
         if share_outside(landmarks, recipe.size_px) > recipe.max_outside:
             dropped.append(replace(here, reason="face outside its crop", frame=frame.name))
             continue
-        yield _encode(cut(source.image, square, recipe.size_px), recipe), {
-            "person": video.person, "video": video.video, "clip": clip.name, "frame": frame.name,
-            "crop": [square.left, square.top, square.side], "box": box.reshape(-1), "faces": frame.faces,
-            "landmarks": landmarks.reshape(-1), "landmark_source": detector.source,
-            "time_s": _time_s(recipe, reader, frame)}
+        yield (
+            _encode(cut(source.image, square, recipe.size_px), recipe),
+            {
+                "person": video.person,
+                "video": video.video,
+                "clip": clip.name,
+                "frame": frame.name,
+                "crop": [square.left, square.top, square.side],
+                "box": box.reshape(-1),
+                "faces": frame.faces,
+                "landmarks": landmarks.reshape(-1),
+                "landmark_source": detector.source,
+                "time_s": _time_s(recipe, reader, frame),
+            },
+        )
 
 
 def _time_s(recipe: Recipe, reader: ClipReader, frame: _Found) -> float | None:
@@ -124,8 +160,13 @@ def _time_s(recipe: Recipe, reader: ClipReader, frame: _Found) -> float | None:
     return None
 
 
-def _faces(reader: ClipReader, positions: Sequence[int], detector: LandmarkDetector, here: Dropped,
-           lost: list[Dropped]) -> Iterator[_Found]:
+def _faces(
+    reader: ClipReader,
+    positions: Sequence[int],
+    detector: LandmarkDetector,
+    here: Dropped,
+    lost: list[Dropped],
+) -> Iterator[_Found]:
     names: set[str] = set()
     for chunk in _chunks(zip(positions, reader.read(positions), strict=True)):
         usable = []
@@ -133,15 +174,24 @@ def _faces(reader: ClipReader, positions: Sequence[int], detector: LandmarkDetec
             if source.image is None:
                 lost.append(replace(here, reason="unreadable frame", frame=source.name))
             elif source.name in names:
-                lost.append(replace(here, reason="another frame has the same name but for its suffix",
-                                    frame=source.name))
+                lost.append(
+                    replace(
+                        here,
+                        reason="another frame has the same name but for its suffix",
+                        frame=source.name,
+                    )
+                )
             else:
                 names.add(source.name)
                 usable.append((position, source, source.image))
-        detected = detector.detect([image for _, _, image in usable], [source.key for _, source, _ in usable])
+        detected = detector.detect(
+            [image for _, _, image in usable], [source.key for _, source, _ in usable]
+        )
         for (position, source, image), faces in zip(usable, detected, strict=True):
             if faces:
-                yield _Found(source.name, position, (image.shape[0], image.shape[1]), len(faces), faces[0])
+                yield _Found(
+                    source.name, position, (image.shape[0], image.shape[1]), len(faces), faces[0]
+                )
             else:
                 lost.append(replace(here, reason="no face found", frame=source.name))
 

@@ -1,4 +1,6 @@
-"""The end of `thbench prepare`: the shards' rows become one index, and dataset.json says that all is there."""
+"""The end of `thbench prepare`: the shards' rows become one index, and dataset.json says that all
+is there.
+"""
 
 from __future__ import annotations
 
@@ -39,37 +41,69 @@ from thbench.errors import ThbenchError
 from thbench.files import atomic_path, sha256_file, write_json
 
 
-def finish(out: Path, shards: int, recipe: Mapping[str, Any], landmarks: Mapping[str, Any], rule: SplitRule,
-           unlisted: Sequence[Dropped]) -> None:
-    """Merges the rows of all shards and writes index.parquet, dropped.parquet and, last, dataset.json.
+def finish(
+    out: Path,
+    shards: int,
+    recipe: Mapping[str, Any],
+    landmarks: Mapping[str, Any],
+    rule: SplitRule,
+    unlisted: Sequence[Dropped],
+) -> None:
+    """Merges the rows of all shards and writes index.parquet, dropped.parquet and, last,
+    dataset.json.
 
-    The same shards give the same bytes. Raises `ThbenchError` when not one frame was kept, with the reasons.
+    The same shards give the same bytes. Raises `ThbenchError` when not one frame was kept, with the
+    reasons.
     """
-    lost = pa.concat_tables([pa.Table.from_pylist([asdict(drop) for drop in unlisted], DROPPED_SCHEMA),
-                             *(read_dropped(out, shard) for shard in range(shards))])
+    lost = pa.concat_tables(
+        [
+            pa.Table.from_pylist([asdict(drop) for drop in unlisted], DROPPED_SCHEMA),
+            *(read_dropped(out, shard) for shard in range(shards)),
+        ]
+    )
     reasons = _counts(lost["reason"])
-    persons = sorted({person for shard in range(shards)
-                      for person in read_rows(out, shard, ["person"])["person"].unique().to_pylist()})
+    persons = sorted(
+        {
+            person
+            for shard in range(shards)
+            for person in read_rows(out, shard, ["person"])["person"].unique().to_pylist()
+        }
+    )
     if not persons:
         remove_store(out)
-        raise ThbenchError(f"no frame was kept ({told(reasons) or 'the source holds none'}): {out} was not made; check "
-                           "the source, its layout and --landmarks")
+        raise ThbenchError(
+            f"no frame was kept ({told(reasons) or 'the source holds none'}): {out} was not made; check "
+            "the source, its layout and --landmarks"
+        )
     test, how = choose_test_persons(rule, str(recipe["layout"]), persons)
     write_table(out / DROPPED, lost)
     tally = _Tally()
     with atomic_path(out / INDEX) as temporary, table_writer(temporary, SCHEMA) as writer:
         for table in _split_rows(out, shards, test, tally):
             writer.write_table(table, ROWS_PER_GROUP)
-    write_json(out / DATASET_JSON, {
-        "format": FORMAT, "size_px": recipe["size_px"], "sha256": tally.sha256(), "recipe": dict(recipe),
-        "landmarks": dict(landmarks), "split": {**how, "test_persons": sorted(test)}, "counts": tally.counts(),
-        "dropped": reasons, "frames_with_several_faces": tally.several_faces, "shards": tally.shards,
-        "files": {name: sha256_file(out / name) for name in (INDEX, DROPPED)}})
+    write_json(
+        out / DATASET_JSON,
+        {
+            "format": FORMAT,
+            "size_px": recipe["size_px"],
+            "sha256": tally.sha256(),
+            "recipe": dict(recipe),
+            "landmarks": dict(landmarks),
+            "split": {**how, "test_persons": sorted(test)},
+            "counts": tally.counts(),
+            "dropped": reasons,
+            "frames_with_several_faces": tally.several_faces,
+            "shards": tally.shards,
+            "files": {name: sha256_file(out / name) for name in (INDEX, DROPPED)},
+        },
+    )
     remove_parts(out)
 
 
 def remove_store(out: Path) -> None:
-    """Deletes the files of a store and nothing else; dataset.json first, so that no half looks whole."""
+    """Deletes the files of a store and nothing else; dataset.json first, so that no half looks
+    whole.
+    """
     (out / DATASET_JSON).unlink(missing_ok=True)
     remove_parts(out)
     for file in (out / INDEX, out / DROPPED, *(out / SHARDS).glob("*.tar"), out / PLAN_JSON):
@@ -105,26 +139,40 @@ class _Tally:
 
     def add(self, shard: Path, sha256: str, table: pa.Table) -> None:
         self._digest.update(bytes.fromhex(sha256) + table_sha256(table))
-        names = table.select(["split", "person", "video"]).group_by(["split", "person", "video"]).aggregate([])
+        names = (
+            table.select(["split", "person", "video"])
+            .group_by(["split", "person", "video"])
+            .aggregate([])
+        )
         self._videos |= {tuple(row.values()) for row in names.to_pylist()}
         self._frames.update(_counts(table["split"]))
         self.several_faces += pc.sum(pc.greater(table["faces"], 1)).as_py() or 0
-        self.shards.append({"file": f"{shard.parent.name}/{shard.name}", "frames": len(table), "sha256": sha256})
+        self.shards.append(
+            {"file": f"{shard.parent.name}/{shard.name}", "frames": len(table), "sha256": sha256}
+        )
 
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
     def counts(self) -> dict[str, dict[str, int]]:
-        return {split: {"persons": len({person for part, person, _ in self._videos if part == split}),
-                        "videos": sum(part == split for part, _, _ in self._videos), "frames": self._frames[split]}
-                for split in ("train", "test")}
+        return {
+            split: {
+                "persons": len({person for part, person, _ in self._videos if part == split}),
+                "videos": sum(part == split for part, _, _ in self._videos),
+                "frames": self._frames[split],
+            }
+            for split in ("train", "test")
+        }
 
 
 def _split_rows(out: Path, shards: int, test: frozenset[str], tally: _Tally) -> Iterator[pa.Table]:
     """The rows of each shard with their split added."""
     for shard in range(shards):
         rows = read_rows(out, shard)
-        split = pa.array(["test" if person in test else "train" for person in rows["person"].to_pylist()], pa.string())
+        split = pa.array(
+            ["test" if person in test else "train" for person in rows["person"].to_pylist()],
+            pa.string(),
+        )
         table = rows.add_column(SCHEMA.get_field_index("split"), "split", split).cast(SCHEMA)
         tally.add(shard_path(out, shard), tar_sha256(out, shard), table)
         yield table

@@ -1,8 +1,8 @@
 """Landmarks that were computed elsewhere, read from files laid out like the source folder.
 
-For the frame `person/video/0000001.jpg` the file is `person/video/0000001.npy`, `.pts` or `.csv`; for the video
-`person/video/00001.mp4` it is `person/video/00001.npy` or `.csv`, one row per frame. Coordinates are pixels of the
-source frame.
+For the frame `person/video/0000001.jpg` the file is `person/video/0000001.npy`, `.pts` or `.csv`;
+for the video `person/video/00001.mp4` it is `person/video/00001.npy` or `.csv`, one row per frame.
+Coordinates are pixels of the source frame.
 
     .npy   [68, 2 or 3] or [frames, 68, 2 or 3]; the third coordinate is left out
     .pts   300-W annotation, whose first pixel is (1, 1)
@@ -48,8 +48,10 @@ class ImportedLandmarks:
             return []
         landmarks = self._read(path)
         if key.position >= len(landmarks):
-            raise ThbenchError(f"{path} holds landmarks of {len(landmarks)} frames, frame {key.position} of {key.path} "
-                               "has none: import landmarks of the same video")
+            raise ThbenchError(
+                f"{path} holds landmarks of {len(landmarks)} frames, frame {key.position} of {key.path} "
+                "has none: import landmarks of the same video"
+            )
         points = landmarks[key.position]
         if not np.isfinite(points).all():
             return []
@@ -70,7 +72,9 @@ def _read(path: Path) -> NDArray[np.float32]:
     if landmarks.ndim == 2:
         landmarks = landmarks[None]
     if landmarks.ndim != 3 or landmarks.shape[1] != 68 or landmarks.shape[2] not in (2, 3):
-        raise ThbenchError(f"{path} holds an array {list(landmarks.shape)}, not [68, 2] or [frames, 68, 2]")
+        raise ThbenchError(
+            f"{path} holds an array {list(landmarks.shape)}, not [68, 2] or [frames, 68, 2]"
+        )
     return np.ascontiguousarray(landmarks[..., :2], np.float32)
 
 
@@ -83,7 +87,10 @@ def _read_npy(path: Path) -> NDArray[np.float64]:
 
 def _read_pts(path: Path) -> NDArray[np.float64]:
     body = path.read_text(encoding="utf-8", errors="replace").partition("{")[2].partition("}")[0]
-    return np.array([[float(number) for number in line.split()] for line in body.strip().splitlines()]) - 1
+    return (
+        np.array([[float(number) for number in line.split()] for line in body.strip().splitlines()])
+        - 1
+    )
 
 
 def _read_csv(path: Path) -> NDArray[np.float64]:
@@ -91,8 +98,12 @@ def _read_csv(path: Path) -> NDArray[np.float64]:
     with open(path, newline="", encoding="utf-8", errors="replace") as file:
         for row in csv.DictReader(file, skipinitialspace=True):
             found = float(row.get("success", 1)) > 0
-            frames.append([[float(row[f"{axis}_{point}"]) if found else np.nan for axis in "xy"]
-                           for point in range(68)])
+            frames.append(
+                [
+                    [float(row[f"{axis}_{point}"]) if found else np.nan for axis in "xy"]
+                    for point in range(68)
+                ]
+            )
     return np.array(frames)
 
 

@@ -1,4 +1,6 @@
-"""Faces and their iBUG-68 landmarks in real images: dlib, face-alignment or imported files, behind one interface."""
+"""Faces and their iBUG-68 landmarks in real images: dlib, face-alignment or imported files, behind
+one interface.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,15 @@ from thbench.errors import ThbenchError
 
 Image = NDArray[np.uint8]
 
-# dlib's detector needs a face of about 80 pixels; the networks gain nothing above this and cost by the pixel.
+# dlib's detector needs a face of about 80 pixels; the networks gain nothing above this and cost by
+# the pixel.
 SHORT_SIDE_PX, LONG_SIDE_PX = 256, 1024
 
 
 @dataclass(frozen=True)
 class Face:
-    """A face in an image. box: float32 [4], left, top, right, bottom; landmarks: float32 [68, 2], (x, y).
+    """A face in an image. box: float32 [4], left, top, right, bottom; landmarks: float32 [68, 2],
+    (x, y).
 
     Both in pixels of the image that was given, the centre of its top-left pixel is (0, 0).
     """
@@ -37,14 +41,18 @@ class Face:
 
 @dataclass(frozen=True)
 class FrameKey:
-    """Where a frame comes from: the path of its image or video below the source folder, and its position in it."""
+    """Where a frame comes from: the path of its image or video below the source folder, and its
+    position in it.
+    """
 
     path: str
     position: int = 0
 
 
 class LandmarkDetector(Protocol):
-    """Finds faces. `source` is recorded with every frame, `provenance` (files, sha256, settings) with the dataset."""
+    """Finds faces. `source` is recorded with every frame, `provenance` (files, sha256, settings)
+    with the dataset.
+    """
 
     @property
     def source(self) -> str: ...
@@ -78,8 +86,10 @@ def load_detector(spec: str = "auto", device: str = "cpu") -> LandmarkDetector:
         return FaceAlignmentLandmarks("3D", device)
     if name == "import" and folder:
         return ImportedLandmarks(Path(folder))
-    raise ThbenchError(f"no landmark source named {spec!r}: choose auto, dlib, face-alignment, "
-                       "face-alignment-3d or import:DIR")
+    raise ThbenchError(
+        f"no landmark source named {spec!r}: choose auto, dlib, face-alignment, "
+        "face-alignment-3d or import:DIR"
+    )
 
 
 def _best_that_is_here(with_3d: bool, with_2d: bool) -> str:
@@ -89,7 +99,9 @@ def _best_that_is_here(with_3d: bool, with_2d: bool) -> str:
 
 
 def detection_scale(height_px: int, width_px: int) -> float:
-    """The factor by which an image is resized before detection: short side at least 256, long side at most 1024."""
+    """The factor by which an image is resized before detection: short side at least 256, long side
+    at most 1024.
+    """
     enlarge = max(1.0, SHORT_SIDE_PX / min(height_px, width_px))
     return min(enlarge, LONG_SIDE_PX / max(height_px, width_px))
 
@@ -99,7 +111,9 @@ def scaled(image: Image, scale: float) -> Image:
     if scale == 1:
         return image
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA))
+    return np.asarray(
+        cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
+    )
 
 
 def unscaled(points: NDArray[np.float32], small: Image, image: Image) -> NDArray[np.float32]:

@@ -1,4 +1,5 @@
-"""Readers for datasets as they are distributed: which persons, videos and clips lie in a source folder.
+"""Readers for datasets as they are distributed: which persons, videos and clips lie in a source
+folder.
 
     vox1-frames   unzippedFaces/<Name>/1.6/<video>/<frame>.jpg     VoxCeleb1, face crops at 1 frame per second
     vox-mp4       mp4/<id>/<video>/<clip>.mp4                      VoxCeleb1 and 2, face tracks at 25 frames per second
@@ -72,15 +73,17 @@ class Listing:
 def list_source(layout: str, source: Path, follow_links: bool = False) -> Listing:
     """Lists `source` in one of `LAYOUTS`; no frame is opened.
 
-    Whatever is not taken is listed as dropped, with its reason: names with control characters, files
-    of other kinds or in other places, and, unless `follow_links`, links that leave the folder. Hidden
-    files are passed over. Raises `ThbenchError` for an unknown layout, a missing folder, and a folder
-    without a single video of that layout, saying what might be meant.
+    Whatever is not taken is listed as dropped, with its reason: names with control characters,
+    files of other kinds or in other places, and, unless `follow_links`, links that leave the
+    folder. Hidden files are passed over. Raises `ThbenchError` for an unknown layout, a missing
+    folder, and a folder without a single video of that layout, saying what might be meant.
     """
     if layout not in LAYOUTS:
         raise ThbenchError(f"no layout named {layout!r}: choose {', '.join(LAYOUTS)}")
     if not source.is_dir():
-        raise ThbenchError(f"{source} is not a folder: name the folder that holds the {layout} dataset")
+        raise ThbenchError(
+            f"{source} is not a folder: name the folder that holds the {layout} dataset"
+        )
 
     chosen = LAYOUTS[layout]
     inner = source / chosen.inner
@@ -115,13 +118,19 @@ class Folder:
     @property
     def folders(self) -> list[Folder]:
         """The folders in it, in natural order."""
-        return [Folder(self.root, Path(entry), self.dropped, self.follow_links)
-                for entry in self._entries if entry.is_dir()]
+        return [
+            Folder(self.root, Path(entry), self.dropped, self.follow_links)
+            for entry in self._entries
+            if entry.is_dir()
+        ]
 
     def files(self, suffixes: Collection[str]) -> list[str]:
         """The names of the files with these suffixes, in natural order."""
-        return [entry.name for entry in self._entries
-                if Path(entry.name).suffix.lower() in suffixes and entry.is_file()]
+        return [
+            entry.name
+            for entry in self._entries
+            if Path(entry.name).suffix.lower() in suffixes and entry.is_file()
+        ]
 
     @property
     def all_files(self) -> list[str]:
@@ -131,18 +140,25 @@ class Folder:
     @cached_property
     def _entries(self) -> list[os.DirEntry[str]]:
         with os.scandir(self.path) as entries:
-            visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=_natural)
+            visible = sorted(
+                (entry for entry in entries if not entry.name.startswith(".")), key=_natural
+            )
         return [entry for entry in visible if self._usable(entry)]
 
     def _usable(self, entry: os.DirEntry[str]) -> bool:
-        if not entry.name.isprintable():  # undecodable bytes arrive as surrogates, which are not printable either
+        if (
+            not entry.name.isprintable()
+        ):  # undecodable bytes arrive as surrogates, which are not printable either
             reason = "name holds control or undecodable characters"
         elif len(entry.name.encode()) > LONGEST_NAME_BYTES:
             reason = f"name is longer than {LONGEST_NAME_BYTES} bytes"
         elif entry.is_symlink() and not Path(entry).exists():
             reason = "link leads nowhere"
-        elif entry.is_symlink() and not self.follow_links and not (
-                Path(os.path.realpath(entry)).is_relative_to(self.root)):
+        elif (
+            entry.is_symlink()
+            and not self.follow_links
+            and not (Path(os.path.realpath(entry)).is_relative_to(self.root))
+        ):
             reason = LINK_LEAVES
         else:
             return True
@@ -153,10 +169,14 @@ class Folder:
 def _natural(entry: os.DirEntry[str]) -> tuple[list[tuple[int, str]], str]:
     """frame2 before frame10; names that differ only in zeros are told apart by themselves."""
     parts = re.findall(r"[0-9]+|[^0-9]+", entry.name)
-    return [(int(part), "") if part[0] in "0123456789" else (-1, part) for part in parts], entry.name
+    return [
+        (int(part), "") if part[0] in "0123456789" else (-1, part) for part in parts
+    ], entry.name
 
 
-def _add(found: dict[tuple[str, str], SourceVideo], video: SourceVideo, dropped: list[Dropped]) -> None:
+def _add(
+    found: dict[tuple[str, str], SourceVideo], video: SourceVideo, dropped: list[Dropped]
+) -> None:
     key = (video.person, video.video)
     names = [clip.name for clip in video.clips]
     if not names:
@@ -164,9 +184,14 @@ def _add(found: dict[tuple[str, str], SourceVideo], video: SourceVideo, dropped:
     elif key in found:
         dropped.append(Dropped("another video of the person has the same name", *key))
     else:
-        dropped += [Dropped("another clip has the same name but for its suffix", *key, name)
-                    for position, name in enumerate(names) if name in names[:position]]
-        found[key] = SourceVideo(*key, tuple({clip.name: clip for clip in reversed(video.clips)}.values())[::-1])
+        dropped += [
+            Dropped("another clip has the same name but for its suffix", *key, name)
+            for position, name in enumerate(names)
+            if name in names[:position]
+        ]
+        found[key] = SourceVideo(
+            *key, tuple({clip.name: clip for clip in reversed(video.clips)}.values())[::-1]
+        )
 
 
 def _nothing_found(source: Path, layout: str, listing: Listing) -> str:
@@ -176,8 +201,10 @@ def _nothing_found(source: Path, layout: str, listing: Listing) -> str:
     top = Folder(listing.root, listing.root, [], follow_links=True)
     if links:
         more = f" and {len(links) - 3} more" if len(links) > 3 else ""
-        return (f"{problem}, but links that leave it: {', '.join(links[:3])}{more}; add "
-                "--follow-links to follow them")
+        return (
+            f"{problem}, but links that leave it: {', '.join(links[:3])}{more}; add "
+            "--follow-links to follow them"
+        )
     if layout != "videos-flat" and top.files(VIDEO_SUFFIXES):
         return f"{problem}, but videos that lie directly in it: take the layout videos-flat"
     if layout != "photos-flat" and top.files(IMAGE_SUFFIXES):
@@ -186,7 +213,9 @@ def _nothing_found(source: Path, layout: str, listing: Listing) -> str:
 
 
 def _not_taken(root: Path, clips: Sequence[Clip], follow_links: bool) -> Iterator[Dropped]:
-    """Every visible file that is in no clip: of another kind, or at another place than the layout's."""
+    """Every visible file that is in no clip: of another kind, or at another place than the
+    layout's.
+    """
     files = {clip.path for clip in clips if clip.kind != "images"}
     folders = {clip.path for clip in clips if clip.kind == "images"}
     for folder, name in _visible_files(Folder(root, root, [], follow_links)):
@@ -214,12 +243,16 @@ def _visible_files(folder: Folder, depth: int = 8) -> Iterator[tuple[str, str]]:
 Videos = Iterator[tuple[str, list[Clip]]]  # (video, clips) of one person
 
 
-def _of_persons(videos_of_person: Callable[[Folder], Videos]) -> Callable[[Folder], Iterator[SourceVideo]]:
+def _of_persons(
+    videos_of_person: Callable[[Folder], Videos],
+) -> Callable[[Folder], Iterator[SourceVideo]]:
     """The videos below a folder of persons."""
+
     def videos(root: Folder) -> Iterator[SourceVideo]:
         for person in root.folders:
             for video, clips in videos_of_person(person):
                 yield SourceVideo(person.path.name, video, tuple(clips))
+
     return videos
 
 
@@ -231,7 +264,11 @@ def _vox1_videos(person: Folder) -> Videos:
 
 def _frame_videos(person: Folder) -> Videos:
     for video in person.folders:
-        clips = [Clip(clip.path.name, clip.relative, "images") for clip in video.folders if clip.files(IMAGE_SUFFIXES)]
+        clips = [
+            Clip(clip.path.name, clip.relative, "images")
+            for clip in video.folders
+            if clip.files(IMAGE_SUFFIXES)
+        ]
         if video.files(IMAGE_SUFFIXES):
             clips.insert(0, Clip("frames", video.relative, "images"))
         yield video.path.name, clips
@@ -239,8 +276,13 @@ def _frame_videos(person: Folder) -> Videos:
 
 def _folder_videos(person: Folder) -> Videos:
     for video in person.folders:
-        yield video.path.name, [Clip(Path(name).stem, f"{video.relative}/{name}", "video")
-                                for name in video.files(VIDEO_SUFFIXES)]
+        yield (
+            video.path.name,
+            [
+                Clip(Path(name).stem, f"{video.relative}/{name}", "video")
+                for name in video.files(VIDEO_SUFFIXES)
+            ],
+        )
 
 
 def _any_videos(person: Folder) -> Videos:
@@ -269,11 +311,18 @@ class Layout:
 
 
 LAYOUTS: dict[str, Layout] = {
-    "vox1-frames": Layout("<Name>/1.6/<video>/<frame>.jpg", "unzippedFaces", _of_persons(_vox1_videos)),
+    "vox1-frames": Layout(
+        "<Name>/1.6/<video>/<frame>.jpg", "unzippedFaces", _of_persons(_vox1_videos)
+    ),
     "vox-mp4": Layout("<id>/<video>/<clip>.mp4", "mp4", _of_persons(_folder_videos)),
-    "videos": Layout("<person>/<video>.mp4 or <person>/<video>/<clip>.mp4", "", _of_persons(_any_videos)),
-    "frames": Layout("<person>/<video>/<frame>.jpg or <person>/<video>/<clip>/<frame>.jpg", "",
-                     _of_persons(_frame_videos)),
+    "videos": Layout(
+        "<person>/<video>.mp4 or <person>/<video>/<clip>.mp4", "", _of_persons(_any_videos)
+    ),
+    "frames": Layout(
+        "<person>/<video>/<frame>.jpg or <person>/<video>/<clip>/<frame>.jpg",
+        "",
+        _of_persons(_frame_videos),
+    ),
     "videos-flat": Layout("<person>.mp4", "", _flat_videos),
     "photos-flat": Layout("<person>.jpg", "", _flat_photos),
 }

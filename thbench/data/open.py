@@ -11,7 +11,8 @@ from thbench.errors import ThbenchError
 
 
 def open_dataset(spec: str) -> Dataset:
-    """"synth" or "synth:SIZE" (synthetic heads), the path of a prepared store, or its name under $THBENCH_DATA.
+    """ "synth" or "synth:SIZE" (synthetic heads), the path of a prepared store, or its name under
+    $THBENCH_DATA.
 
     Raises `ThbenchError` when there is no such dataset.
     """
@@ -25,12 +26,19 @@ def open_dataset(spec: str) -> Dataset:
         return PreparedStore(Path(home) / spec)
     if Path(spec).exists():
         return PreparedStore(Path(spec))  # which says what is wrong with it
-    places = f"{spec}, or under $THBENCH_DATA = {home}," if home else f"{spec} ($THBENCH_DATA is not set)"
-    raise ThbenchError(f"no dataset at {places}: make one with `thbench prepare LAYOUT SRC {spec}`, or use synth")
+    places = (
+        f"{spec}, or under $THBENCH_DATA = {home},"
+        if home
+        else f"{spec} ($THBENCH_DATA is not set)"
+    )
+    raise ThbenchError(
+        f"no dataset at {places}: make one with `thbench prepare LAYOUT SRC {spec}`, or use synth"
+    )
 
 
 def open_sources(spec: str, size_px: int, skip_unusable: bool = False) -> Dataset:
-    """What heads are learned from when other videos drive them: a dataset, or a plain folder of photographs.
+    """What heads are learned from when other videos drive them: a dataset, or a plain folder of
+    photographs.
 
     skip_unusable: leave out photographs that cannot be read or show no face. Raises `ThbenchError`
     for these otherwise, and as `open_dataset` does.
@@ -41,7 +49,9 @@ def open_sources(spec: str, size_px: int, skip_unusable: bool = False) -> Datase
         home = os.environ.get("THBENCH_DATA")
         if home and is_store(Path(home) / spec):
             return open_dataset(spec)
-        raise ThbenchError(f"no sources at {spec}: name a folder of photographs, one for each person, or a dataset")
+        raise ThbenchError(
+            f"no sources at {spec}: name a folder of photographs, one for each person, or a dataset"
+        )
     from thbench.data.landmarks import load_detector
     from thbench.data.photo_folder import PhotoFolder
 

@@ -1,4 +1,6 @@
-"""Any dataset as a prepared store: synthetic heads rendered once, so that training does not render them again."""
+"""Any dataset as a prepared store: synthetic heads rendered once, so that training does not render
+them again.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ import cv2
 from thbench.data.clips import sampled_positions
 from thbench.data.dataset import Dataset, Video
 from thbench.data.finish import finish
-from thbench.data.shards import ShardWriter, commit_shard, is_committed, remove_leftovers, shard_path
+from thbench.data.shards import (
+    ShardWriter,
+    commit_shard,
+    is_committed,
+    remove_leftovers,
+    shard_path,
+)
 from thbench.data.splits import SplitRule
 from thbench.data.store_format import DATASET_JSON
 from thbench.errors import ThbenchError
@@ -22,19 +30,32 @@ from thbench.files import atomic_path, read_json, write_json
 from thbench.locks import holds_nothing, locked
 from thbench.workers import each
 
-PACK_JSON = "plan.json"   # as `thbench prepare` names it: a folder with it and without dataset.json is unfinished
+PACK_JSON = "plan.json"  # as `thbench prepare` names it: a folder with it and without dataset.json is unfinished
 _VIDEOS_PER_SHARD = 64
 
 
-def pack(dataset: Dataset, out: Path, videos: int | None = None, frames: int | None = None, workers: int = 1,
-         progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+def pack(
+    dataset: Dataset,
+    out: Path,
+    videos: int | None = None,
+    frames: int | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
     """Writes `dataset` into the store `out`: lossless PNG, the dataset's own landmarks and split.
 
-    videos: the first so many of each person; frames: so many of each video, evenly spaced; None: all of them. Run
-    again after a kill, it goes on with the shards that are missing. Raises `ThbenchError` when `out` holds something
-    else or cannot be written.
+    videos: the first so many of each person; frames: so many of each video, evenly spaced; None:
+    all of them. Run again after a kill, it goes on with the shards that are missing. Raises
+    `ThbenchError` when `out` holds something else or cannot be written.
     """
-    plan = {"packed": {"name": dataset.name, "sha256": dataset.sha256, "videos": videos, "frames": frames}}
+    plan = {
+        "packed": {
+            "name": dataset.name,
+            "sha256": dataset.sha256,
+            "videos": videos,
+            "frames": frames,
+        }
+    }
     if not (out / PACK_JSON).exists() and not holds_nothing(out):
         raise ThbenchError(f"{out} exists and is no prepared dataset: choose a new folder")
 
@@ -55,8 +76,13 @@ def pack(dataset: Dataset, out: Path, videos: int | None = None, frames: int | N
             for done, _ in enumerate(packed, before + 1):
                 progress(done, len(shards))
 
-        recipe = {"layout": dataset.name, "size_px": dataset.size_px, "lossless": True,
-                  "packed_sha256": dataset.sha256, "pictures": dataset.pictures}
+        recipe = {
+            "layout": dataset.name,
+            "size_px": dataset.size_px,
+            "lossless": True,
+            "packed_sha256": dataset.sha256,
+            "pictures": dataset.pictures,
+        }
         test = tuple(sorted({video.person for video in dataset.videos if video.split == "test"}))
         rule = SplitRule(test_persons=test, test_fraction=0)
         finish(out, len(shards), recipe, {"source": dataset.name}, rule, [])
@@ -64,18 +90,26 @@ def pack(dataset: Dataset, out: Path, videos: int | None = None, frames: int | N
 
 def _shards(dataset: Dataset, videos: int | None) -> list[list[Video]]:
     """The first so many videos of each person, in groups."""
-    chosen = [video for _, own in groupby(dataset.videos, key=lambda video: video.person)
-              for video in islice(own, videos)]
-    return [chosen[start:start + _VIDEOS_PER_SHARD]
-            for start in range(0, len(chosen), _VIDEOS_PER_SHARD)]
+    chosen = [
+        video
+        for _, own in groupby(dataset.videos, key=lambda video: video.person)
+        for video in islice(own, videos)
+    ]
+    return [
+        chosen[start : start + _VIDEOS_PER_SHARD]
+        for start in range(0, len(chosen), _VIDEOS_PER_SHARD)
+    ]
 
 
-def _shard_packer(dataset: Dataset, out: Path,
-                  frames: int | None) -> Callable[[tuple[int, Sequence[Video]]], None]:
+def _shard_packer(
+    dataset: Dataset, out: Path, frames: int | None
+) -> Callable[[tuple[int, Sequence[Video]]], None]:
     return lambda job: _pack_shard(dataset, out, frames, *job)
 
 
-def _pack_shard(dataset: Dataset, out: Path, frames: int | None, shard: int, videos: Sequence[Video]) -> None:
+def _pack_shard(
+    dataset: Dataset, out: Path, frames: int | None, shard: int, videos: Sequence[Video]
+) -> None:
     remove_leftovers(out, shard)
     with atomic_path(shard_path(out, shard)) as temporary, open(temporary, "wb") as file:
         writer = ShardWriter(file, shard)
@@ -86,7 +120,9 @@ def _pack_shard(dataset: Dataset, out: Path, frames: int | None, shard: int, vid
     commit_shard(out, shard, writer.rows, [], sha256)
 
 
-def _frames(dataset: Dataset, video: Video, count: int | None) -> Iterator[tuple[bytes, dict[str, Any]]]:
+def _frames(
+    dataset: Dataset, video: Video, count: int | None
+) -> Iterator[tuple[bytes, dict[str, Any]]]:
     positions = sampled_positions(video.n_frames, None, None, count)
     names = dataset.frame_names(video)
     times_s = dataset.frame_times_s(video)
@@ -95,8 +131,21 @@ def _frames(dataset: Dataset, video: Video, count: int | None) -> Iterator[tuple
     for position, image, landmarks in zip(positions, images, frames.landmarks, strict=True):
         clip, _, frame = names[position].rpartition("/")
         low, high = landmarks.min(dim=0).values, landmarks.max(dim=0).values
-        encoded = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
-        yield encoded, {"person": video.person, "video": video.video, "clip": clip, "frame": frame,
-                        "crop": [0, 0, dataset.size_px], "box": [*low.tolist(), *high.tolist()], "faces": 1,
-                        "landmarks": landmarks.flatten().tolist(), "landmark_source": dataset.name,
-                        "time_s": None if times_s is None else times_s[position]}
+        encoded = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])[
+            1
+        ].tobytes()
+        yield (
+            encoded,
+            {
+                "person": video.person,
+                "video": video.video,
+                "clip": clip,
+                "frame": frame,
+                "crop": [0, 0, dataset.size_px],
+                "box": [*low.tolist(), *high.tolist()],
+                "faces": 1,
+                "landmarks": landmarks.flatten().tolist(),
+                "landmark_source": dataset.name,
+                "time_s": None if times_s is None else times_s[position],
+            },
+        )

@@ -1,4 +1,6 @@
-"""A folder of photographs or paintings as a dataset: the sources of puppeteering, without preparing anything."""
+"""A folder of photographs or paintings as a dataset: the sources of puppeteering, without preparing
+anything.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,9 @@ class PhotoFolder:
 
     pictures: Pictures = "photographs"
 
-    def __init__(self, folder: Path, size_px: int, detector: LandmarkDetector,
-                 skip_unusable: bool = False) -> None:
+    def __init__(
+        self, folder: Path, size_px: int, detector: LandmarkDetector, skip_unusable: bool = False
+    ) -> None:
         """Raises one `ThbenchError` that lists every file that cannot be used.
 
         With `skip_unusable` these are left out, persons without any other photo too; then it raises
@@ -36,19 +39,24 @@ class PhotoFolder:
         self.name, self.size_px = folder.resolve().name, size_px
         self.unusable: list[Unusable] = []
 
-        persons = {person: read_photos(files, size_px, detector, "per-frame")
-                   for person, files in _files_of_persons(folder, self.unusable).items()}
+        persons = {
+            person: read_photos(files, size_px, detector, "per-frame")
+            for person, files in _files_of_persons(folder, self.unusable).items()
+        }
         self.unusable += [photo for photos in persons.values() for photo in photos.unusable]
         if not skip_unusable:
             refuse(self.unusable)
 
         self._photos = {person: photos for person, photos in persons.items() if photos.files}
         if not self._photos:
-            raise ThbenchError(f"{folder} holds no photo that can be used"
-                               f"{listed(self.unusable) or _suffixes()}")
+            raise ThbenchError(
+                f"{folder} holds no photo that can be used{listed(self.unusable) or _suffixes()}"
+            )
 
-        self.videos: Sequence[Video] = [Video(person, VIDEO, "test", len(photos.files))
-                                        for person, photos in self._photos.items()]
+        self.videos: Sequence[Video] = [
+            Video(person, VIDEO, "test", len(photos.files))
+            for person, photos in self._photos.items()
+        ]
         self.sha256 = _sha256(self._photos, size_px)
 
     def read(self, video: Video, frames: Sequence[int]) -> Frames:

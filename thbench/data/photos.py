@@ -1,4 +1,6 @@
-"""Photos and videos straight from disk as Frames, for heads of one's own: find the face, crop, resize."""
+"""Photos and videos straight from disk as Frames, for heads of one's own: find the face, crop,
+resize.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,9 @@ class Drive:
     timeline: Timeline
 
 
-def read_photos(paths: Sequence[Path], size_px: int, detector: LandmarkDetector,
-                crop: CropPolicy) -> Photos:
+def read_photos(
+    paths: Sequence[Path], size_px: int, detector: LandmarkDetector, crop: CropPolicy
+) -> Photos:
     """The largest face of each photo as a square frame. Folders stand for their pictures, sorted.
 
     No photo is left out in silence: those that cannot be read or show no face are listed.
@@ -74,19 +77,28 @@ def read_photos(paths: Sequence[Path], size_px: int, detector: LandmarkDetector,
                 images.append(image)
 
     faces = _largest_faces(images, detector)
-    unusable += [Unusable(file, "no face found")
-                 for file, face in zip(files, faces, strict=True) if face is None]
+    unusable += [
+        Unusable(file, "no face found")
+        for file, face in zip(files, faces, strict=True)
+        if face is None
+    ]
     shown = [place for place, face in enumerate(faces) if face is not None]
-    frames = _cut([images[place] for place in shown],
-                  [face for face in faces if face is not None], size_px, crop)
+    frames = _cut(
+        [images[place] for place in shown],
+        [face for face in faces if face is not None],
+        size_px,
+        crop,
+    )
     return Photos(frames, [files[place] for place in shown], unusable)
 
 
 def refuse(unusable: Sequence[Unusable]) -> None:
     """Raises one `ThbenchError` that lists all of them; does nothing when there are none."""
     if unusable:
-        raise ThbenchError(f"{_photos(len(unusable))} cannot be used; replace them, or go on "
-                           f"without them with --skip-unusable:{listed(unusable)}")
+        raise ThbenchError(
+            f"{_photos(len(unusable))} cannot be used; replace them, or go on "
+            f"without them with --skip-unusable:{listed(unusable)}"
+        )
 
 
 def listed(unusable: Sequence[Unusable]) -> str:
@@ -94,8 +106,9 @@ def listed(unusable: Sequence[Unusable]) -> str:
     return "".join(f"\n  {photo.file}: {photo.reason}" for photo in unusable)
 
 
-def drive_frames(source: Path, size_px: int, detector: LandmarkDetector, crop: CropPolicy,
-                 fps: float = 25.0) -> Drive:
+def drive_frames(
+    source: Path, size_px: int, detector: LandmarkDetector, crop: CropPolicy, fps: float = 25.0
+) -> Drive:
     """A driving video, or a folder of frames played at `fps`.
 
     Frames without a face are left out and counted. Raises `ThbenchError` when the source cannot be
@@ -144,8 +157,11 @@ def _files(path: Path, unusable: list[Unusable]) -> Iterator[Path]:
 
     inside = sorted(file for file in path.iterdir() if not file.name.startswith("."))
     pictures = [file for file in inside if file.suffix.lower() in IMAGE_SUFFIXES]
-    unusable += [Unusable(file, unread_suffix(file)) for file in inside
-                 if file not in pictures and _looks_like_a_picture(file)]
+    unusable += [
+        Unusable(file, unread_suffix(file))
+        for file in inside
+        if file not in pictures and _looks_like_a_picture(file)
+    ]
     if not pictures:
         unusable.append(Unusable(path, f"holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})"))
     yield from pictures
@@ -172,22 +188,26 @@ def _folder_images(folder: Path) -> list[NDArray[np.uint8]]:
             images.append(image)
 
     if unusable:
-        raise ThbenchError(f"{folder} cannot drive a head; repair or remove what cannot be read:"
-                           f"{listed(unusable)}")
+        raise ThbenchError(
+            f"{folder} cannot drive a head; repair or remove what cannot be read:{listed(unusable)}"
+        )
     return images
 
 
-def _largest_faces(images: Sequence[NDArray[np.uint8]], detector: LandmarkDetector) -> list[Face | None]:
+def _largest_faces(
+    images: Sequence[NDArray[np.uint8]], detector: LandmarkDetector
+) -> list[Face | None]:
     faces: list[Face | None] = []
     for start in range(0, len(images), _FRAMES_AT_ONCE):
-        chunk = images[start:start + _FRAMES_AT_ONCE]
+        chunk = images[start : start + _FRAMES_AT_ONCE]
         keys = [FrameKey("", start + index) for index in range(len(chunk))]
         faces += [found[0] if found else None for found in detector.detect(chunk, keys)]
     return faces
 
 
-def _cut(images: Sequence[NDArray[np.uint8]], faces: Sequence[Face], size_px: int,
-         crop: CropPolicy) -> Frames:
+def _cut(
+    images: Sequence[NDArray[np.uint8]], faces: Sequence[Face], size_px: int, crop: CropPolicy
+) -> Frames:
     sizes = [(image.shape[0], image.shape[1]) for image in images]
     squares = crop_squares(crop, sizes, faces, MARGIN)
 
@@ -197,5 +217,6 @@ def _cut(images: Sequence[NDArray[np.uint8]], faces: Sequence[Face], size_px: in
         cuts[place] = cut(image, square, size_px)
         landmarks[place] = moved(face.landmarks, square, size_px)
 
-    return Frames(torch.from_numpy(cuts).permute(0, 3, 1, 2).contiguous(),
-                  torch.from_numpy(landmarks))
+    return Frames(
+        torch.from_numpy(cuts).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(landmarks)
+    )

@@ -1,7 +1,9 @@
-"""`thbench prepare`: real frames -> landmarks -> square crops -> a prepared store, in parallel, resumable.
+"""`thbench prepare`: real frames -> landmarks -> square crops -> a prepared store, in parallel,
+resumable.
 
-Videos are sorted and grouped into shards before any work begins; a shard is the unit of work. Machine i of n makes the
-shards i, i + n, ...; whichever finds all of them done merges the index and writes dataset.json, which ends the work.
+Videos are sorted and grouped into shards before any work begins; a shard is the unit of work.
+Machine i of n makes the shards i, i + n, ...; whichever finds all of them done merges the index and
+writes dataset.json, which ends the work.
 """
 
 from __future__ import annotations
@@ -27,10 +29,14 @@ from thbench.files import read_json_object, sha256_json, write_json
 from thbench.locks import LOCK, holds_nothing, locked
 from thbench.workers import each
 
-_SHARDS_AT_LEAST = 64  # where there are as many videos: the work of many processes, and little lost by a kill
+_SHARDS_AT_LEAST = (
+    64  # where there are as many videos: the work of many processes, and little lost by a kill
+)
 _VIDEOS_PER_SHARD = 32  # at most: tens of megabytes
 
-Progress = Callable[[int, int, int], None]  # shards done, shards in all, frames of the shard just done
+Progress = Callable[
+    [int, int, int], None
+]  # shards done, shards in all, frames of the shard just done
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,9 @@ class Part:
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.count:
-            raise ThbenchError(f"--shard-index {self.index} must lie between 0 and --num-shards - 1 = {self.count - 1}")
+            raise ThbenchError(
+                f"--shard-index {self.index} must lie between 0 and --num-shards - 1 = {self.count - 1}"
+            )
 
     @property
     def lock(self) -> str:
@@ -50,16 +58,25 @@ class Part:
         return LOCK if self.count == 1 else f"{LOCK}-{self.index}-of-{self.count}"
 
 
-def prepare(source: Path, out: Path, recipe: Recipe, split: SplitRule, workers: int = 1, part: Part = Part(),
-            device: str = "cpu", progress: Progress = lambda done, total, frames: None,
-            overwrite: bool = False) -> bool:
+def prepare(
+    source: Path,
+    out: Path,
+    recipe: Recipe,
+    split: SplitRule,
+    workers: int = 1,
+    part: Part = Part(),
+    device: str = "cpu",
+    progress: Progress = lambda done, total, frames: None,
+    overwrite: bool = False,
+) -> bool:
     """Prepares `source` into the store `out` and returns whether the store is finished.
 
     overwrite: a store in `out` that was begun in another way is removed first.
 
-    It is not when other machines still have shards to make. Run again after a kill, it goes on with the shards that are
-    missing and ends with the same bytes. Raises `ThbenchError` for a recipe that makes no sense, a source that holds
-    nothing, an `out` that holds something else or cannot be written, and when no frame has a face.
+    It is not when other machines still have shards to make. Run again after a kill, it goes on with
+    the shards that are missing and ends with the same bytes. Raises `ThbenchError` for a recipe
+    that makes no sense, a source that holds nothing, an `out` that holds something else or cannot
+    be written, and when no frame has a face.
     """
     _check(recipe)
     listing = list_source(recipe.layout, source, recipe.follow_links)
@@ -68,9 +85,14 @@ def prepare(source: Path, out: Path, recipe: Recipe, split: SplitRule, workers: 
     _check_folder(out)
 
     with locked(out, part.lock):
-        plan = {"recipe": asdict(recipe), "split": asdict(split), "landmarks": dict(detector.provenance),
-                "videos_sha256": sha256_json([asdict(video) for video in listing.videos]),
-                "videos": len(listing.videos), "shards": len(shards)}
+        plan = {
+            "recipe": asdict(recipe),
+            "split": asdict(split),
+            "landmarks": dict(detector.provenance),
+            "videos_sha256": sha256_json([asdict(video) for video in listing.videos]),
+            "videos": len(listing.videos),
+            "shards": len(shards),
+        }
         if overwrite and _begun_otherwise(out, plan):
             remove_store(out)
         _write_plan(out, plan)
@@ -100,12 +122,15 @@ class _Job:
 
 def _check(recipe: Recipe) -> None:
     if recipe.size_px < 16:
-        raise ThbenchError(f"--size {recipe.size_px} is too small for a face: choose 16 pixels or more")
+        raise ThbenchError(
+            f"--size {recipe.size_px} is too small for a face: choose 16 pixels or more"
+        )
     if recipe.crop not in POLICIES:
         raise ThbenchError(f"no crop policy named {recipe.crop!r}: choose {', '.join(POLICIES)}")
     if not 0 <= recipe.max_outside <= 1:
-        raise ThbenchError(f"--max-outside {recipe.max_outside} is a share of a face's landmarks: "
-                           "choose 0 to 1")
+        raise ThbenchError(
+            f"--max-outside {recipe.max_outside} is a share of a face's landmarks: choose 0 to 1"
+        )
     if recipe.fps is not None and not recipe.fps > 0:
         raise ThbenchError(f"--fps must be more than 0, not {recipe.fps}")
     if recipe.fps is not None and recipe.layout in ("vox1-frames", "frames", "photos-flat"):
@@ -115,7 +140,7 @@ def _check(recipe: Recipe) -> None:
 def _grouped(videos: Sequence[SourceVideo]) -> Iterator[Sequence[SourceVideo]]:
     size = min(_VIDEOS_PER_SHARD, -(-len(videos) // _SHARDS_AT_LEAST))
     for start in range(0, len(videos), size):
-        yield videos[start:start + size]
+        yield videos[start : start + size]
 
 
 def _check_folder(out: Path) -> None:
@@ -127,8 +152,10 @@ def _write_plan(out: Path, plan: dict[str, Any]) -> None:
     """Writes plan.json into a new store; checks that one begun earlier was begun in the same way."""
     difference = _begun_otherwise(out, plan)
     if difference:
-        raise ThbenchError(f"{out} was begun with {difference}: use a new folder, the options of the "
-                           "first time, or --overwrite to make it anew")
+        raise ThbenchError(
+            f"{out} was begun with {difference}: use a new folder, the options of the "
+            "first time, or --overwrite to make it anew"
+        )
     if not (out / PLAN_JSON).exists():
         write_json(out / PLAN_JSON, plan)
 
@@ -150,7 +177,7 @@ def _difference(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ""
 
 
-_detector = lru_cache(maxsize=1)(load_detector)   # one for a process, be it a worker or not
+_detector = lru_cache(maxsize=1)(load_detector)  # one for a process, be it a worker or not
 
 
 def _shard_maker(root: Path, out: Path, recipe: Recipe, device: str) -> Callable[[_Job], int]:
@@ -159,8 +186,14 @@ def _shard_maker(root: Path, out: Path, recipe: Recipe, device: str) -> Callable
     return lambda job: prepare_shard(root, out, job.shard, job.videos, recipe, detector)
 
 
-def _finish(out: Path, shards: int, recipe: Recipe, detector: LandmarkDetector, split: SplitRule,
-            listing: Listing) -> bool:
+def _finish(
+    out: Path,
+    shards: int,
+    recipe: Recipe,
+    detector: LandmarkDetector,
+    split: SplitRule,
+    listing: Listing,
+) -> bool:
     if not all(is_committed(out, shard) for shard in range(shards)):
         return (out / DATASET_JSON).exists()  # written, and the parts deleted, by another machine
     try:

@@ -1,4 +1,6 @@
-"""`thbench prepare --dry-run`: what a source holds and what cannot be used, before anything is made."""
+"""`thbench prepare --dry-run`: what a source holds and what cannot be used, before anything is
+made.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +26,19 @@ def preview(layout: str, source: Path, follow_links: bool) -> str:
     lines, frames = [], 0
     for video in listing.videos:
         counts = [_frames(listing, video, clip, follow_links) for clip in video.clips]
-        lines.append(f"take   {video.person}/{video.video}: {sum(counts)} frames in {len(counts)} clips")
+        lines.append(
+            f"take   {video.person}/{video.video}: {sum(counts)} frames in {len(counts)} clips"
+        )
         frames += sum(counts)
     lines += [f"leave  {_place(drop)}: {drop.reason}" for drop in listing.dropped]
 
     reasons = Counter(drop.reason for drop in listing.dropped)
     persons = len({video.person for video in listing.videos})
-    lines += [f"{persons} persons, {len(listing.videos)} videos, {frames} frames",
-              f"left out: {told(dict(reasons.most_common())) or 'nothing'}",
-              "nothing was written; faces are looked for when it is prepared"]
+    lines += [
+        f"{persons} persons, {len(listing.videos)} videos, {frames} frames",
+        f"left out: {told(dict(reasons.most_common())) or 'nothing'}",
+        "nothing was written; faces are looked for when it is prepared",
+    ]
     return "\n".join(lines)
 
 
@@ -45,9 +51,14 @@ def _frames(listing: Listing, video: SourceVideo, clip: Clip, follow_links: bool
         listing.dropped.append(replace(here, reason=f"video {error.reason}"))
         return 0
 
-    broken = [] if clip.kind == "video" else [
-        path for path in reader.pictures if not _opens(listing.root / path)]
-    listing.dropped += [replace(here, reason="unreadable frame", frame=Path(path).name) for path in broken]
+    broken = (
+        []
+        if clip.kind == "video"
+        else [path for path in reader.pictures if not _opens(listing.root / path)]
+    )
+    listing.dropped += [
+        replace(here, reason="unreadable frame", frame=Path(path).name) for path in broken
+    ]
     return reader.n_frames - len(broken)
 
 

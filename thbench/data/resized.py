@@ -20,8 +20,10 @@ class Resized:
     def __init__(self, dataset: Dataset, size_px: int) -> None:
         """Raises `ThbenchError` unless 16 <= size_px < the size of `dataset`."""
         if not 16 <= size_px < dataset.size_px:
-            raise ThbenchError(f"{dataset.name} has frames of {dataset.size_px} pixels: choose a --size "
-                               f"from 16 to {dataset.size_px - 1}")
+            raise ThbenchError(
+                f"{dataset.name} has frames of {dataset.size_px} pixels: choose a --size "
+                f"from 16 to {dataset.size_px - 1}"
+            )
         self._dataset, self.size_px = dataset, size_px
         self.name, self.pictures = dataset.name, dataset.pictures
         self.videos: Sequence[Video] = dataset.videos
@@ -30,9 +32,13 @@ class Resized:
     def read(self, video: Video, frames: Sequence[int]) -> Frames:
         """See `Dataset.read`. The centre of the top-left pixel is (0, 0) at both sizes."""
         large = self._dataset.read(video, frames)
-        images = [cv2.resize(image, (self.size_px, self.size_px), interpolation=cv2.INTER_AREA)
-                  for image in large.images.permute(0, 2, 3, 1).numpy()]
-        small = np.stack(images) if images else np.empty((0, self.size_px, self.size_px, 3), np.uint8)
+        images = [
+            cv2.resize(image, (self.size_px, self.size_px), interpolation=cv2.INTER_AREA)
+            for image in large.images.permute(0, 2, 3, 1).numpy()
+        ]
+        small = (
+            np.stack(images) if images else np.empty((0, self.size_px, self.size_px, 3), np.uint8)
+        )
         landmarks = (large.landmarks + 0.5) * (self.size_px / self._dataset.size_px) - 0.5
         return Frames(torch.from_numpy(small).permute(0, 3, 1, 2).contiguous(), landmarks)
 

@@ -1,4 +1,5 @@
-"""One shard of a prepared store: frames in an uncompressed tar, and the rows of the index that point into it.
+"""One shard of a prepared store: frames in an uncompressed tar, and the rows of the index that
+point into it.
 
 The commit mark is written last and holds the sha256 of the rows, so a shard with a mark that fits
 is whole; a damaged one counts as not made.
@@ -32,7 +33,9 @@ _TEXT = ["person", "video", "clip", "split", "landmark_source", "reason"]
 
 
 class ShardWriter:
-    """Appends frames to the tar of one shard. The same frames give the same bytes: no owner, no time."""
+    """Appends frames to the tar of one shard. The same frames give the same bytes: no owner, no
+    time.
+    """
 
     def __init__(self, file: BinaryIO, shard: int) -> None:
         self._file, self._shard = file, shard
@@ -41,12 +44,23 @@ class ShardWriter:
         self.rows: list[dict[str, Any]] = []
 
     def add(self, encoded: bytes, suffix: str, row: Mapping[str, Any]) -> None:
-        """Adds one encoded frame; `row` holds the columns of `SCHEMA` that do not depend on where it lies."""
-        member = tarfile.TarInfo(f"{row['person']}/{row['video']}/{row['clip']}/{row['frame']}{suffix}")
+        """Adds one encoded frame; `row` holds the columns of `SCHEMA` that do not depend on where
+        it lies.
+        """
+        member = tarfile.TarInfo(
+            f"{row['person']}/{row['video']}/{row['clip']}/{row['frame']}{suffix}"
+        )
         member.size = len(encoded)
         self._write(member.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
-        self.rows.append({**row, "shard": self._shard, "offset": self._position, "size": len(encoded),
-                          "crc32": zlib.crc32(encoded)})
+        self.rows.append(
+            {
+                **row,
+                "shard": self._shard,
+                "offset": self._position,
+                "size": len(encoded),
+                "crc32": zlib.crc32(encoded),
+            }
+        )
         self._write(encoded + bytes(-len(encoded) % tarfile.BLOCKSIZE))
 
     def close(self) -> str:
@@ -101,8 +115,13 @@ def is_committed(out: Path, shard: int) -> bool:
     return mark is not None and not _damaged_parts(out, shard, mark)
 
 
-def commit_shard(out: Path, shard: int, rows: Sequence[Mapping[str, Any]], dropped: Sequence[Dropped],
-                 sha256: str) -> None:
+def commit_shard(
+    out: Path,
+    shard: int,
+    rows: Sequence[Mapping[str, Any]],
+    dropped: Sequence[Dropped],
+    sha256: str,
+) -> None:
     """Writes what was left out of a shard, its rows, then its mark. The tar must be in place."""
     lost = pa.Table.from_pylist([asdict(drop) for drop in dropped], DROPPED_SCHEMA)
     write_table(_part_path(out, shard, "dropped.parquet"), lost)
@@ -110,7 +129,9 @@ def commit_shard(out: Path, shard: int, rows: Sequence[Mapping[str, Any]], dropp
     unsplit = SCHEMA.remove(SCHEMA.get_field_index("split"))
     write_table(_part_path(out, shard, "rows.parquet"), pa.Table.from_pylist(list(rows), unsplit))
 
-    digests = {what: sha256_file(_part_path(out, shard, f"{what}.parquet")) for what in _PART_TABLES}
+    digests = {
+        what: sha256_file(_part_path(out, shard, f"{what}.parquet")) for what in _PART_TABLES
+    }
     ShardMark(tar=sha256, **digests).write(out, shard)
 
 
@@ -157,9 +178,16 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def table_writer(path: Path, schema: pa.Schema) -> Any:
-    """A Parquet writer with the settings of every table here: names as dictionaries, numbers plain for quick reads."""
-    return pq.ParquetWriter(path, schema, compression="none", write_statistics=False,
-                            use_dictionary=[name for name in _TEXT if name in schema.names])
+    """A Parquet writer with the settings of every table here: names as dictionaries, numbers plain
+    for quick reads.
+    """
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="none",
+        write_statistics=False,
+        use_dictionary=[name for name in _TEXT if name in schema.names],
+    )
 
 
 def _part_path(out: Path, shard: int, what: str) -> Path:
@@ -169,8 +197,11 @@ def _part_path(out: Path, shard: int, what: str) -> Path:
 def _damaged_parts(out: Path, shard: int, mark: ShardMark) -> list[Path]:
     written = {"rows": mark.rows, "dropped": mark.dropped}
     paths = {what: _part_path(out, shard, f"{what}.parquet") for what in _PART_TABLES}
-    return [path for what, path in paths.items()
-            if not path.is_file() or sha256_file(path) != written[what]]
+    return [
+        path
+        for what, path in paths.items()
+        if not path.is_file() or sha256_file(path) != written[what]
+    ]
 
 
 def _read(out: Path, shard: int, what: str, columns: Sequence[str] | None) -> pa.Table:

@@ -34,18 +34,28 @@ class Outside:
     def text(self) -> str:
         if not self.frames:
             return "no landmark lies outside its frame"
-        return (f"{self.frames} frame{'s have' if self.frames > 1 else ' has'} landmarks outside: "
-                f"at most {self.most_landmarks} of 68, up to {self.farthest_px:.1f} pixels")
+        return (
+            f"{self.frames} frame{'s have' if self.frames > 1 else ' has'} landmarks outside: "
+            f"at most {self.most_landmarks} of 68, up to {self.farthest_px:.1f} pixels"
+        )
 
 
 def description(spec: str) -> dict[str, Any]:
-    """Counts per split of any dataset; for a prepared one also its recipe, landmarks, split rule and drops."""
+    """Counts per split of any dataset; for a prepared one also its recipe, landmarks, split rule
+    and drops.
+    """
     dataset = open_dataset(spec)
-    shown: dict[str, Any] = {"name": dataset.name, "size_px": dataset.size_px, "sha256": dataset.sha256,
-                             "counts": {split: _counts(dataset, split) for split in ("train", "test")}}
+    shown: dict[str, Any] = {
+        "name": dataset.name,
+        "size_px": dataset.size_px,
+        "sha256": dataset.sha256,
+        "counts": {split: _counts(dataset, split) for split in ("train", "test")},
+    }
     if isinstance(dataset, PreparedStore):
-        shown |= {key: dataset.info[key] for key in ("recipe", "landmarks", "split", "dropped",
-                                                     "frames_with_several_faces")}
+        shown |= {
+            key: dataset.info[key]
+            for key in ("recipe", "landmarks", "split", "dropped", "frames_with_several_faces")
+        }
         shown["landmarks_outside"] = asdict(_outside(dataset))
     return shown
 
@@ -54,18 +64,25 @@ def text(shown: Mapping[str, Any]) -> str:
     """`description` in a few lines."""
     lines = [f"{shown['name']}: {shown['size_px']} pixels, sha256 {shown['sha256']}"]
     for split, counts in shown["counts"].items():
-        lines.append(f"  {split:5}  {counts['persons']} persons, {counts['videos']} videos, {counts['frames']} frames"
-                     + (f" ({counts['frames_per_video'][0]} to {counts['frames_per_video'][1]} a video)"
-                        if counts["videos"] else ""))
+        lines.append(
+            f"  {split:5}  {counts['persons']} persons, {counts['videos']} videos, {counts['frames']} frames"
+            + (
+                f" ({counts['frames_per_video'][0]} to {counts['frames_per_video'][1]} a video)"
+                if counts["videos"]
+                else ""
+            )
+        )
     if "recipe" in shown:
         recipe = shown["recipe"]
         form = "PNG" if recipe["lossless"] else f"JPEG quality {recipe.get('quality', 'unknown')}"
-        lines += [f"  split      {shown['split']['rule']}",
-                  f"  landmarks  {shown['landmarks']['source']}",
-                  f"  frames     {recipe['layout']}, crop {recipe.get('crop', 'as-is')}, {form}",
-                  f"  dropped    {told(shown['dropped']) or 'nothing'}",
-                  f"  outside    {Outside(**shown['landmarks_outside']).text}",
-                  f"  several faces in {shown['frames_with_several_faces']} frames: the largest was kept"]
+        lines += [
+            f"  split      {shown['split']['rule']}",
+            f"  landmarks  {shown['landmarks']['source']}",
+            f"  frames     {recipe['layout']}, crop {recipe.get('crop', 'as-is')}, {form}",
+            f"  dropped    {told(shown['dropped']) or 'nothing'}",
+            f"  outside    {Outside(**shown['landmarks_outside']).text}",
+            f"  several faces in {shown['frames_with_several_faces']} frames: the largest was kept",
+        ]
     return "\n".join(lines)
 
 
@@ -89,5 +106,9 @@ def _outside(store: PreparedStore) -> Outside:
 def _counts(dataset: Dataset, split: Any) -> dict[str, Any]:
     videos = videos_of(dataset, split)
     frames = [video.n_frames for video in videos]
-    return {"persons": len({video.person for video in videos}), "videos": len(videos), "frames": sum(frames),
-            "frames_per_video": [min(frames), max(frames)] if frames else []}
+    return {
+        "persons": len({video.person for video in videos}),
+        "videos": len(videos),
+        "frames": sum(frames),
+        "frames_per_video": [min(frames), max(frames)] if frames else [],
+    }

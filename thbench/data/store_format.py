@@ -14,27 +14,42 @@ from __future__ import annotations
 import pyarrow as pa
 
 FORMAT = 1
-PLAN_JSON, DATASET_JSON, INDEX, DROPPED = "plan.json", "dataset.json", "index.parquet", "dropped.parquet"
+PLAN_JSON, DATASET_JSON, INDEX, DROPPED = (
+    "plan.json",
+    "dataset.json",
+    "index.parquet",
+    "dropped.parquet",
+)
 SHARDS = "shards"
 ROWS_PER_GROUP = 512  # what is decoded for the landmarks of one frame
 
-SCHEMA = pa.schema([
-    ("person", pa.string()),
-    ("video", pa.string()),
-    ("clip", pa.string()),
-    ("frame", pa.string()),
-    ("split", pa.string()),
-    ("crop", pa.list_(pa.int32(), 3)),         # left, top, side in pixels of the source frame
-    ("box", pa.list_(pa.float32(), 4)),        # of the face: left, top, right, bottom in pixels of the stored frame
-    ("faces", pa.int16()),                     # found in the source frame; the largest one is kept
-    ("landmarks", pa.list_(pa.float32(), 136)),  # x_0, y_0, ..., x_67, y_67 in pixels of the stored frame
-    ("landmark_source", pa.string()),
-    ("shard", pa.int32()),
-    ("offset", pa.int64()),                    # of the encoded frame in its shard, in bytes
-    ("size", pa.int32()),                      # of the encoded frame, in bytes
-    ("crc32", pa.uint32()),
-    ("time_s", pa.float64()),                  # since the start of the clip; null where nobody recorded it
-])
+SCHEMA = pa.schema(
+    [
+        ("person", pa.string()),
+        ("video", pa.string()),
+        ("clip", pa.string()),
+        ("frame", pa.string()),
+        ("split", pa.string()),
+        ("crop", pa.list_(pa.int32(), 3)),  # left, top, side in pixels of the source frame
+        (
+            "box",
+            pa.list_(pa.float32(), 4),
+        ),  # of the face: left, top, right, bottom in pixels of the stored frame
+        ("faces", pa.int16()),  # found in the source frame; the largest one is kept
+        (
+            "landmarks",
+            pa.list_(pa.float32(), 136),
+        ),  # x_0, y_0, ..., x_67, y_67 in pixels of the stored frame
+        ("landmark_source", pa.string()),
+        ("shard", pa.int32()),
+        ("offset", pa.int64()),  # of the encoded frame in its shard, in bytes
+        ("size", pa.int32()),  # of the encoded frame, in bytes
+        ("crc32", pa.uint32()),
+        ("time_s", pa.float64()),  # since the start of the clip; null where nobody recorded it
+    ]
+)
 # What every index has: stores of before times were recorded lack the last column.
 REQUIRED_SCHEMA = SCHEMA.remove(SCHEMA.get_field_index("time_s"))
-DROPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("reason", "person", "video", "clip", "frame")])
+DROPPED_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("reason", "person", "video", "clip", "frame")]
+)

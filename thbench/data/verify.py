@@ -19,9 +19,11 @@ from thbench.tables import read_table
 
 
 def verify(path: Path) -> str:
-    """One line on a store that is whole. Raises `ThbenchError` naming the first damaged frame or file."""
+    """One line on a store that is whole. Raises `ThbenchError` naming the first damaged frame or
+    file.
+    """
     store = PreparedStore(path)
-    for name, sha256 in store.info.get("files", {}).items():   # absent in stores of before
+    for name, sha256 in store.info.get("files", {}).items():  # absent in stores of before
         if sha256_file(inside(path, name)) != sha256:
             raise ThbenchError(f"{path / name} is not what was prepared: prepare the dataset again")
     digest = hashlib.sha256()
@@ -33,7 +35,9 @@ def verify(path: Path) -> str:
             raise ThbenchError(f"{_damage(file, rows)}: prepare the dataset again")
         digest.update(bytes.fromhex(shard["sha256"]) + table_sha256(rows))
     if digest.hexdigest() != store.sha256:
-        raise ThbenchError(f"{path / INDEX} does not hold what was prepared: prepare the dataset again")
+        raise ThbenchError(
+            f"{path / INDEX} does not hold what was prepared: prepare the dataset again"
+        )
     frames = sum(video.n_frames for video in store.videos)
     return f"{path} is whole: {frames} frames in {len(store.info['shards'])} shards, sha256 {store.sha256}"
 
@@ -44,15 +48,19 @@ def _rows_of_shards(store: PreparedStore) -> Iterator[pa.Table]:
     for number, shard in enumerate(store.info["shards"]):
         rows = index.filter(pc.equal(index["shard"], number))
         if len(rows) != shard["frames"]:
-            raise ThbenchError(f"{store.path / INDEX} has {len(rows)} frames of {shard['file']}, "
-                               f"{shard['frames']} were prepared: prepare the dataset again")
+            raise ThbenchError(
+                f"{store.path / INDEX} has {len(rows)} frames of {shard['file']}, "
+                f"{shard['frames']} were prepared: prepare the dataset again"
+            )
         yield rows
 
 
 def _damage(file: Path, rows: pa.Table) -> str:
     """Which frame of a damaged shard is the first to differ."""
     with open(file, "rb") as shard:
-        for row in rows.select(["person", "video", "clip", "frame", "offset", "size", "crc32"]).to_pylist():
+        for row in rows.select(
+            ["person", "video", "clip", "frame", "offset", "size", "crc32"]
+        ).to_pylist():
             shard.seek(max(0, row["offset"]))
             if zlib.crc32(shard.read(max(0, row["size"]))) != row["crc32"]:
                 return f"{file} is damaged at {row['person']}/{row['video']}/{row['clip']}/{row['frame']}"

@@ -39,8 +39,9 @@ class VideoError(ThbenchError):
         return f"{self.path} {self.reason}: copy it again from its source, or convert it to mp4"
 
 
-def read_video(path: Path,
-               wanted: Collection[int] | None = None) -> tuple[Iterator[NDArray[np.uint8]], float]:
+def read_video(
+    path: Path, wanted: Collection[int] | None = None
+) -> tuple[Iterator[NDArray[np.uint8]], float]:
     """(frames, frames per second): each frame uint8 [H, W, 3] RGB, upright, in display order.
 
     The rate is the mean over the whole video; `read_timeline` has the time of each frame. With
@@ -71,8 +72,9 @@ def read_timeline(path: Path) -> Timeline:
         return Timeline.steady(len(packets), stream.average_rate)
 
 
-def write_video(path: Path, frames: Tensor, fps: float | Timeline,
-                audio_from: Path | None = None) -> None:
+def write_video(
+    path: Path, frames: Tensor, fps: float | Timeline, audio_from: Path | None = None
+) -> None:
     """Encodes uint8 [N, 3, H, W] RGB as H.264, atomically.
 
     fps: a constant rate, or the time of each frame. audio_from: a file whose sound goes with the
@@ -85,8 +87,9 @@ def write_video(path: Path, frames: Tensor, fps: float | Timeline,
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
-        raise ThbenchError(f"{path} should end in {', '.join(FORMATS)}: that is the format of the "
-                           "video")
+        raise ThbenchError(
+            f"{path} should end in {', '.join(FORMATS)}: that is the format of the video"
+        )
     if not len(frames):
         raise ThbenchError(f"no frames to write to {path}")
 
@@ -99,8 +102,10 @@ def write_video(path: Path, frames: Tensor, fps: float | Timeline,
             with av.open(str(temporary), "w", format=FORMATS[path.suffix.lower()]) as container:
                 _encode(container, frames, timeline, sound)
         except av.error.FFmpegError as error:
-            raise ThbenchError(f"cannot write {path}: {error.strerror or error}; another container "
-                               "(.mkv) may hold this sound") from error
+            raise ThbenchError(
+                f"cannot write {path}: {error.strerror or error}; another container "
+                "(.mkv) may hold this sound"
+            ) from error
 
 
 def _frames(path: Path, wanted: Collection[int] | None) -> Iterator[NDArray[np.uint8]]:
@@ -178,8 +183,10 @@ def _encode(container: Any, frames: Tensor, timeline: Timeline, sound: Any) -> N
         # Both start when the first of them does in their source, so that they stay in step.
         start_s = min(start_s, sound_start_s(sound))
         end_s = timeline.end * timeline.time_base
-        tracks = [_video_packets(stream, frames, timeline, start_s),
-                  add_sound(container, sound, start_s, end_s)]
+        tracks = [
+            _video_packets(stream, frames, timeline, start_s),
+            add_sound(container, sound, start_s, end_s),
+        ]
 
     for packet in heapq.merge(*tracks, key=lambda packet: float(packet.dts * packet.time_base)):
         container.mux(packet)
@@ -191,8 +198,11 @@ def _video_stream(container: Any, frames: Tensor, timeline: Timeline) -> Any:
 
     # With x264's macroblock tree, the same small frames gave other bytes each time. With B-frames,
     # mp4 states lengths in decoding order, and so a wrong duration where the rate is uneven.
-    stream = container.add_stream("libx264", rate=timeline.mean_fps,
-                                  options={"crf": _CRF, "bf": "0", "x264-params": "mbtree=0"})
+    stream = container.add_stream(
+        "libx264",
+        rate=timeline.mean_fps,
+        options={"crf": _CRF, "bf": "0", "x264-params": "mbtree=0"},
+    )
     stream.codec_context.time_base = timeline.time_base
 
     # Chroma at half resolution, which every player reads, needs even sizes.
@@ -202,12 +212,12 @@ def _video_stream(container: Any, frames: Tensor, timeline: Timeline) -> Any:
     return stream
 
 
-def _video_packets(stream: Any, frames: Tensor, timeline: Timeline,
-                   start_s: Fraction) -> Iterator[Any]:
+def _video_packets(
+    stream: Any, frames: Tensor, timeline: Timeline, start_s: Fraction
+) -> Iterator[Any]:
     """The encoded frames, `start_s` of the timeline at 0."""
     start = round(start_s / timeline.time_base)
-    lengths = {pts - start: later - pts
-               for pts, later in pairwise((*timeline.pts, timeline.end))}
+    lengths = {pts - start: later - pts for pts, later in pairwise((*timeline.pts, timeline.end))}
 
     def encoded(frame: Any) -> Iterator[Any]:
         for packet in stream.encode(frame):

@@ -1,4 +1,6 @@
-"""What a metric is: a card that defines it in words, a check that it can run, and a score per frame or per set."""
+"""What a metric is: a card that defines it in words, a check that it can run, and a score per frame
+or per set.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ ENTRY_POINTS = "thbench.metrics"
 #   score-zero     the frame counts as 0, and is counted as failed
 FailurePolicy = Literal["error", "drop-pairwise", "fallback-box", "score-zero"]
 
-# What a generated frame is compared with. A head that another video drives has no true frame, but still a person whose
-# it is and a pose to follow: "frame" metrics cannot score it.
+# What a generated frame is compared with. A head that another video drives has no true frame, but
+# still a person whose it is and a pose to follow: "frame" metrics cannot score it.
 Compares = Literal["frame", "identity", "pose", "nothing"]
 
 ValidOn = Literal["any pictures", "photographs", "synthetic heads"]
@@ -38,9 +40,10 @@ ValidOn = Literal["any pictures", "photographs", "synthetic heads"]
 class MetricCard:
     """The definition of a metric, printed by `thbench explain` and stored with every run.
 
-    network is the name of the pretrained network as tables print it, None where there is none; stand_in marks a
-    network that takes the place of the one the paper used (and is never printed under that one's name).
-    valid_on says on which pictures the metric means something: on others it is not computed.
+    network is the name of the pretrained network as tables print it, None where there is none;
+    stand_in marks a network that takes the place of the one the paper used (and is never printed
+    under that one's name). valid_on says on which pictures the metric means something: on others it
+    is not computed.
     """
 
     name: str
@@ -65,13 +68,17 @@ class FrameMetric(Protocol):
     def card(self) -> MetricCard: ...
 
     def unavailable(self) -> str | None:
-        """One line that says why the metric cannot run here and what to do about it; None when it can."""
+        """One line that says why the metric cannot run here and what to do about it; None when it
+        can.
+        """
         ...
 
     def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
-        """Scores the frames of one video, in time order: uint8 [N, 3, H, W] against the true frames -> [N].
+        """Scores the frames of one video, in time order: uint8 [N, 3, H, W] against the true frames
+        -> [N].
 
-        `real.landmarks` are the dataset's landmarks of the true frames. NaN marks a frame that could not be scored.
+        `real.landmarks` are the dataset's landmarks of the true frames. NaN marks a frame that
+        could not be scored.
         """
         ...
 
@@ -80,7 +87,8 @@ class IdentityMetric(FrameMetric, Protocol):
     """A frame metric of whose face it is (`card.compares` is "identity")."""
 
     def score_identity(self, generated: Frames, shots: Frames) -> NDArray[np.float64]:
-        """Scores generated frames against shots of the person, taken in other poses: the mean over the shots -> [N].
+        """Scores generated frames against shots of the person, taken in other poses: the mean over
+        the shots -> [N].
 
         `generated.landmarks` are those that drove the frames.
         """
@@ -98,16 +106,22 @@ class SetMetric(Protocol):
         ...
 
     def feature_spec(self) -> dict[str, Any]:
-        """All that decides the features besides the frames (network, sha256 of its weights, preprocessing, dtype):
-        the other half of the key under which `FeatureStore` keeps them."""
+        """All that decides the features besides the frames (network, sha256 of its weights,
+        preprocessing, dtype): the other half of the key under which `FeatureStore` keeps them.
+        """
         ...
 
     def features(self, images: Tensor) -> NDArray[np.float32]:
         """uint8 [N, 3, H, W] -> float32 [N, D]."""
         ...
 
-    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any],
-                 clusters: NDArray[Any]) -> Estimate:
+    def estimate(
+        self,
+        generated: NDArray[Any],
+        real: NDArray[Any],
+        videos: NDArray[Any],
+        clusters: NDArray[Any],
+    ) -> Estimate:
         """The value over all frames [N, D] and [N, D], with its delete-one-cluster jackknife.
 
         videos [N] names the video of each row, clusters [N] what is left out as one: the video
@@ -151,9 +165,11 @@ def metric_names() -> list[str]:
 
 
 def load_metric(name: str, device: str = "cpu") -> Metric:
-    """Builds a metric; its networks are loaded at the first frame, so this is cheap and never fails for weights.
+    """Builds a metric; its networks are loaded at the first frame, so this is cheap and never fails
+    for weights.
 
-    A registered factory takes the torch device its networks shall run on. Raises `ThbenchError` for an unknown name.
+    A registered factory takes the torch device its networks shall run on. Raises `ThbenchError` for
+    an unknown name.
     """
     factory: Callable[[str], Metric] = load_plugin(ENTRY_POINTS, name, "metric")
     return factory(device)

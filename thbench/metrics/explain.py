@@ -6,7 +6,9 @@ from thbench.metrics.base import is_set_metric, load_metric
 
 
 def explanation(name: str) -> str:
-    """The card of a metric and whether it can run, one fact per line. Raises `ThbenchError` for an unknown name."""
+    """The card of a metric and whether it can run, one fact per line. Raises `ThbenchError` for an
+    unknown name.
+    """
     metric = load_metric(name)
     card = metric.card
     facts = {
@@ -15,15 +17,23 @@ def explanation(name: str) -> str:
         "range": card.value_range + (f", in {card.unit}" if card.unit else ""),
         "valid on": card.valid_on,
         "compares": COMPARED[card.compares],
-        "measured": "over all frames, by video" if is_set_metric(metric) else "per frame, averaged by video",
-        "network": (card.network or "none") + (", a stand-in with its own column" if card.stand_in else ""),
+        "measured": "over all frames, by video"
+        if is_set_metric(metric)
+        else "per frame, averaged by video",
+        "network": (card.network or "none")
+        + (", a stand-in with its own column" if card.stand_in else ""),
         "on failure": POLICIES[card.policy],
         **{f"  {key}": value for key, value in card.settings.items()},
         "source": card.source,
         "here": metric.unavailable() or "can run",
     }
     width = max(map(len, facts))
-    return "\n".join([f"{card.label} ({card.name})", *(f"{key:{width}}  {value}" for key, value in facts.items())])
+    return "\n".join(
+        [
+            f"{card.label} ({card.name})",
+            *(f"{key:{width}}  {value}" for key, value in facts.items()),
+        ]
+    )
 
 
 COMPARED = {

@@ -1,4 +1,6 @@
-"""The feature store: what a network made of some frames, kept under the content of everything that decided it."""
+"""The feature store: what a network made of some frames, kept under the content of everything that
+decided it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from thbench.files import atomic_path, sha256_json
 class FeatureStore:
     """A folder of `<key>.npz`, each the features of a list of frames. Two runs may share one.
 
-    Nothing in it can be stale: other frames, weights or preprocessing have another key. It can be deleted at any time.
+    Nothing in it can be stale: other frames, weights or preprocessing have another key. It can be
+    deleted at any time.
     """
 
     folder: Path
@@ -28,23 +31,32 @@ class FeatureStore:
         """Where the features of these frames are stored, or will be."""
         return self.folder / f"{feature_key(frames_sha256, spec)}.npz"
 
-    def features(self, frames_sha256: Sequence[str], spec: Mapping[str, Any],
-                 compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    def features(
+        self,
+        frames_sha256: Sequence[str],
+        spec: Mapping[str, Any],
+        compute: Callable[[], NDArray[Any]],
+    ) -> NDArray[Any]:
         """The features [N, D] of N frames, from the store or else computed and stored.
 
-        frames_sha256 are the digests of the frames in order; spec is `SetMetric.feature_spec()`. Raises `ThbenchError`
-        when a stored file is broken or `compute` gives another number of rows.
+        frames_sha256 are the digests of the frames in order; spec is `SetMetric.feature_spec()`.
+        Raises `ThbenchError` when a stored file is broken or `compute` gives another number of
+        rows.
         """
         path = self.file(frames_sha256, spec)
         if path.exists():
             stored = read_array(path, "delete it: the features will be made again", "features")
             if stored.ndim != 2 or len(stored) != len(frames_sha256) or stored.dtype.kind != "f":
-                raise ThbenchError(f"the stored features {path} are broken ({stored.dtype} {list(stored.shape)}): "
-                                   "delete the file, it will be made again")
+                raise ThbenchError(
+                    f"the stored features {path} are broken ({stored.dtype} {list(stored.shape)}): "
+                    "delete the file, it will be made again"
+                )
             return stored
         features = compute()
         if len(features) != len(frames_sha256):
-            raise ThbenchError(f"features for {len(frames_sha256)} frames asked for, {len(features)} rows came")
+            raise ThbenchError(
+                f"features for {len(frames_sha256)} frames asked for, {len(features)} rows came"
+            )
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, features=features)
         return features

@@ -20,17 +20,27 @@ if TYPE_CHECKING:
 class FID:
     """Frechet Inception distance over all hold-out frames of a cell.
 
-    With 1600 clustered frames in 2048 dimensions most of the value is a finite-sample term: it ranks methods on the
-    same videos, and means nothing beside a number from other videos. The real-vs-real row is its floor.
+    With 1600 clustered frames in 2048 dimensions most of the value is a finite-sample term: it
+    ranks methods on the same videos, and means nothing beside a number from other videos. The
+    real-vs-real row is its floor.
     """
 
     card = MetricCard(
-        name="fid", label="FID", higher_is_better=False, unit="", value_range="0 upwards, 0 for equal frames",
+        name="fid",
+        label="FID",
+        higher_is_better=False,
+        unit="",
+        value_range="0 upwards, 0 for equal frames",
         formula="|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)) of the Inception features of generated and true frames",
-        settings={**inception.SETTINGS, "reference": "the matched hold-out frames",
-                  "uncertainty": "delete-one-video jackknife"},
-        source="Heusel et al., NeurIPS 2017; network of pytorch-fid 0.3", policy="drop-pairwise",
-        network="Inception-v3 (2015-12-05)")
+        settings={
+            **inception.SETTINGS,
+            "reference": "the matched hold-out frames",
+            "uncertainty": "delete-one-video jackknife",
+        },
+        source="Heusel et al., NeurIPS 2017; network of pytorch-fid 0.3",
+        policy="drop-pairwise",
+        network="Inception-v3 (2015-12-05)",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -44,6 +54,11 @@ class FID:
     def features(self, images: Tensor) -> NDArray[np.float32]:
         return inception.inception_features(images, self.device)
 
-    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any],
-                 clusters: NDArray[Any]) -> Estimate:
+    def estimate(
+        self,
+        generated: NDArray[Any],
+        real: NDArray[Any],
+        videos: NDArray[Any],
+        clusters: NDArray[Any],
+    ) -> Estimate:
         return frechet_jackknife(generated, real, clusters)

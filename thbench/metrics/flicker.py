@@ -16,14 +16,22 @@ if TYPE_CHECKING:
 
 
 class Flicker:
-    """Error of the frame-to-frame difference: an error that is the same in every frame costs nothing."""
+    """Error of the frame-to-frame difference: an error that is the same in every frame costs
+    nothing.
+    """
 
     card = MetricCard(
-        name="flicker", label="Flicker", higher_is_better=False, unit="", value_range="0 to 2",
+        name="flicker",
+        label="Flicker",
+        higher_is_better=False,
+        unit="",
+        value_range="0 to 2",
         formula="mean over pixels and RGB of |(x_t - x_(t-1)) - (y_t - y_(t-1))| / 255 for hold-out frames in time "
-                "order; the first frame takes the value of the step to the second",
+        "order; the first frame takes the value of the step to the second",
         settings={"data_range": 1, "step": "one hold-out frame to the next"},
-        source="defined here, after the temporal errors of video restoration", policy="drop-pairwise")
+        source="defined here, after the temporal errors of video restoration",
+        policy="drop-pairwise",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored."""

@@ -1,6 +1,7 @@
 """What a slow function made of single frames, remembered while the process runs.
 
-The true frames of a video come back for every method and T, and several metrics ask the same of one frame.
+The true frames of a video come back for every method and T, and several metrics ask the same of one
+frame.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ class FrameCache:
         self._limit = limit
         self._rows: OrderedDict[bytes, NDArray[Any]] = OrderedDict()
 
-    def rows(self, inputs: tuple[NDArray[Any], ...], compute: Callable[[list[int]], NDArray[Any]]) -> NDArray[Any]:
-        """One result per frame. inputs: arrays [N, ...] that decide the results; `compute` maps the positions that are
-        not yet known to their results, in order."""
+    def rows(
+        self, inputs: tuple[NDArray[Any], ...], compute: Callable[[list[int]], NDArray[Any]]
+    ) -> NDArray[Any]:
+        """One result per frame. inputs: arrays [N, ...] that decide the results; `compute` maps the
+        positions that are not yet known to their results, in order.
+        """
         keys = [_key(*(array[frame] for array in inputs)) for frame in range(len(inputs[0]))]
         first = {key: frame for frame, key in reversed(list(enumerate(keys)))}
         new = sorted(frame for key, frame in first.items() if key not in self._rows)

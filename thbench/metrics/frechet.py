@@ -1,10 +1,11 @@
-"""The Frechet distance between two Gaussians fitted to features (Heusel et al. 2017), and its jackknife by video.
+"""The Frechet distance between two Gaussians fitted to features (Heusel et al. 2017), and its
+jackknife by video.
 
     d^2 = |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2)
 
-With fewer frames than dimensions the covariances are singular and the matrix square root of their product is slow and
-inaccurate. Its trace is the nuclear norm of X1 X2^T / sqrt((n1 - 1)(n2 - 1)) for centred features X1, X2, which is
-exact, real by construction and needs no covariance at all.
+With fewer frames than dimensions the covariances are singular and the matrix square root of their
+product is slow and inaccurate. Its trace is the nuclear norm of X1 X2^T / sqrt((n1 - 1)(n2 - 1))
+for centred features X1, X2, which is exact, real by construction and needs no covariance at all.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ ACCURACY = 1e-7  # of tr (S1 S2)^(1/2), relative
 
 
 def frechet_distance(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """The distance between features [n1, D] and [n2, D]. Raises `ThbenchError` below two rows or if not finite."""
+    """The distance between features [n1, D] and [n2, D]. Raises `ThbenchError` below two rows or if
+    not finite.
+    """
     a, b = _checked(a, "generated"), _checked(b, "real")
     if min(len(a), len(b)) > a.shape[1]:
-        return frechet_from_statistics(a.mean(0), np.cov(a, rowvar=False), b.mean(0), np.cov(b, rowvar=False))
+        return frechet_from_statistics(
+            a.mean(0), np.cov(a, rowvar=False), b.mean(0), np.cov(b, rowvar=False)
+        )
     X1, X2 = a - a.mean(0), b - b.mean(0)
     shared = _nuclear_norm(X1 @ X2.T) / np.sqrt((len(a) - 1) * (len(b) - 1))
     spread = np.sum(X1 * X1) / (len(a) - 1) + np.sum(X2 * X2) / (len(b) - 1)
@@ -41,15 +46,19 @@ def frechet_from_statistics(mu1: Matrix, sigma1: Matrix, mu2: Matrix, sigma2: Ma
 
 
 def frechet_jackknife(a: NDArray[Any], b: NDArray[Any], videos: NDArray[Any]) -> Estimate:
-    """The distance of two matched sets [N, D] with its delete-one-video jackknife; `videos` [N] names each row's video.
+    """The distance of two matched sets [N, D] with its delete-one-video jackknife; `videos` [N]
+    names each row's video.
 
-    Features are multiplied once; a replicate only picks rows, centres and takes eigenvalues.
-    The value is NaN below two rows, the replicates where fewer stay. Raises `ThbenchError` when the sets do not match.
+    Features are multiplied once; a replicate only picks rows, centres and takes eigenvalues. The
+    value is NaN below two rows, the replicates where fewer stay. Raises `ThbenchError` when the
+    sets do not match.
     """
     labels, groups = video_groups(videos)
     if not len(a) == len(b) == len(groups):
-        raise ThbenchError(f"a matched set needs one row per frame, got {len(a)} generated, {len(b)} real and "
-                           f"{len(groups)} videos")
+        raise ThbenchError(
+            f"a matched set needs one row per frame, got {len(a)} generated, {len(b)} real and "
+            f"{len(groups)} videos"
+        )
     if len(a) < 2:
         return Estimate(float("nan"), np.full(len(labels), np.nan), labels, len(a))
     a, b = _checked(a, "generated"), _checked(b, "real")
@@ -68,7 +77,9 @@ def _low_rank_replicates(a: Matrix, b: Matrix, groups: NDArray[np.intp], videos:
         keep = groups != video
         n = int(keep.sum())
         mean_a, mean_b = a[~keep].sum(0) / -n, b[~keep].sum(0) / -n
-        spread = (norms_a[keep].sum() + norms_b[keep].sum() - n * (mean_a @ mean_a + mean_b @ mean_b)) / (n - 1)
+        spread = (
+            norms_a[keep].sum() + norms_b[keep].sum() - n * (mean_a @ mean_a + mean_b @ mean_b)
+        ) / (n - 1)
         K = cross[np.ix_(keep, keep)]
         K = K - K.mean(0) - K.mean(1, keepdims=True) + K.mean()
         # What squaring loses is the same in every replicate to far below their differences.
@@ -92,10 +103,13 @@ def _moment_replicates(a: Matrix, b: Matrix, groups: NDArray[np.intp], videos: i
 
 
 def _nuclear_norm(K: Matrix) -> float:
-    """The sum of singular values, from the eigenvalues of K K^T where these are accurate enough: 3 times as fast."""
+    """The sum of singular values, from the eigenvalues of K K^T where these are accurate enough: 3
+    times as fast.
+    """
     squares = _squares(K)
     singular = np.sqrt(squares)
-    # Squaring costs small singular values up to half of their digits: each eigenvalue is known to about this much.
+    # Squaring costs small singular values up to half of their digits: each eigenvalue is known to
+    # about this much.
     known_to = np.finfo(np.float64).eps * squares.max()
     with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 where K is 0 throughout: no doubt
         doubt = np.fmin(known_to / (2 * singular), np.sqrt(known_to)).sum()
@@ -122,7 +136,11 @@ def _root(sigma: Matrix) -> Matrix:
 def _checked(features: NDArray[Any], which: str) -> Matrix:
     features = np.asarray(features, np.float64)
     if features.ndim != 2 or len(features) < 2:
-        raise ThbenchError(f"the Frechet distance needs at least 2 {which} frames, got features {features.shape}")
+        raise ThbenchError(
+            f"the Frechet distance needs at least 2 {which} frames, got features {features.shape}"
+        )
     if not np.isfinite(features).all():
-        raise ThbenchError(f"the features of the {which} frames are not all finite: check the frames and the weights")
+        raise ThbenchError(
+            f"the features of the {which} frames are not all finite: check the frames and the weights"
+        )
     return features

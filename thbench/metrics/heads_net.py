@@ -1,4 +1,6 @@
-"""heads-net: the network of `csim-heads` and `fd-heads`, trained on synthetic heads and meaningful on nothing else."""
+"""heads-net: the network of `csim-heads` and `fd-heads`, trained on synthetic heads and meaningful
+on nothing else.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,13 @@ _WIDTHS = (3, 24, 48, 96, 160)
 
 
 class HeadsNet(nn.Module):
-    """A small residual network: who it is (a unit vector), where the head points, what the face does.
+    """A small residual network: who it is (a unit vector), where the head points, what the face
+    does.
 
-    Trained by `tools/train_heads_net.py` on the training persons: identity with an ArcFace margin, pose and expression
-    by regression. It takes part in no training loss of any method; the content loss has its own network (heads-VGG).
-    Of the expression only the jaw is measured well at 64 pixels; the numbers are in the JSON beside the weights.
+    Trained by `tools/train_heads_net.py` on the training persons: identity with an ArcFace margin,
+    pose and expression by regression. It takes part in no training loss of any method; the content
+    loss has its own network (heads-VGG). Of the expression only the jaw is measured well at 64
+    pixels; the numbers are in the JSON beside the weights.
     """
 
     def __init__(self) -> None:
@@ -45,8 +49,10 @@ class HeadsNet(nn.Module):
         return x.flatten(1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """float [N, 3, 64, 64] in [-1, 1] -> identity [N, 128] of length 1, pose [N, 3] (yaw, pitch, roll in degrees),
-        expression [N, 7] in the order of `EXPRESSION`, 0..1 (gaze and brows -1..1)."""
+        """float [N, 3, 64, 64] in [-1, 1] -> identity [N, 128] of length 1, pose [N, 3] (yaw,
+        pitch, roll in degrees), expression [N, 7] in the order of `EXPRESSION`, 0..1 (gaze and
+        brows -1..1).
+        """
         return self.heads(self.trunk(x))
 
     def heads(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -56,21 +62,33 @@ class HeadsNet(nn.Module):
 
 
 def load_heads_net(path: Path = ASSET) -> HeadsNet:
-    """The bundled network, float32 on the CPU; raises `ThbenchError` when the file is missing or another network's."""
+    """The bundled network, float32 on the CPU; raises `ThbenchError` when the file is missing or
+    another network's.
+    """
     network = HeadsNet()
     try:
-        unused = {name: value for name, value in network.state_dict().items() if not value.is_floating_point()}
-        network.load_state_dict({name: value.float() for name, value in load_file(path).items()} | unused)
+        unused = {
+            name: value
+            for name, value in network.state_dict().items()
+            if not value.is_floating_point()
+        }
+        network.load_state_dict(
+            {name: value.float() for name, value in load_file(path).items()} | unused
+        )
     except (OSError, RuntimeError, ValueError) as error:
-        raise ThbenchError(f"{path} is not the heads-net network: {str(error).splitlines()[0]}; "
-                           "install thbench again") from error
+        raise ThbenchError(
+            f"{path} is not the heads-net network: {str(error).splitlines()[0]}; "
+            "install thbench again"
+        ) from error
     return network.eval().requires_grad_(False)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What heads-net sees in N frames, float32 on the CPU: identity [N, 128] of length 1, pose [N, 3] (yaw, pitch,
-    roll in degrees), expression [N, 7] in the order of `EXPRESSION`, texture [N, 160], the mean of its last maps."""
+    """What heads-net sees in N frames, float32 on the CPU: identity [N, 128] of length 1, pose [N,
+    3] (yaw, pitch, roll in degrees), expression [N, 7] in the order of `EXPRESSION`, texture [N,
+    160], the mean of its last maps.
+    """
 
     identity: Tensor
     pose: Tensor
@@ -81,7 +99,8 @@ class Measured:
 def measure(images: Tensor, device: str = "cpu") -> Measured:
     """uint8 [N, 3, H, W] of any size; frames of another size than 64 are resized by area average.
 
-    Batches are of one size, so that a frame's numbers do not depend on how many are measured with it.
+    Batches are of one size, so that a frame's numbers do not depend on how many are measured with
+    it.
     """
     network, parts = _network(device), []
     with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
@@ -92,7 +111,7 @@ def measure(images: Tensor, device: str = "cpu") -> Measured:
                 x = F.interpolate(x, (SIZE_PX, SIZE_PX), mode="area")
             features = network.trunk(x)
             outputs = (*network.heads(features), features.reshape(BATCH, _WIDTHS[-1], -1).mean(-1))
-            parts.append([output[:len(batch)].cpu() for output in outputs])
+            parts.append([output[: len(batch)].cpu() for output in outputs])
     return Measured(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
@@ -102,4 +121,6 @@ def _network(device: str) -> HeadsNet:
 
 
 def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
+    )

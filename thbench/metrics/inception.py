@@ -1,4 +1,6 @@
-"""The Inception network of FID and KID: pytorch-fid's graph with the official weight file, which it does not fetch."""
+"""The Inception network of FID and KID: pytorch-fid's graph with the official weight file, which it
+does not fetch.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,13 @@ from thbench.weights import weight_path, weight_sha256
 
 WEIGHTS = "fid-inception"
 BATCH = 16
-SETTINGS = {"layer": "pool3, 2048", "resize": "bilinear to 299x299, half-pixel grid, no antialiasing",
-            "input": "RGB, [0, 1] to [-1, 1]", "batch": BATCH, "dtype": "float32"}
+SETTINGS = {
+    "layer": "pool3, 2048",
+    "resize": "bilinear to 299x299, half-pixel grid, no antialiasing",
+    "input": "RGB, [0, 1] to [-1, 1]",
+    "batch": BATCH,
+    "dtype": "float32",
+}
 
 
 def feature_spec() -> dict[str, Any]:
@@ -25,7 +32,9 @@ def feature_spec() -> dict[str, Any]:
 
 
 def inception_features(images: Tensor, device: str) -> NDArray[np.float32]:
-    """uint8 [N, 3, H, W] -> float32 [N, 2048]; channels_last, which is 1.5 to 2 times as fast on a CPU."""
+    """uint8 [N, 3, H, W] -> float32 [N, 2048]; channels_last, which is 1.5 to 2 times as fast on a
+    CPU.
+    """
     return pool3_features(_official(weight_path(WEIGHTS), device), images)
 
 

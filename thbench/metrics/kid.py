@@ -1,4 +1,6 @@
-"""KID for frames that come in clusters: pairs of frames of one video are left out of all three kernel sums."""
+"""KID for frames that come in clusters: pairs of frames of one video are left out of all three
+kernel sums.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +23,29 @@ SCALE = 1000  # KID is printed times 1000
 class KID:
     """Kernel Inception distance with same-video pairs excluded, times 1000.
 
-    The usual estimator is unbiased for independent frames only: for several frames per video it is far from 0 even
-    between two sets of real frames. It can be negative, as any unbiased estimator of a squared distance.
+    The usual estimator is unbiased for independent frames only: for several frames per video it is
+    far from 0 even between two sets of real frames. It can be negative, as any unbiased estimator
+    of a squared distance.
     """
 
     card = MetricCard(
-        name="kid", label="KID", higher_is_better=False, unit="10^-3",
+        name="kid",
+        label="KID",
+        higher_is_better=False,
+        unit="10^-3",
         value_range="0 upwards on average, single values can be negative",
         formula="1000 (mean k(x, x') + mean k(y, y') - 2 mean k(x, y)) over all pairs from different videos, "
-                "k(a, b) = (a.b / D + 1)^3",
-        settings={**inception.SETTINGS, "pairs": "all, same-video pairs excluded", "subsets": "none",
-                  "uncertainty": "delete-one-video jackknife"},
-        source="Binkowski et al., ICLR 2018; pairs as the clusters demand", policy="drop-pairwise",
-        network="Inception-v3 (2015-12-05)")
+        "k(a, b) = (a.b / D + 1)^3",
+        settings={
+            **inception.SETTINGS,
+            "pairs": "all, same-video pairs excluded",
+            "subsets": "none",
+            "uncertainty": "delete-one-video jackknife",
+        },
+        source="Binkowski et al., ICLR 2018; pairs as the clusters demand",
+        policy="drop-pairwise",
+        network="Inception-v3 (2015-12-05)",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -47,13 +59,22 @@ class KID:
     def features(self, images: Tensor) -> NDArray[np.float32]:
         return inception.inception_features(images, self.device)
 
-    def estimate(self, generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any],
-                 clusters: NDArray[Any]) -> Estimate:
+    def estimate(
+        self,
+        generated: NDArray[Any],
+        real: NDArray[Any],
+        videos: NDArray[Any],
+        clusters: NDArray[Any],
+    ) -> Estimate:
         return kid_jackknife(generated, real, videos, clusters)
 
 
-def kid_jackknife(generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any],
-                  clusters: NDArray[Any] | None = None) -> Estimate:
+def kid_jackknife(
+    generated: NDArray[Any],
+    real: NDArray[Any],
+    videos: NDArray[Any],
+    clusters: NDArray[Any] | None = None,
+) -> Estimate:
     """1000 KID of matched sets [N, D] over pairs of different videos, with its jackknife.
 
     clusters [N]: what the jackknife leaves out as one; by default each video. Kernel sums are kept

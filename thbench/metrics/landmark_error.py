@@ -1,4 +1,6 @@
-"""Pose and expression: landmarks detected again on generated frames, against those of the true frames."""
+"""Pose and expression: landmarks detected again on generated frames, against those of the true
+frames.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +17,30 @@ if TYPE_CHECKING:
 
     from thbench.method import Frames
 
-_SETTINGS = {"landmarks": "iBUG-68", "detector": detection.DETECTOR,
-             "reference": "the same detector on the true frame; the dataset's landmarks where it finds no face there"}
+_SETTINGS = {
+    "landmarks": "iBUG-68",
+    "detector": detection.DETECTOR,
+    "reference": "the same detector on the true frame; the dataset's landmarks where it finds no face there",
+}
 
 
 class AKD:
-    """Average keypoint distance: mean absolute coordinate difference (not Euclidean), in pixels of the frame."""
+    """Average keypoint distance: mean absolute coordinate difference (not Euclidean), in pixels of
+    the frame.
+    """
 
     card = MetricCard(
-        name="akd", label="AKD", higher_is_better=False, unit="px", value_range="0 upwards; grows with the frame size",
-        formula="mean over 68 points and both coordinates of |p - q|", settings=_SETTINGS,
-        source="Siarohin et al., NeurIPS 2019 (pose-evaluation)", policy="drop-pairwise", compares="pose")
+        name="akd",
+        label="AKD",
+        higher_is_better=False,
+        unit="px",
+        value_range="0 upwards; grows with the frame size",
+        formula="mean over 68 points and both coordinates of |p - q|",
+        settings=_SETTINGS,
+        source="Siarohin et al., NeurIPS 2019 (pose-evaluation)",
+        policy="drop-pairwise",
+        compares="pose",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored: the detector runs on the CPU."""
@@ -43,10 +58,17 @@ class NME:
     """Normalised mean error: mean Euclidean distance over the distance of the outer eye corners."""
 
     card = MetricCard(
-        name="nme", label="NME", higher_is_better=False, unit="", value_range="0 upwards",
-        formula="mean over 68 points of ||p - q||, divided by ||q_36 - q_45||", settings=_SETTINGS,
-        source="Sagonas et al., 300-W, 2013; pose error of Burkov et al., CVPR 2020", policy="drop-pairwise",
-        compares="pose")
+        name="nme",
+        label="NME",
+        higher_is_better=False,
+        unit="",
+        value_range="0 upwards",
+        formula="mean over 68 points of ||p - q||, divided by ||q_36 - q_45||",
+        settings=_SETTINGS,
+        source="Sagonas et al., 300-W, 2013; pose error of Burkov et al., CVPR 2020",
+        policy="drop-pairwise",
+        compares="pose",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored, as in `AKD`."""
@@ -55,20 +77,31 @@ class NME:
         return detection.unavailable()
 
     def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
-        """uint8 [N, 3, H, W] against the true frames -> fraction of the eye distance [N]; NaN without a face."""
+        """uint8 [N, 3, H, W] against the true frames -> fraction of the eye distance [N]; NaN
+        without a face.
+        """
         found, true = _pair(generated, real)
         eyes_px = np.linalg.norm(true[:, 36] - true[:, 45], axis=1)
-        return np.asarray(np.linalg.norm(found - true, axis=2).mean(1) / np.where(eyes_px > 0, eyes_px, np.nan))
+        return np.asarray(
+            np.linalg.norm(found - true, axis=2).mean(1) / np.where(eyes_px > 0, eyes_px, np.nan)
+        )
 
 
 class DetectionFailure:
     """Whether the detector finds no face in a generated frame."""
 
     card = MetricCard(
-        name="detection-failure", label="No face", higher_is_better=False, unit="", value_range="0 to 1",
+        name="detection-failure",
+        label="No face",
+        higher_is_better=False,
+        unit="",
+        value_range="0 to 1",
         formula="1 where no face is detected in the generated frame, else 0",
-        settings={"detector": detection.DETECTOR}, source="missing-rate of Siarohin et al. (pose-evaluation)",
-        policy="error", compares="nothing")
+        settings={"detector": detection.DETECTOR},
+        source="missing-rate of Siarohin et al. (pose-evaluation)",
+        policy="error",
+        compares="nothing",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored, as in `AKD`."""

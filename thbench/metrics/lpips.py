@@ -1,4 +1,6 @@
-"""LPIPS with AlexNet: torchmetrics' network and bundled linear weights, the backbone from the weight registry."""
+"""LPIPS with AlexNet: torchmetrics' network and bundled linear weights, the backbone from the
+weight registry.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,23 @@ class LPIPS:
     """Learned perceptual distance between a generated frame and the true one."""
 
     card = MetricCard(
-        name="lpips", label="LPIPS", higher_is_better=False, unit="", value_range="0 upwards, 0 for equal frames",
+        name="lpips",
+        label="LPIPS",
+        higher_is_better=False,
+        unit="",
+        value_range="0 upwards, 0 for equal frames",
         formula="sum over 5 layers of the spatial mean of w . (f(x) - f(y))^2 with channel-normalised features f",
-        settings={"backbone": "AlexNet (ImageNet, torchvision)", "version": "0.1", "input": "RGB, [-1, 1]",
-                  "batch": BATCH, "dtype": "float32"},
-        source="Zhang et al., CVPR 2018", policy="error", network="AlexNet")
+        settings={
+            "backbone": "AlexNet (ImageNet, torchvision)",
+            "version": "0.1",
+            "input": "RGB, [-1, 1]",
+            "batch": BATCH,
+            "dtype": "float32",
+        },
+        source="Zhang et al., CVPR 2018",
+        policy="error",
+        network="AlexNet",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -39,7 +53,9 @@ class LPIPS:
 
     def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
         """uint8 [N, 3, H, W] against the true frames -> [N]."""
-        return lpips_distances(_network(weights.weight_path(BACKBONE), self.device), generated, real.images)
+        return lpips_distances(
+            _network(weights.weight_path(BACKBONE), self.device), generated, real.images
+        )
 
 
 def lpips_distances(network: nn.Module, a: Tensor, b: Tensor) -> NDArray[np.float64]:
@@ -54,14 +70,20 @@ def lpips_distances(network: nn.Module, a: Tensor, b: Tensor) -> NDArray[np.floa
 
 
 def lpips_alex(alexnet: dict[str, Tensor]) -> nn.Module:
-    """LPIPS 0.1 on an AlexNet given as torchvision's state_dict (`features.N.weight`, classifier not used)."""
+    """LPIPS 0.1 on an AlexNet given as torchvision's state_dict (`features.N.weight`, classifier
+    not used).
+    """
     from torchmetrics.functional.image.lpips import _NoTrainLpips
 
-    network: nn.Module = _NoTrainLpips(net="alex", pnet_rand=True)  # else it would download the backbone
+    network: nn.Module = _NoTrainLpips(
+        net="alex", pnet_rand=True
+    )  # else it would download the backbone
     slices = network.net
     assert isinstance(slices, nn.Module)
     # slice2.3.weight <- features.3.weight
-    slices.load_state_dict({key: alexnet[f"features.{key.split('.', 1)[1]}"] for key in slices.state_dict()})
+    slices.load_state_dict(
+        {key: alexnet[f"features.{key.split('.', 1)[1]}"] for key in slices.state_dict()}
+    )
     return network
 
 

@@ -23,9 +23,16 @@ class PSNR:
     """Peak signal-to-noise ratio of a generated frame against the true one."""
 
     card = MetricCard(
-        name="psnr", label="PSNR", higher_is_better=True, unit="dB", value_range="0 to 100",
+        name="psnr",
+        label="PSNR",
+        higher_is_better=True,
+        unit="dB",
+        value_range="0 to 100",
         formula="10 log10(255^2 / mean squared error over pixels and RGB)",
-        settings={"data_range": 255, "equal_frames_db": PSNR_CAP_DB}, source="standard definition", policy="error")
+        settings={"data_range": 255, "equal_frames_db": PSNR_CAP_DB},
+        source="standard definition",
+        policy="error",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored."""
@@ -34,19 +41,30 @@ class PSNR:
         return None
 
     def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
-        """uint8 [N, 3, H, W] against the true frames -> dB [N]; equal frames, which have no noise, give 100 dB."""
+        """uint8 [N, 3, H, W] against the true frames -> dB [N]; equal frames, which have no noise,
+        give 100 dB.
+        """
         squares = (_difference(generated, real) ** 2).mean((1, 2, 3))
         with np.errstate(divide="ignore"):
-            return np.asarray(np.minimum(10 * np.log10(255.0**2 / squares), PSNR_CAP_DB), np.float64)
+            return np.asarray(
+                np.minimum(10 * np.log10(255.0**2 / squares), PSNR_CAP_DB), np.float64
+            )
 
 
 class L1:
     """Mean absolute pixel difference between a generated frame and the true one."""
 
     card = MetricCard(
-        name="l1", label="L1", higher_is_better=False, unit="", value_range="0 to 1",
-        formula="mean over pixels and RGB of |x - y| / 255", settings={"data_range": 1},
-        source="Siarohin et al., NeurIPS 2019 (first order motion model)", policy="error")
+        name="l1",
+        label="L1",
+        higher_is_better=False,
+        unit="",
+        value_range="0 to 1",
+        formula="mean over pixels and RGB of |x - y| / 255",
+        settings={"data_range": 1},
+        source="Siarohin et al., NeurIPS 2019 (first order motion model)",
+        policy="error",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored."""
@@ -60,14 +78,22 @@ class L1:
 
 
 class BlackBorder:
-    """The part of a generated frame that is black from the edge inwards: where a warp found no source pixels."""
+    """The part of a generated frame that is black from the edge inwards: where a warp found no
+    source pixels.
+    """
 
     card = MetricCard(
-        name="black-border", label="Black border", higher_is_better=False, unit="", value_range="0 to 1",
+        name="black-border",
+        label="Black border",
+        higher_is_better=False,
+        unit="",
+        value_range="0 to 1",
         formula="fraction of pixels in black 4-connected regions that touch the edge of the frame",
         settings={"black": f"every channel <= {BLACK} of 255"},
-        source="defined here; black backgrounds count too, so compare with the real row", policy="error",
-        compares="nothing")
+        source="defined here; black backgrounds count too, so compare with the real row",
+        policy="error",
+        compares="nothing",
+    )
 
     def __init__(self, device: str = "cpu") -> None:
         """`device` is ignored."""

@@ -44,7 +44,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """a - b over the same videos: difference, its standard error, its 95% interval and the two-sided p-value of 0."""
+    """a - b over the same videos: difference, its standard error, its 95% interval and the
+    two-sided p-value of 0.
+    """
 
     difference: float
     se: float
@@ -61,14 +63,22 @@ def jackknife(statistic: Callable[[NDArray[np.intp]], float], clusters: ArrayLik
     labels, groups = video_groups(clusters)
     rows = np.arange(len(groups))
     several = len(labels) > 1
-    replicates = [statistic(rows[groups != group]) for group in range(len(labels))] if several else [np.nan]
+    replicates = (
+        [statistic(rows[groups != group]) for group in range(len(labels))] if several else [np.nan]
+    )
     return Estimate(statistic(rows), np.array(replicates, np.float64), labels, len(rows))
 
 
 def jackknife_se(replicates: NDArray[np.float64]) -> float:
-    """sqrt((V - 1) / V * sum of squared deviations of the replicates from their mean); NaN below two videos."""
+    """sqrt((V - 1) / V * sum of squared deviations of the replicates from their mean); NaN below
+    two videos.
+    """
     v = len(replicates)
-    return float(np.sqrt((v - 1) / v * np.sum((replicates - replicates.mean()) ** 2))) if v > 1 else float("nan")
+    return (
+        float(np.sqrt((v - 1) / v * np.sum((replicates - replicates.mean()) ** 2)))
+        if v > 1
+        else float("nan")
+    )
 
 
 def video_mean(values: ArrayLike, videos: ArrayLike, clusters: ArrayLike | None = None) -> Estimate:
@@ -98,18 +108,26 @@ def video_mean(values: ArrayLike, videos: ArrayLike, clusters: ArrayLike | None 
 
 
 def paired_difference(a: Estimate, b: Estimate) -> Difference:
-    """a - b by the paired jackknife: the same video is left out of both, so what they share cancels.
+    """a - b by the paired jackknife: the same video is left out of both, so what they share
+    cancels.
 
     Raises `ThbenchError` when the two were not estimated over the same videos.
     """
     if a.videos != b.videos:
-        raise ThbenchError(f"a paired difference needs the same videos on both sides, got {len(a.videos)} and "
-                           f"{len(b.videos)} with {len(set(a.videos) & set(b.videos))} in common")
+        raise ThbenchError(
+            f"a paired difference needs the same videos on both sides, got {len(a.videos)} and "
+            f"{len(b.videos)} with {len(set(a.videos) & set(b.videos))} in common"
+        )
     if len(a.replicates) != len(b.replicates):
-        raise ThbenchError("a paired difference needs the same clusters on both sides, got "
-                           f"{len(a.replicates)} and {len(b.replicates)}")
-    return difference_from_zero(Estimate(a.value - b.value, a.replicates - b.replicates, a.videos,
-                                         min(a.n_frames, b.n_frames)))
+        raise ThbenchError(
+            "a paired difference needs the same clusters on both sides, got "
+            f"{len(a.replicates)} and {len(b.replicates)}"
+        )
+    return difference_from_zero(
+        Estimate(
+            a.value - b.value, a.replicates - b.replicates, a.videos, min(a.n_frames, b.n_frames)
+        )
+    )
 
 
 def difference_from_zero(estimate: Estimate) -> Difference:
@@ -128,7 +146,9 @@ def difference_from_zero(estimate: Estimate) -> Difference:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p-values, in the order given; NaN (not tested) stays NaN and is not counted."""
+    """Holm's step-down adjusted p-values, in the order given; NaN (not tested) stays NaN and is not
+    counted.
+    """
     p = np.asarray(p_values, np.float64)
     tested = np.flatnonzero(np.isfinite(p))
     order = tested[np.argsort(p[tested], kind="stable")]

@@ -1,4 +1,6 @@
-"""From one row per frame to one row per method and T: values, intervals by video, failures, paired differences."""
+"""From one row per frame to one row per method and T: values, intervals by video, failures, paired
+differences.
+"""
 
 from __future__ import annotations
 
@@ -31,38 +33,57 @@ EstimateOver = Callable[[str, Cell, Set[str]], Estimate]
 FRAME_KEY = ["person", "video", "frame", "position"]
 
 
-def summarise(frames: pd.DataFrame, cards: Mapping[str, MetricCard],
-              set_estimates: Estimates | None = None, unavailable: Mapping[str, str] | None = None,
-              estimate_over: EstimateOver | None = None,
-              cluster: Cluster = "video") -> dict[str, Any]:
+def summarise(
+    frames: pd.DataFrame,
+    cards: Mapping[str, MetricCard],
+    set_estimates: Estimates | None = None,
+    unavailable: Mapping[str, str] | None = None,
+    estimate_over: EstimateOver | None = None,
+    cluster: Cluster = "video",
+) -> dict[str, Any]:
     """The content of summary.json.
 
-    frames: columns method, T (0 for "real"), person, video, frame, position, error ("" when the unit succeeded) and a
-    float64 column per frame metric, NaN where it failed. set_estimates: cell -> metric -> estimate for FID and KID.
-    unavailable: metric -> why it was not computed. estimate_over: asked for set estimates over the videos that two
-    methods have in common, where some unit of one failed; without it such a difference is empty, with its reason.
-    cluster: what standard errors of frame metrics leave out as one, all videos of a person or each
-    video; the set estimates come with replicates of their own.
+    frames: columns method, T (0 for "real"), person, video, frame, position, error ("" when the
+    unit succeeded) and a float64 column per frame metric, NaN where it failed. set_estimates: cell
+    -> metric -> estimate for FID and KID. unavailable: metric -> why it was not computed.
+    estimate_over: asked for set estimates over the videos that two methods have in common, where
+    some unit of one failed; without it such a difference is empty, with its reason. cluster: what
+    standard errors of frame metrics leave out as one, all videos of a person or each video; the set
+    estimates come with replicates of their own.
 
-    A value is the mean of the videos' means. n counts scored frames and n_failed the other frames that the run
-    planned; a metric whose policy is "score-zero" counts the frames it could not score as 0, in values and differences.
-    Differences are between every two methods of one T, over the frames that both have; Holm's correction is over all
-    differences of one metric. Raises `ThbenchError` when a metric whose policy is "error" failed on a frame.
+    A value is the mean of the videos' means. n counts scored frames and n_failed the other frames
+    that the run planned; a metric whose policy is "score-zero" counts the frames it could not score
+    as 0, in values and differences. Differences are between every two methods of one T, over the
+    frames that both have; Holm's correction is over all differences of one metric. Raises
+    `ThbenchError` when a metric whose policy is "error" failed on a frame.
     """
     set_estimates, unavailable = set_estimates or {}, unavailable or {}
     cells = _cells(frames)
-    tables = {cell: _with_policies(frames[(frames.method == cell[0]) & (frames["T"] == cell[1])], cards)
-              for cell in cells}
-    rows = [_row(cell, tables[cell], cards, set_estimates.get(cell, {}), unavailable, cluster)
-            for cell in cells]
+    tables = {
+        cell: _with_policies(frames[(frames.method == cell[0]) & (frames["T"] == cell[1])], cards)
+        for cell in cells
+    }
+    rows = [
+        _row(cell, tables[cell], cards, set_estimates.get(cell, {}), unavailable, cluster)
+        for cell in cells
+    ]
     differences = []
     for name in cards:
         if name not in unavailable:
-            differences += _holm([_difference(name, a, b, tables, set_estimates, estimate_over, cluster)
-                                  for a, b in combinations(cells, 2) if a[1] == b[1] and REAL not in (a[0], b[0])])
-    return {"format": FORMAT, "cluster": cluster,
-            "metrics": {name: _described(card) for name, card in cards.items()}, "rows": rows,
-            "differences": differences}
+            differences += _holm(
+                [
+                    _difference(name, a, b, tables, set_estimates, estimate_over, cluster)
+                    for a, b in combinations(cells, 2)
+                    if a[1] == b[1] and REAL not in (a[0], b[0])
+                ]
+            )
+    return {
+        "format": FORMAT,
+        "cluster": cluster,
+        "metrics": {name: _described(card) for name, card in cards.items()},
+        "rows": rows,
+        "differences": differences,
+    }
 
 
 def _cells(frames: pd.DataFrame) -> list[Cell]:
@@ -74,7 +95,9 @@ def _cells(frames: pd.DataFrame) -> list[Cell]:
 
 
 def _with_policies(table: pd.DataFrame, cards: Mapping[str, MetricCard]) -> pd.DataFrame:
-    """The frames of one cell, each metric's column followed by `<metric>/value`: the number that enters means."""
+    """The frames of one cell, each metric's column followed by `<metric>/value`: the number that
+    enters means.
+    """
     table = table.copy()
     succeeded = table.error == ""
     for name, card in cards.items():
@@ -83,57 +106,97 @@ def _with_policies(table: pd.DataFrame, cards: Mapping[str, MetricCard]) -> pd.D
         failed = succeeded & ~np.isfinite(table[name].to_numpy(np.float64))
         if card.policy == "error" and failed.any() and np.isfinite(table[name]).any():
             at = table[failed].iloc[0]
-            raise ThbenchError(f"{card.label} failed on {at.method}, T = {at['T']}, {at.person}/{at.video} frame "
-                               f"{at.frame}, which no frame may do: look at that picture and score the run again")
+            raise ThbenchError(
+                f"{card.label} failed on {at.method}, T = {at['T']}, {at.person}/{at.video} frame "
+                f"{at.frame}, which no frame may do: look at that picture and score the run again"
+            )
         filler = 0.0 if card.policy == "score-zero" else np.nan
         table[f"{name}/value"] = table[name].where(~failed, filler).where(succeeded)
     return table
 
 
-def _row(cell: Cell, table: pd.DataFrame, cards: Mapping[str, MetricCard], estimates: Mapping[str, Estimate],
-         unavailable: Mapping[str, str], cluster: Cluster) -> dict[str, Any]:
+def _row(
+    cell: Cell,
+    table: pd.DataFrame,
+    cards: Mapping[str, MetricCard],
+    estimates: Mapping[str, Estimate],
+    unavailable: Mapping[str, str],
+    cluster: Cluster,
+) -> dict[str, Any]:
     succeeded = table[table.error == ""]
     failed = table[table.error != ""]
     return {
-        "method": cell[0], "T": cell[1],
+        "method": cell[0],
+        "T": cell[1],
         "n_videos": len(succeeded[["person", "video"]].drop_duplicates()),
         "n_persons": succeeded.person.nunique(),
         "n_frames": len(succeeded),
         "n_failed_units": len(failed[["person", "video"]].drop_duplicates()),
-        "metrics": {name: _entry(name, table, estimates.get(name), unavailable.get(name), cluster)
-                    for name in cards},
+        "metrics": {
+            name: _entry(name, table, estimates.get(name), unavailable.get(name), cluster)
+            for name in cards
+        },
     }
 
 
-def _entry(name: str, table: pd.DataFrame, estimate: Estimate | None, reason: str | None,
-           cluster: Cluster) -> dict[str, Any]:
+def _entry(
+    name: str, table: pd.DataFrame, estimate: Estimate | None, reason: str | None, cluster: Cluster
+) -> dict[str, Any]:
     if reason is not None:
         return _empty(0, reason)
     if estimate is not None and not math.isfinite(estimate.value):
-        return _empty(len(table), f"too few: {estimate.n_frames} frames of {len(estimate.videos)} videos")
+        return _empty(
+            len(table), f"too few: {estimate.n_frames} frames of {len(estimate.videos)} videos"
+        )
     if estimate is not None:
         return _numbers(estimate, estimate.n_frames, len(table))
     if name not in table:
         return _empty(0, "not computed for this row")
     scored = int(np.isfinite(table.loc[table.error == "", name]).sum())
     estimate = video_mean(table[f"{name}/value"], _videos(table), _clusters(table, cluster))
-    return _numbers(estimate, scored, len(table)) if estimate.videos else _empty(len(table), "no frame could be scored")
+    return (
+        _numbers(estimate, scored, len(table))
+        if estimate.videos
+        else _empty(len(table), "no frame could be scored")
+    )
 
 
 def _numbers(estimate: Estimate, scored: int, planned: int) -> dict[str, Any]:
     low, high = estimate.interval()
-    return {"value": _number(estimate.value), "se": _number(estimate.se), "ci95": _pair((low, high)), "n": scored,
-            "n_failed": planned - scored, "reason": None}
+    return {
+        "value": _number(estimate.value),
+        "se": _number(estimate.se),
+        "ci95": _pair((low, high)),
+        "n": scored,
+        "n_failed": planned - scored,
+        "reason": None,
+    }
 
 
 def _empty(n_failed: int, reason: str) -> dict[str, Any]:
     return {"value": None, "se": None, "ci95": None, "n": 0, "n_failed": n_failed, "reason": reason}
 
 
-def _difference(name: str, a: Cell, b: Cell, tables: Mapping[Cell, pd.DataFrame], set_estimates: Estimates,
-                estimate_over: EstimateOver | None, cluster: Cluster) -> dict[str, Any]:
-    entry: dict[str, Any] = {"metric": name, "T": a[1], "a": a[0], "b": b[0], "difference": None, "se": None,
-                             "ci95": None, "p": math.nan, "reason": None}
+def _difference(
+    name: str,
+    a: Cell,
+    b: Cell,
+    tables: Mapping[Cell, pd.DataFrame],
+    set_estimates: Estimates,
+    estimate_over: EstimateOver | None,
+    cluster: Cluster,
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "metric": name,
+        "T": a[1],
+        "a": a[0],
+        "b": b[0],
+        "difference": None,
+        "se": None,
+        "ci95": None,
+        "p": math.nan,
+        "reason": None,
+    }
     try:
         ours, theirs = set_estimates.get(a, {}).get(name), set_estimates.get(b, {}).get(name)
         if ours is None or theirs is None:
@@ -145,8 +208,13 @@ def _difference(name: str, a: Cell, b: Cell, tables: Mapping[Cell, pd.DataFrame]
             found = paired_difference(ours, theirs)
     except ThbenchError as error:
         return {**entry, "reason": str(error)}
-    return {**entry, "difference": _number(found.difference), "se": _number(found.se), "ci95": _pair(found.ci95),
-            "p": found.p}
+    return {
+        **entry,
+        "difference": _number(found.difference),
+        "se": _number(found.se),
+        "ci95": _pair(found.ci95),
+        "p": found.p,
+    }
 
 
 def _frame_difference(name: str, a: pd.DataFrame, b: pd.DataFrame, cluster: Cluster) -> Difference:
@@ -163,13 +231,22 @@ def _frame_difference(name: str, a: pd.DataFrame, b: pd.DataFrame, cluster: Clus
 
 def _holm(differences: list[dict[str, Any]]) -> list[dict[str, Any]]:
     adjusted = holm([entry["p"] for entry in differences])
-    return [{**entry, "p": _number(entry["p"]), "p_holm": _number(p_holm)}
-            for entry, p_holm in zip(differences, adjusted, strict=True)]
+    return [
+        {**entry, "p": _number(entry["p"]), "p_holm": _number(p_holm)}
+        for entry, p_holm in zip(differences, adjusted, strict=True)
+    ]
 
 
 def _described(card: MetricCard) -> dict[str, Any]:
-    return {"label": card.label, "higher_is_better": card.higher_is_better, "unit": card.unit, "network": card.network,
-            "stand_in": card.stand_in, "policy": card.policy, "description": f"{card.formula}. {card.source}"}
+    return {
+        "label": card.label,
+        "higher_is_better": card.higher_is_better,
+        "unit": card.unit,
+        "network": card.network,
+        "stand_in": card.stand_in,
+        "policy": card.policy,
+        "description": f"{card.formula}. {card.source}",
+    }
 
 
 def _videos(table: pd.DataFrame) -> pd.Series[str]:

@@ -1,4 +1,6 @@
-"""Residual blocks, adaptive instance normalisation and self-attention: what the paper's networks are made of."""
+"""Residual blocks, adaptive instance normalisation and self-attention: what the paper's networks
+are made of.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 EPS = 1e-4
 
-# Where an up block doubles the resolution. The paper contradicts itself: "in the end of the block, following [6]"
-# (A.4), and [6], BigGAN, does it first. On synthetic heads, in equal time, "start" left the least high-frequency error.
+# Where an up block doubles the resolution. The paper contradicts itself: "in the end of the block,
+# following [6]" (A.4), and [6], BigGAN, does it first. On synthetic heads, in equal time, "start"
+# left the least high-frequency error.
 #   start: before the first convolution, as BigGAN has it.
 #   middle: between the convolutions, as in Zakharov's later code, which calls it efficient.
 #   end: after the second convolution: A.4 by its words. The cheapest, but nothing smooths the doubled pixels.
@@ -35,7 +38,8 @@ def linear(in_features: int, out_features: int) -> nn.Linear:
 
 
 class FirstBlock(nn.Module):
-    """The first down block of E, D and G: no activation or normalisation in front. [B, in, S, S] -> [B, out, S/2, S/2].
+    """The first down block of E, D and G: no activation or normalisation in front. [B, in, S, S] ->
+    [B, out, S/2, S/2].
 
     A regular residual block "with activation function not being applied in the end" (A.4).
     """
@@ -55,16 +59,21 @@ class DownBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, normalised: bool) -> None:
         super().__init__()
-        self.norm1 = nn.InstanceNorm2d(in_channels, eps=EPS, affine=True) if normalised else nn.Identity()
+        self.norm1 = (
+            nn.InstanceNorm2d(in_channels, eps=EPS, affine=True) if normalised else nn.Identity()
+        )
         self.conv1 = conv(in_channels, out_channels, 3, bias=not normalised)
-        self.norm2 = nn.InstanceNorm2d(out_channels, eps=EPS, affine=True) if normalised else nn.Identity()
+        self.norm2 = (
+            nn.InstanceNorm2d(out_channels, eps=EPS, affine=True) if normalised else nn.Identity()
+        )
         self.conv2 = conv(out_channels, out_channels, 3, bias=not normalised)
         self.skip = conv(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.relu(self.norm1(x)))
         h = self.conv2(F.relu(self.norm2(h)))
-        # Pooling is linear and the skip is a 1x1 convolution, so one pooling of the sum serves both paths.
+        # Pooling is linear and the skip is a 1x1 convolution, so one pooling of the sum serves both
+        # paths.
         return halve(h + self.skip(x))
 
 
@@ -82,7 +91,9 @@ class FlatBlock(nn.Module):
 
 
 class AdaIN(nn.Module):
-    """Adaptive instance normalisation: (x - mean) / std * weight + bias, with weight and bias given per sample."""
+    """Adaptive instance normalisation: (x - mean) / std * weight + bias, with weight and bias given
+    per sample.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -101,8 +112,8 @@ class AdaIN(nn.Module):
 class AdaptiveBlock(nn.Module):
     """The generator's bottleneck and up block: AdaIN - ReLU - conv, twice, around a skip.
 
-    upsample says where the resolution doubles (None, at the bottleneck: nowhere); see `Upsample`. All orders have the
-    same parameters.
+    upsample says where the resolution doubles (None, at the bottleneck: nowhere); see `Upsample`.
+    All orders have the same parameters.
     """
 
     def __init__(self, in_channels: int, out_channels: int, upsample: Upsample | None) -> None:
@@ -120,7 +131,9 @@ class AdaptiveBlock(nn.Module):
 
     def forward(self, x: Tensor, parameters: Tensor) -> Tensor:
         """x [B, in, S, S], parameters [B, adaptive_parameters] -> [B, out, S or 2S, S or 2S]."""
-        first, second = torch.split(parameters, [self.norm1.adaptive_parameters, self.norm2.adaptive_parameters], dim=1)
+        first, second = torch.split(
+            parameters, [self.norm1.adaptive_parameters, self.norm2.adaptive_parameters], dim=1
+        )
         h = F.relu(self.norm1(x, first))
         h = self.conv1(double(h) if self.upsample == "start" else h)
 
@@ -134,7 +147,9 @@ class AdaptiveBlock(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """SAGAN's self-attention over all positions: x + gamma * h(x) softmax(f(x)^T g(x)). Keeps [B, C, H, W]."""
+    """SAGAN's self-attention over all positions: x + gamma * h(x) softmax(f(x)^T g(x)). Keeps [B,
+    C, H, W].
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -144,8 +159,10 @@ class SelfAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key, value = (layer(x).flatten(2).transpose(1, 2)[:, None]
-                             for layer in (self.query, self.key, self.value))
+        query, key, value = (
+            layer(x).flatten(2).transpose(1, 2)[:, None]
+            for layer in (self.query, self.key, self.value)
+        )
         attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
         change: Tensor = self.gamma * attended[:, 0].transpose(1, 2).reshape(x.shape)
         return x + change
@@ -154,8 +171,8 @@ class SelfAttention(nn.Module):
 def halve(x: Tensor) -> Tensor:
     """Average pooling by 2; an odd last row or column is pooled with zeros, never dropped.
 
-    At 224 pixels the last block sees 7 x 7: dropping its seventh row would make the network blind to
-    the lowest and rightmost 32 pixels, and leave 3 x 3 instead of 4 x 4.
+    At 224 pixels the last block sees 7 x 7: dropping its seventh row would make the network blind
+    to the lowest and rightmost 32 pixels, and leave 3 x 3 instead of 4 x 4.
     """
     return F.avg_pool2d(x, 2, ceil_mode=True, divisor_override=4)
 
@@ -170,11 +187,17 @@ def sum_pool(x: Tensor) -> Tensor:
     return F.relu(x).sum(dim=(2, 3))
 
 
-def down_blocks(in_channels: int, widths: Sequence[int], attention_after: int, normalised: bool) -> nn.ModuleList:
-    """The encoder that E, D and G share: one block per width, self-attention after the `attention_after`-th."""
+def down_blocks(
+    in_channels: int, widths: Sequence[int], attention_after: int, normalised: bool
+) -> nn.ModuleList:
+    """The encoder that E, D and G share: one block per width, self-attention after the
+    `attention_after`-th.
+    """
     blocks = nn.ModuleList()
     for index, (before, after) in enumerate(zip([in_channels, *widths], widths, strict=False)):
-        blocks.append(FirstBlock(before, after) if index == 0 else DownBlock(before, after, normalised))
+        blocks.append(
+            FirstBlock(before, after) if index == 0 else DownBlock(before, after, normalised)
+        )
         if index + 1 == attention_after:
             blocks.append(SelfAttention(after))
     return blocks

@@ -12,29 +12,35 @@ from thbench.nets.blocks import Upsample
 
 @dataclass(frozen=True)
 class NetConfig:
-    """Sizes of embedder E, generator G and discriminator D (section 3.4 and appendix A.4 of the paper).
+    """Sizes of embedder E, generator G and discriminator D (section 3.4 and appendix A.4 of the
+    paper).
 
-    Block counts follow the image size: E and D halve it until it is nearest to 4 pixels (256 -> 6 blocks), the
-    generator until `bottleneck_px`. Self-attention sits where the resolution is nearest to the two `attention_*_px`.
+    Block counts follow the image size: E and D halve it until it is nearest to 4 pixels (256 -> 6
+    blocks), the generator until `bottleneck_px`. Self-attention sits where the resolution is
+    nearest to the two `attention_*_px`.
     """
 
     size_px: int = 256
-    channels: int = 64                          # of the first block; doubled by each block ...
-    max_channels: int = 512                     # ... up to this
-    embedding: int = 512                        # N, the length of an embedding vector
+    channels: int = 64  # of the first block; doubled by each block ...
+    max_channels: int = 512  # ... up to this
+    embedding: int = 512  # N, the length of an embedding vector
     bottleneck_px: int = 16
     bottleneck_blocks: int = 4
     attention_down_px: int = 32
     attention_up_px: int = 64
-    upsample: Upsample = "start"                # where up blocks double the resolution
+    upsample: Upsample = "start"  # where up blocks double the resolution
 
     def __post_init__(self) -> None:
-        if self.size_px % 2 ** self.generator_blocks:
-            raise ThbenchError(f"size_px = {self.size_px} is not divisible by {2 ** self.generator_blocks}, which "
-                               f"the generator's {self.generator_blocks} down blocks need")
+        if self.size_px % 2**self.generator_blocks:
+            raise ThbenchError(
+                f"size_px = {self.size_px} is not divisible by {2**self.generator_blocks}, which "
+                f"the generator's {self.generator_blocks} down blocks need"
+            )
         if self.embedding != min(self.channels * 2 ** (self.down_blocks - 1), self.max_channels):
-            raise ThbenchError(f"embedding = {self.embedding} must equal the channels of the last down block, "
-                               f"{min(self.channels * 2 ** (self.down_blocks - 1), self.max_channels)}")
+            raise ThbenchError(
+                f"embedding = {self.embedding} must equal the channels of the last down block, "
+                f"{min(self.channels * 2 ** (self.down_blocks - 1), self.max_channels)}"
+            )
 
     @property
     def down_blocks(self) -> int:
@@ -58,14 +64,21 @@ class NetConfig:
 
     def widths(self, blocks: int) -> list[int]:
         """Output channels of the first `blocks` down blocks."""
-        return [min(self.channels * 2 ** block, self.max_channels) for block in range(blocks)]
+        return [min(self.channels * 2**block, self.max_channels) for block in range(blocks)]
 
 
 PRESETS = {
     "paper": NetConfig(),
     "paper-224": NetConfig(size_px=224),
-    "small": NetConfig(size_px=64, channels=16, max_channels=128, embedding=128, bottleneck_px=8,
-                       attention_down_px=16, attention_up_px=16),
+    "small": NetConfig(
+        size_px=64,
+        channels=16,
+        max_channels=128,
+        embedding=128,
+        bottleneck_px=8,
+        attention_down_px=16,
+        attention_up_px=16,
+    ),
 }
 
 

@@ -22,7 +22,8 @@ class ShardRecord:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """The whole of dataset.json. recipe and landmarks: how the frames were made; dropped: reason -> count.
+    """The whole of dataset.json. recipe and landmarks: how the frames were made; dropped: reason ->
+    count.
 
     files: the sha256 of the store's tables by name; empty in stores of before that was recorded.
     """
@@ -40,10 +41,15 @@ class DatasetInfo:
     files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for a size that no frame has, or where it does not say how the frames were made."""
+        """Raises `ValueError` for a size that no frame has, or where it does not say how the frames
+        were made.
+        """
         if not 1 <= self.size_px <= 65_535:
             raise ValueError(f"has frames of {self.size_px} pixels")
-        for name, held, needed in (("recipe", self.recipe, {"layout", "lossless"}),
-                                   ("landmarks", self.landmarks, {"source"}), ("split", self.split, {"rule"})):
+        for name, held, needed in (
+            ("recipe", self.recipe, {"layout", "lossless"}),
+            ("landmarks", self.landmarks, {"source"}),
+            ("split", self.split, {"rule"}),
+        ):
             if not needed <= held.keys():
                 raise ValueError(f"lacks {', '.join(sorted(needed - held.keys()))} in {name}")

@@ -1,4 +1,6 @@
-"""Plain JSON values into frozen dataclasses: types and keys are checked, and what is wrong is told in one line."""
+"""Plain JSON values into frozen dataclasses: types and keys are checked, and what is wrong is told
+in one line.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,11 @@ from thbench.errors import ThbenchError
 from thbench.files import read_json
 
 Record = TypeVar("Record")
-REST = {"rest": True}   # metadata of the one field of a class that takes all keys that it does not name
-_LARGEST = 2**63   # what a table or an array can hold
-_SHOWN = 60        # characters of a wrong value
+REST = {
+    "rest": True
+}  # metadata of the one field of a class that takes all keys that it does not name
+_LARGEST = 2**63  # what a table or an array can hold
+_SHOWN = 60  # characters of a wrong value
 
 
 class _WrongError(Exception):
@@ -37,8 +41,8 @@ class _WrongError(Exception):
 def read_record(path: Path, kind: type[Record], remedy: str) -> Record:
     """The JSON file `path` as `kind`, a dataclass or a mapping type.
 
-    Raises `ThbenchError` naming the file, the place in it and `remedy`, what to do, for a file that is missing or no
-    JSON, for a key that is missing or unknown, and for a value of the wrong type.
+    Raises `ThbenchError` naming the file, the place in it and `remedy`, what to do, for a file that
+    is missing or no JSON, for a key that is missing or unknown, and for a value of the wrong type.
     """
     return decode(kind, read_json(path), path, remedy)
 
@@ -69,29 +73,44 @@ def _decoded(kind: Any, value: Any) -> Any:
     if origin is tuple:
         return _tuple(arguments, _list(value))
     if origin in (dict, Mapping):
-        return {_decoded(str, key): _item(arguments[1], item, key) for key, item in _object(value).items()}
+        return {
+            _decoded(str, key): _item(arguments[1], item, key)
+            for key, item in _object(value).items()
+        }
     return _plain(kind, value)
 
 
 def _dataclass(kind: Any, value: Any) -> Any:
     hints = _hints(kind)
     given = _object(value)
-    rest = next((field.name for field in dataclasses.fields(kind) if field.metadata.get("rest")), None)
+    rest = next(
+        (field.name for field in dataclasses.fields(kind) if field.metadata.get("rest")), None
+    )
     if rest is not None:
-        given = {**{key: item for key, item in given.items() if key in hints},
-                 rest: {key: item for key, item in given.items() if key not in hints}}
+        given = {
+            **{key: item for key, item in given.items() if key in hints},
+            rest: {key: item for key, item in given.items() if key not in hints},
+        }
     for key in given:
         if key not in hints:
             near = difflib.get_close_matches(key, hints, n=1)
-            raise _WrongError(f"has the unknown key {_brief(key)}" + (f" (did you mean {near[0]}?)" if near else ""))
-    missing = [field.name for field in dataclasses.fields(kind) if field.name not in given
-               and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING]
+            raise _WrongError(
+                f"has the unknown key {_brief(key)}"
+                + (f" (did you mean {near[0]}?)" if near else "")
+            )
+    missing = [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.name not in given
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    ]
     if missing:
         raise _WrongError(f"lacks {', '.join(missing)}")
     values = {key: _item(hints[key], item, key) for key, item in given.items()}
     try:
         return kind(**values)
-    except ValueError as error:   # what the class itself asks of its values
+    except ValueError as error:  # what the class itself asks of its values
         raise _WrongError(str(error)) from None
 
 
@@ -119,8 +138,10 @@ def _tuple(kinds: tuple[Any, ...], values: list[Any]) -> tuple[Any, ...]:
         kinds = kinds[:1] * len(values)
     if len(kinds) != len(values):
         raise _WrongError(f"is {_brief(values)}, not a list of {len(kinds)}")
-    return tuple(_item(kind, item, f"[{place}]")
-                 for place, (kind, item) in enumerate(zip(kinds, values, strict=True)))
+    return tuple(
+        _item(kind, item, f"[{place}]")
+        for place, (kind, item) in enumerate(zip(kinds, values, strict=True))
+    )
 
 
 def _choice(choices: tuple[Any, ...], value: Any) -> Any:

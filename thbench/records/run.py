@@ -1,4 +1,6 @@
-"""run.json: what was planned, by whom, with what. Format 1 since the first version; later keys have defaults."""
+"""run.json: what was planned, by whom, with what. Format 1 since the first version; later keys have
+defaults.
+"""
 
 from __future__ import annotations
 
@@ -125,4 +127,6 @@ class RunRecord:
         if not self.methods or not self.T:
             raise ValueError("names no method or no T")
         if min(self.T) < 1 or max(self.T) > self.split.shots or len(set(self.T)) < len(self.T):
-            raise ValueError(f"has T = {self.T}, which must be different numbers from 1 to {self.split.shots}")
+            raise ValueError(
+                f"has T = {self.T}, which must be different numbers from 1 to {self.split.shots}"
+            )

@@ -1,22 +1,26 @@
-"""Which videos were tested, and which of their frames were shots or hold-out: a split file, and part of run.json."""
+"""Which videos were tested, and which of their frames were shots or hold-out: a split file, and
+part of run.json.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-FramePlace = tuple[str, int]   # ("person/video", position)
+FramePlace = tuple[str, int]  # ("person/video", position)
 
 
 @dataclass(frozen=True)
 class TestVideo:
-    """One test video: T_max shots (the first T are the T shots), the hold-out frames in time order, all disjoint.
+    """One test video: T_max shots (the first T are the T shots), the hold-out frames in time order,
+    all disjoint.
 
-    floor: as many other frames of the same video, for the real-vs-real row. others: per hold-out frame two frames of
-    two other videos of the person (the user study's triplets), or None where the person has fewer than three videos.
-    driver_of: in cross-reenactment the video ("person/video") that each hold-out frame comes from, driver by driver;
-    None where the video itself drives. shot_times_s, holdout_times_s: when each frame was recorded,
-    in seconds from the start of its clip; None where nobody recorded it.
+    floor: as many other frames of the same video, for the real-vs-real row. others: per hold-out
+    frame two frames of two other videos of the person (the user study's triplets), or None where
+    the person has fewer than three videos. driver_of: in cross-reenactment the video
+    ("person/video") that each hold-out frame comes from, driver by driver; None where the video
+    itself drives. shot_times_s, holdout_times_s: when each frame was recorded, in seconds from the
+    start of its clip; None where nobody recorded it.
     """
 
     __test__ = False  # not a pytest class
@@ -37,12 +41,20 @@ class TestVideo:
         """Raises `ValueError` when there is not one name, driver and pair of others for each frame."""
         if len(self.shot_names) != len(self.shots):
             raise ValueError(f"has {len(self.shots)} shots and the names of {len(self.shot_names)}")
-        of_frames = {"names": self.holdout_names, "drivers": self.driver_of, "triplets": self.others}
+        of_frames = {
+            "names": self.holdout_names,
+            "drivers": self.driver_of,
+            "triplets": self.others,
+        }
         for what, values in of_frames.items():
             if values is not None and len(values) != len(self.holdout):
-                raise ValueError(f"has {len(self.holdout)} hold-out frames and {len(values)} {what}")
-        for times_s, frames in ((self.shot_times_s, self.shots),
-                                (self.holdout_times_s, self.holdout)):
+                raise ValueError(
+                    f"has {len(self.holdout)} hold-out frames and {len(values)} {what}"
+                )
+        for times_s, frames in (
+            (self.shot_times_s, self.shots),
+            (self.holdout_times_s, self.holdout),
+        ):
             if times_s is not None and len(times_s) != len(frames):
                 raise ValueError(f"has {len(times_s)} times of {len(frames)} frames")
         if any(len(pair) != 2 for pair in self.others or []):
@@ -59,7 +71,8 @@ class TestVideo:
 class Split:
     """The test videos of a run; the same seed and dataset give the same split.
 
-    sources_sha256: of the dataset that cross-reenactment learns its heads from, where it is another one.
+    sources_sha256: of the dataset that cross-reenactment learns its heads from, where it is another
+    one.
     """
 
     seed: int
@@ -70,14 +83,18 @@ class Split:
     sources_sha256: str | None = None
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for a split without videos, or with other numbers of frames than it states."""
+        """Raises `ValueError` for a split without videos, or with other numbers of frames than it
+        states.
+        """
         if not self.videos:
             raise ValueError("names no video")
         for video in self.videos:
             found = (len(video.shots), len(video.holdout))
             if min(found) < 1 or len(video.shots) != self.shots:
-                raise ValueError(f"has {found[0]} shots and {found[1]} hold-out frames of {video.key}, "
-                                 f"{self.shots} and {self.holdout} expected")
+                raise ValueError(
+                    f"has {found[0]} shots and {found[1]} hold-out frames of {video.key}, "
+                    f"{self.shots} and {self.holdout} expected"
+                )
 
     def described(self) -> dict[str, Any]:
         return asdict(self)

@@ -44,12 +44,14 @@ class RowRecord:
     n_frames: int
     n_failed_units: int
     metrics: Mapping[str, ScoreRecord]
-    n_persons: int | None = None   # since errors are clustered by person
+    n_persons: int | None = None  # since errors are clustered by person
 
 
 @dataclass(frozen=True)
 class DifferenceRecord:
-    """score(a) - score(b) at one T, paired by video; p_holm is corrected over all differences of the metric."""
+    """score(a) - score(b) at one T, paired by video; p_holm is corrected over all differences of
+    the metric.
+    """
 
     metric: str
     T: int
@@ -77,7 +79,9 @@ class SummaryRecord:
         """Raises `ValueError` for a row or a difference of other metrics than those described."""
         for row in self.rows:
             if row.metrics.keys() != self.metrics.keys():
-                raise ValueError(f"has other metrics in the row of {row.method}, T = {row.T}, than it describes")
+                raise ValueError(
+                    f"has other metrics in the row of {row.method}, T = {row.T}, than it describes"
+                )
         for difference in self.differences:
             if difference.metric not in self.metrics:
                 raise ValueError(f"has a difference of the unknown metric {difference.metric!r}")

@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class TimeRecord:
-    """Median and spread over n repetitions. T is None for inference; parts are medians of what took the time."""
+    """Median and spread over n repetitions. T is None for inference; parts are medians of what took
+    the time.
+    """
 
     method: str
     T: int | None

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
 
-References = dict[str, dict[str, str]]   # folder -> file -> sha256, of the frames that units are compared with
+References = dict[
+    str, dict[str, str]
+]  # folder -> file -> sha256, of the frames that units are compared with
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One piece of work: `method` learns T shots of `video` ("person/video") and renders its hold-out frames."""
+    """One piece of work: `method` learns T shots of `video` ("person/video") and renders its
+    hold-out frames.
+    """
 
     method: str
     T: int
@@ -21,7 +25,9 @@ class Unit:
 
 @dataclass(frozen=True)
 class UnitResult:
-    """The commit mark of a unit. frames maps file names (relative to the unit's image folder) to their sha256."""
+    """The commit mark of a unit. frames maps file names (relative to the unit's image folder) to
+    their sha256.
+    """
 
     status: Literal["done", "failed"]
     error: str = ""

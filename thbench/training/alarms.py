@@ -6,16 +6,18 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-Values = Mapping[str, float]   # what one step logs: losses ("cnt") and diagnostics ("embedding/mean")
+Values = Mapping[
+    str, float
+]  # what one step logs: losses ("cnt") and diagnostics ("embedding/mean")
 
 
 @dataclass(frozen=True)
 class Alarm:
     """One thing that goes wrong.
 
-    `seen` is handed the values of the last `steps` steps, oldest first and never fewer; it says what it sees in them,
-    with figures, or returns None. `help` says what helps. A step that does not log what an alarm looks at (during a
-    warm-up, say) must not set it off.
+    `seen` is handed the values of the last `steps` steps, oldest first and never fewer; it says
+    what it sees in them, with figures, or returns None. `help` says what helps. A step that does
+    not log what an alarm looks at (during a warm-up, say) must not set it off.
     """
 
     name: str
@@ -44,7 +46,7 @@ class Watchman:
         lines = []
 
         for alarm in self.alarms:
-            recent = list(self._recent)[-alarm.steps:]
+            recent = list(self._recent)[-alarm.steps :]
             seen = alarm.seen(recent) if len(recent) == alarm.steps else None
             if seen is None:
                 self._ringing.discard(alarm.name)

@@ -1,8 +1,9 @@
-"""Training checkpoints (everything needed to resume bit for bit) and model files (what a method loads).
+"""Training checkpoints (everything needed to resume bit for bit) and model files (what a method
+loads).
 
-A checkpoint is a folder `step-00001000/`: `shared.safetensors` + `shared.json` written by rank 0, one
-`rank<r>.safetensors` + `rank<r>.json` per process, and `COMMIT` last. Folders without COMMIT are ignored and removed.
-A model file is one safetensors file with a JSON description in its header.
+A checkpoint is a folder `step-00001000/`: `shared.safetensors` + `shared.json` written by rank 0,
+one `rank<r>.safetensors` + `rank<r>.json` per process, and `COMMIT` last. Folders without COMMIT
+are ignored and removed. A model file is one safetensors file with a JSON description in its header.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ COMMIT = "COMMIT"
 
 
 def save_part(folder: Path, part: str, state: Mapping[str, Any]) -> None:
-    """Writes one part ("shared" or "rank3") of a checkpoint: tensors in safetensors, the rest in JSON."""
+    """Writes one part ("shared" or "rank3") of a checkpoint: tensors in safetensors, the rest in
+    JSON.
+    """
     tensors: dict[str, Tensor] = {}
     skeleton = _take_tensors(state, "", tensors)
     _write(folder / f"{part}.safetensors", tensors, None)
@@ -43,7 +46,9 @@ def save_part(folder: Path, part: str, state: Mapping[str, Any]) -> None:
 
 
 def load_part(folder: Path, part: str) -> Any:
-    """Reads what `save_part` wrote; raises `ThbenchError` naming the file when it is missing or damaged."""
+    """Reads what `save_part` wrote; raises `ThbenchError` naming the file when it is missing or
+    damaged.
+    """
     skeleton, tensors = read_json(folder / f"{part}.json"), _read(folder / f"{part}.safetensors")[0]
     with telling_damage(folder / f"{part}.json"):
         return _put_tensors(skeleton, tensors)
@@ -61,18 +66,23 @@ def step_folder(root: Path, step: int) -> Path:
 def latest(root: Path, ranks: int) -> tuple[Path, int] | None:
     """The newest whole checkpoint under `root` and its step, or None.
 
-    Raises `ThbenchError` when it was written by another number of processes: each keeps its own discriminator.
+    Raises `ThbenchError` when it was written by another number of processes: each keeps its own
+    discriminator.
     """
     whole = sorted(folder for folder in root.glob("step-*") if (folder / COMMIT).exists())
     if not whole:
         return None
     mark, name = read_text(whole[-1] / COMMIT).strip(), whole[-1].name
     if not re.fullmatch("[0-9]{1,6}", mark) or not re.fullmatch("step-[0-9]{8,12}", name):
-        raise ThbenchError(f"{whole[-1] / COMMIT} is damaged; remove that folder to go on from the checkpoint before")
+        raise ThbenchError(
+            f"{whole[-1] / COMMIT} is damaged; remove that folder to go on from the checkpoint before"
+        )
     written_by = int(mark)
     if written_by != ranks:
-        raise ThbenchError(f"{whole[-1]} was written by {written_by} processes, this is {ranks}: each process keeps "
-                           f"its own discriminator; resume with {written_by}")
+        raise ThbenchError(
+            f"{whole[-1]} was written by {written_by} processes, this is {ranks}: each process keeps "
+            f"its own discriminator; resume with {written_by}"
+        )
     return whole[-1], int(name.removeprefix("step-"))
 
 
@@ -85,24 +95,35 @@ def keep_newest(root: Path, keep: int) -> None:
 
 
 def save_model(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
-    """Writes a model file: tensors by name and a JSON description ("kind", "config", "step", ...) in its header."""
+    """Writes a model file: tensors by name and a JSON description ("kind", "config", "step", ...)
+    in its header.
+    """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     _write(path, contiguous, {"thbench": json.dumps(description, allow_nan=False, sort_keys=True)})
 
 
 def load_model(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any], str]:
-    """Reads a model file, or the `model.safetensors` of a training folder: (float32 tensors, description, sha256).
+    """Reads a model file, or the `model.safetensors` of a training folder: (float32 tensors,
+    description, sha256).
 
-    Raises `ThbenchError` when it is missing, damaged, or of another kind ("ours", "x2face", "pix2pixhd", ...).
+    Raises `ThbenchError` when it is missing, damaged, or of another kind ("ours", "x2face",
+    "pix2pixhd", ...).
     """
     file = path / "model.safetensors" if path.is_dir() else path
     if not file.exists():
-        raise ThbenchError(f"no model file at {file}; train one with `thbench train`, or name one with --checkpoint")
+        raise ThbenchError(
+            f"no model file at {file}; train one with `thbench train`, or name one with --checkpoint"
+        )
     tensors, description = _read(file)
     if description.get("kind") != kind:
-        raise ThbenchError(f"{file} holds a model of kind {description.get('kind')!r}, {kind!r} is needed; "
-                           "name another one with --checkpoint")
-    floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+        raise ThbenchError(
+            f"{file} holds a model of kind {description.get('kind')!r}, {kind!r} is needed; "
+            "name another one with --checkpoint"
+        )
+    floats = {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
     return floats, description, sha256_file(file)
 
 
@@ -115,17 +136,28 @@ def read_description(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def telling_damage(file: Path) -> Iterator[None]:
-    """What is built from the contents of `file` fails in many ways when they are damaged: one line tells it.
+    """What is built from the contents of `file` fails in many ways when they are damaged: one line
+    tells it.
 
     Raises `ThbenchError` that names the file.
     """
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, RuntimeError, TypeError,
-            ValueError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        RecursionError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:120]
-        raise ThbenchError(f"{file} is damaged, or was made by another version of thbench "
-                           f"({type(error).__name__}: {reason}); restore or remove it") from error
+        raise ThbenchError(
+            f"{file} is damaged, or was made by another version of thbench "
+            f"({type(error).__name__}: {reason}); restore or remove it"
+        ) from error
 
 
 def prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -135,8 +167,11 @@ def prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def unprefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The reverse of `prefixed`: only the names under the prefix, without it."""
-    return {name.removeprefix(f"{prefix}."): tensor for name, tensor in tensors.items()
-            if name.startswith(f"{prefix}.")}
+    return {
+        name.removeprefix(f"{prefix}."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(f"{prefix}.")
+    }
 
 
 def load_module(module: torch.nn.Module, state: Mapping[str, Tensor], file: str) -> None:
@@ -149,8 +184,9 @@ def load_module(module: torch.nn.Module, state: Mapping[str, Tensor], file: str)
         module.load_state_dict(dict(state), strict=True)
     except RuntimeError as error:
         first = " ".join(str(error).split("\n")[1:2]).strip()[:200]
-        raise ThbenchError(f"{file} does not fit this network ({first}); it was made with another preset or version") \
-            from error
+        raise ThbenchError(
+            f"{file} does not fit this network ({first}); it was made with another preset or version"
+        ) from error
 
     check_finite(state, file)
 
@@ -161,15 +197,18 @@ def check_finite(tensors: Mapping[str, Tensor], file: str) -> None:
         if not torch.isfinite(tensor).all():
             raise ThbenchError(
                 f"{file} is damaged: {name} holds values that are not finite (NaN or infinite); "
-                "restore the file, or name a checkpoint from before its training diverged")
+                "restore the file, or name a checkpoint from before its training diverged"
+            )
 
 
 def _write(file: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None) -> None:
     try:
         with atomic_path(file) as temporary:
             save_file(tensors, temporary, metadata)
-    except SafetensorError as error:   # how this library reports a full disk
-        raise ThbenchError(f"cannot write {file}: {error}; free space or choose another folder") from error
+    except SafetensorError as error:  # how this library reports a full disk
+        raise ThbenchError(
+            f"cannot write {file}: {error}; free space or choose another folder"
+        ) from error
 
 
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -177,22 +216,40 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
-    except (OSError, SafetensorError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        MemoryError,
+    ) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise ThbenchError(f"{file} is missing or damaged ({reason}); restore or remove it") from error
+        raise ThbenchError(
+            f"{file} is missing or damaged ({reason}); restore or remove it"
+        ) from error
     description = parse_json(metadata.get("thbench", "{}"), f"the description in {file}")
     if not isinstance(description, dict):
-        raise ThbenchError(f"{file} is damaged (its description is no object); restore or remove it")
+        raise ThbenchError(
+            f"{file} is damaged (its description is no object); restore or remove it"
+        )
     return tensors, description
 
 
 def _take_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """Replaces tensors by {"$tensor": name} and non-string keys by item lists, so that JSON can hold the rest."""
+    """Replaces tensors by {"$tensor": name} and non-string keys by item lists, so that JSON can
+    hold the rest.
+    """
     if isinstance(value, Tensor):
         tensors[path] = value.detach().cpu().clone().contiguous()
         return {"$tensor": path}
     if isinstance(value, Mapping):
-        return {"$items": [[key, _take_tensors(item, f"{path}/{key}", tensors)] for key, item in value.items()]}
+        return {
+            "$items": [
+                [key, _take_tensors(item, f"{path}/{key}", tensors)] for key, item in value.items()
+            ]
+        }
     if isinstance(value, list | tuple):
         return [_take_tensors(item, f"{path}/{index}", tensors) for index, item in enumerate(value)]
     return value

@@ -10,20 +10,22 @@ from torch import Tensor, nn
 from thbench.nets.heads_vgg import load_heads_vgg
 from thbench.nets.perceptual import caffe_vgg19, random_vgg16, random_vgg19, vggface16
 
-# caffe: the paper's two networks. random: the same architectures with seeded weights, for machines without the files.
-# heads: a small network trained on synthetic heads, for the bundled 64-pixel models.
+# caffe: the paper's two networks. random: the same architectures with seeded weights, for machines
+# without the files. heads: a small network trained on synthetic heads, for the bundled 64-pixel
+# models.
 Content = Literal["caffe", "random", "heads"]
 
 WEIGHT_VGG19 = 1.5e-1
 WEIGHT_VGGFACE = 2.5e-2
 WEIGHT_HEADS = 5.0
-WEIGHT_PIXELS = 40.0   # beside heads-VGG, whose features say little of absolute colour
+WEIGHT_PIXELS = 40.0  # beside heads-VGG, whose features say little of absolute colour
 
 
 def content_networks(content: Content, device: torch.device) -> list[tuple[nn.Module, float]]:
     """The networks of the content loss with their weights, frozen.
 
-    Raises `ThbenchError` naming the file and the command that fetches it when "caffe" weights are missing.
+    Raises `ThbenchError` naming the file and the command that fetches it when "caffe" weights are
+    missing.
     """
     pairs: list[tuple[nn.Module, float]]
     if content == "caffe":

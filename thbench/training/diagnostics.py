@@ -9,18 +9,19 @@ from torch import Tensor, nn
 
 from thbench.training.alarms import Alarm, Values, logged
 
-DEAD_ZEROS = 0.99        # share of zeros in e
-SHRUNK_TO = 0.6          # of the mean of e at the start of the window
-SAME_SPREAD = 0.02       # between persons, of the mean of e
-UNMATCHED = 0.3          # correlation of e and W
-WON = 0.05               # the hinge loss of a discriminator that is never wrong
+DEAD_ZEROS = 0.99  # share of zeros in e
+SHRUNK_TO = 0.6  # of the mean of e at the start of the window
+SAME_SPREAD = 0.02  # between persons, of the mean of e
+UNMATCHED = 0.3  # correlation of e and W
+WON = 0.05  # the hinge loss of a discriminator that is never wrong
 
 
 def embedding_values(embeddings: Tensor, rows: Tensor | None) -> dict[str, float]:
     """embeddings e [B, K, N]; rows W_i [B, N] of their videos, where there is a match loss.
 
-    mean: of e. zeros: the share of its elements that are 0. between: the standard deviation over the batch's episodes,
-    averaged over N. row_correlation: of e and W, each less its mean over the batch; 0 where either is constant.
+    mean: of e. zeros: the share of its elements that are 0. between: the standard deviation over
+    the batch's episodes, averaged over N. row_correlation: of e and W, each less its mean over the
+    batch; 0 where either is constant.
     """
     e = embeddings.detach().float()
     episodes = e.mean(dim=1)
@@ -42,7 +43,9 @@ def _correlation(a: Tensor, b: Tensor) -> Tensor:
     """Of two batches [B, N], each less its mean over B."""
     a, b = (x - x.mean(dim=0) for x in (a, b))
     lengths = a.norm() * b.norm()
-    return torch.where(lengths > 0, (a * b).sum() / lengths.clamp_min(1e-12), torch.zeros_like(lengths))
+    return torch.where(
+        lengths > 0, (a * b).sum() / lengths.clamp_min(1e-12), torch.zeros_like(lengths)
+    )
 
 
 def _dead_embedding(recent: Sequence[Values]) -> str | None:
@@ -99,15 +102,40 @@ def _discriminator_blind(recent: Sequence[Values]) -> str | None:
 def ours_alarms(steps: int = 100) -> tuple[Alarm, ...]:
     """The alarms of meta-learning; steps: how long something must last."""
     return (
-        Alarm("dead embedding", steps, _dead_embedding,
-              "lower lr_generator, or weight_match if it is on, and start again from an earlier checkpoint"),
-        Alarm("shrinking embedding", steps, _shrinking_embedding,
-              "the match loss pulls e to 0 when W is noise: set row_start=embedding, or lower weight_match"),
-        Alarm("embedding tells no persons apart", steps, _same_embedding,
-              "check that videos of one person share a row only where they should; lower lr_generator"),
-        Alarm("embedding does not match W", steps, _unmatched,
-              "set row_start=embedding; with it, raise weight_match"),
-        Alarm("discriminator has won", steps, _discriminator_won,
-              "set discriminator_steps=1, lower lr_discriminator, or lengthen warmup_steps"),
-        Alarm("discriminator is blind", steps, _discriminator_blind,
-              "raise lr_discriminator, or lower the scale of W's start"))
+        Alarm(
+            "dead embedding",
+            steps,
+            _dead_embedding,
+            "lower lr_generator, or weight_match if it is on, and start again from an earlier checkpoint",
+        ),
+        Alarm(
+            "shrinking embedding",
+            steps,
+            _shrinking_embedding,
+            "the match loss pulls e to 0 when W is noise: set row_start=embedding, or lower weight_match",
+        ),
+        Alarm(
+            "embedding tells no persons apart",
+            steps,
+            _same_embedding,
+            "check that videos of one person share a row only where they should; lower lr_generator",
+        ),
+        Alarm(
+            "embedding does not match W",
+            steps,
+            _unmatched,
+            "set row_start=embedding; with it, raise weight_match",
+        ),
+        Alarm(
+            "discriminator has won",
+            steps,
+            _discriminator_won,
+            "set discriminator_steps=1, lower lr_discriminator, or lengthen warmup_steps",
+        ),
+        Alarm(
+            "discriminator is blind",
+            steps,
+            _discriminator_blind,
+            "raise lr_discriminator, or lower the scale of W's start",
+        ),
+    )

@@ -1,4 +1,6 @@
-"""Few-shot learning by fine-tuning (section 3.3): a short adversarial training on the T shots of one person."""
+"""Few-shot learning by fine-tuning (section 3.3): a short adversarial training on the T shots of
+one person.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,9 @@ class FineTuneConfig:
     """40 epochs over the T shots in batches of min(T, 8), with the learning rates of meta-learning.
 
     most_steps ends it earlier. The last three are the ablations of appendix A.2: where psi' and w'
-    start, and whether L'_ADV is in the objective. generator_start: psi' = P e_NEW from the embedder;
-    "random-embedding" puts noise in the place of e_NEW, "random" noise in the place of psi' itself.
+    start, and whether L'_ADV is in the objective. generator_start: psi' = P e_NEW from the
+    embedder; "random-embedding" puts noise in the place of e_NEW, "random" noise in the place of
+    psi' itself.
     """
 
     epochs: int = 40
@@ -44,15 +47,25 @@ class FineTuned:
     discriminator: PersonDiscriminator
 
 
-def fine_tune(generator: Generator, discriminator: Discriminator, embedding: Tensor, frames: Tensor,
-              landmark_images: Tensor, content: ContentLoss, config: FineTuneConfig, seed: int) -> FineTuned:
-    """Minimises eq. 9 over psi, psi' and eq. 10 over theta, w', b; the modules given are copied, not changed.
+def fine_tune(
+    generator: Generator,
+    discriminator: Discriminator,
+    embedding: Tensor,
+    frames: Tensor,
+    landmark_images: Tensor,
+    content: ContentLoss,
+    config: FineTuneConfig,
+    seed: int,
+) -> FineTuned:
+    """Minimises eq. 9 over psi, psi' and eq. 10 over theta, w', b; the modules given are copied,
+    not changed.
 
-    embedding: e_NEW [N] (eq. 7). frames, landmark_images: [T, 3, S, S] in [-1, 1]. seed orders the shots and draws
-    the random starts of the ablations.
+    embedding: e_NEW [N] (eq. 7). frames, landmark_images: [T, 3, S, S] in [-1, 1]. seed orders the
+    shots and draws the random starts of the ablations.
     """
     random = torch.Generator().manual_seed(seed)
-    # The starts are read in evaluation mode: reading a normalised weight in training mode would move its norm.
+    # The starts are read in evaluation mode: reading a normalised weight in training mode would
+    # move its norm.
     generator, discriminator = copy.deepcopy(generator).eval(), copy.deepcopy(discriminator).eval()
     generator.requires_grad_(True)
     discriminator.requires_grad_(True)
@@ -62,8 +75,12 @@ def fine_tune(generator: Generator, discriminator: Discriminator, embedding: Ten
     generator.train()
     judge.train()
     # psi' and w' are parameters by now, so the optimisers hold them.
-    optimiser = torch.optim.Adam([adaptive, *_trained(generator)], lr=config.lr_generator, betas=(0.0, 0.999), eps=1e-5)
-    optimiser_d = torch.optim.Adam(_trained(judge), lr=config.lr_discriminator, betas=(0.0, 0.999), eps=1e-5)
+    optimiser = torch.optim.Adam(
+        [adaptive, *_trained(generator)], lr=config.lr_generator, betas=(0.0, 0.999), eps=1e-5
+    )
+    optimiser_d = torch.optim.Adam(
+        _trained(judge), lr=config.lr_discriminator, betas=(0.0, 0.999), eps=1e-5
+    )
     for shots in _batches(len(frames), config, random):
         x, y = frames[shots], landmark_images[shots]
 
@@ -73,7 +90,9 @@ def fine_tune(generator: Generator, discriminator: Discriminator, embedding: Ten
         optimiser.zero_grad()
 
         if config.adversarial:
-            _discriminator_steps(judge, optimiser_d, fake.detach(), x, y, config.discriminator_steps)
+            _discriminator_steps(
+                judge, optimiser_d, fake.detach(), x, y, config.discriminator_steps
+            )
 
     return FineTuned(generator, adaptive.detach(), judge)
 
@@ -81,11 +100,19 @@ def fine_tune(generator: Generator, discriminator: Discriminator, embedding: Ten
 def _batches(shots: int, config: FineTuneConfig, random: torch.Generator) -> list[Tensor]:
     """Which shots each step takes: every epoch all of them, in an order of its own."""
     epochs = [torch.randperm(shots, generator=random) for _ in range(config.epochs)]
-    return [batch for epoch in epochs for batch in torch.split(epoch, config.batch)][:config.most_steps]
+    return [batch for epoch in epochs for batch in torch.split(epoch, config.batch)][
+        : config.most_steps
+    ]
 
 
-def _generator_loss(fake: Tensor, real: Tensor, y: Tensor, judge: PersonDiscriminator, content: ContentLoss,
-                    config: FineTuneConfig) -> Tensor:
+def _generator_loss(
+    fake: Tensor,
+    real: Tensor,
+    y: Tensor,
+    judge: PersonDiscriminator,
+    content: ContentLoss,
+    config: FineTuneConfig,
+) -> Tensor:
     """Eq. 9: L'_CNT + L'_ADV; there is no match loss in fine-tuning."""
     loss: Tensor = content(fake, real)
     if not config.adversarial:
@@ -98,12 +125,21 @@ def _generator_loss(fake: Tensor, real: Tensor, y: Tensor, judge: PersonDiscrimi
         target = judge(real, y)
     for parameter in trained:
         parameter.requires_grad_(True)
-    return loss + realism(judged.score) + config.weight_feature_matching * feature_matching(judged.features,
-                                                                                           target.features)
+    return (
+        loss
+        + realism(judged.score)
+        + config.weight_feature_matching * feature_matching(judged.features, target.features)
+    )
 
 
-def _discriminator_steps(judge: PersonDiscriminator, optimiser: torch.optim.Optimizer, fake: Tensor, real: Tensor,
-                         y: Tensor, steps: int) -> None:
+def _discriminator_steps(
+    judge: PersonDiscriminator,
+    optimiser: torch.optim.Optimizer,
+    fake: Tensor,
+    real: Tensor,
+    y: Tensor,
+    steps: int,
+) -> None:
     """Eq. 10 on the same detached fakes."""
     for _ in range(steps):
         judged = judge(torch.cat([real, fake]), torch.cat([y, y]))
@@ -112,8 +148,9 @@ def _discriminator_steps(judge: PersonDiscriminator, optimiser: torch.optim.Opti
         optimiser.zero_grad()
 
 
-def _generator_start(generator: Generator, embedding: Tensor, config: FineTuneConfig,
-                     random: torch.Generator) -> Tensor:
+def _generator_start(
+    generator: Generator, embedding: Tensor, config: FineTuneConfig, random: torch.Generator
+) -> Tensor:
     """psi' [1, A]: P e_NEW, P of a random embedding, or noise, each as FineTuneConfig says."""
     if config.generator_start == "random-embedding":
         # Embeddings are sums of ReLUs, so none of their values is negative.
@@ -129,7 +166,9 @@ def _noise_like(values: Tensor, random: torch.Generator) -> Tensor:
     return values.mean() + values.std() * noise
 
 
-def _discriminator_start(embedding: Tensor, config: FineTuneConfig, random: torch.Generator) -> Tensor:
+def _discriminator_start(
+    embedding: Tensor, config: FineTuneConfig, random: torch.Generator
+) -> Tensor:
     """What takes W_i's place in w' = W_i + w0: e_NEW, or a row as W itself starts for the ablation."""
     if config.discriminator_start == "embedder":
         return embedding

@@ -1,4 +1,6 @@
-"""The training loop that `ours`, `x2face` and `pix2pixhd` share: episodes in, checkpoints, logs and samples out."""
+"""The training loop that `ours`, `x2face` and `pix2pixhd` share: episodes in, checkpoints, logs and
+samples out.
+"""
 
 from __future__ import annotations
 
@@ -44,20 +46,22 @@ from thbench.workers import end_with_parent
 class Trainer(Protocol):
     """What the loop needs of a method. Built as `TrainerClass(config, videos, fabric)`.
 
-    `configure(preset)` makes its configuration (`parameter_counts(config)` counts its networks): a frozen dataclass
-    with at least `size_px`, `shots` (frames per episode beside the target), `batch` (episodes per step, over all
-    processes) and `epochs` (passes over the training videos when no number of steps is given). Modules that all
-    processes share go through `fabric.setup_module`.
+    `configure(preset)` makes its configuration (`parameter_counts(config)` counts its networks): a
+    frozen dataclass with at least `size_px`, `shots` (frames per episode beside the target),
+    `batch` (episodes per step, over all processes) and `epochs` (passes over the training videos
+    when no number of steps is given). Modules that all processes share go through
+    `fabric.setup_module`.
     """
 
     kind: ClassVar[str]
-    alarms: ClassVar[Sequence[Alarm]]   # held against the values of each step
+    alarms: ClassVar[Sequence[Alarm]]  # held against the values of each step
     config: Any
 
     def step(self, episodes: list[Episodes]) -> Mapping[str, float]:
         """One optimisation step over these micro-batches (accumulated).
 
-        Returns what is logged: losses ("cnt") and diagnostics, whose names have a slash ("embedding/mean").
+        Returns what is logged: losses ("cnt") and diagnostics, whose names have a slash
+        ("embedding/mean").
         """
         ...
 
@@ -69,8 +73,7 @@ class Trainer(Protocol):
         """Everything that each process keeps for itself (the discriminator); may be empty."""
         ...
 
-    def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None:
-        ...
+    def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None: ...
 
     def model(self) -> dict[str, Tensor]:
         """The tensors of the model file that methods load."""
@@ -94,34 +97,54 @@ class LoopConfig:
     checkpoint_every: int = 1000
     sample_every: int = 500
     watch_every: int = 1000
-    watch_persons: int = 8       # training persons held out for watching, a tenth of them at most; 0: none
+    watch_persons: int = (
+        8  # training persons held out for watching, a tenth of them at most; 0: none
+    )
     keep: int = 2
     accumulate: int = 1
     workers: int = 2
     devices: int = 1
-    precision: str = "32-true"   # or "bf16-mixed"
+    precision: str = "32-true"  # or "bf16-mixed"
     accelerator: str = "auto"
 
 
-def train(trainer_class: Callable[[Any, int, Fabric], Trainer], config: Any, dataset: Dataset, loop: LoopConfig,
-          out: Path, resume: bool = False, quiet: bool = False) -> None:
-    """Trains until `loop.steps` and leaves `model.safetensors`, checkpoints, `losses.jsonl` and samples in `out`.
+def train(
+    trainer_class: Callable[[Any, int, Fabric], Trainer],
+    config: Any,
+    dataset: Dataset,
+    loop: LoopConfig,
+    out: Path,
+    resume: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Trains until `loop.steps` and leaves `model.safetensors`, checkpoints, `losses.jsonl` and
+    samples in `out`.
 
-    A few training persons are held out; each `watch_every` steps they are reconstructed and scored, and the model that
-    did best is kept as `best.safetensors`. Alarms are said, and kept in `alarms.rank0.txt`.
+    A few training persons are held out; each `watch_every` steps they are reconstructed and scored,
+    and the model that did best is kept as `best.safetensors`. Alarms are said, and kept in
+    `alarms.rank0.txt`.
 
-    Raises `ThbenchError` when `out` already holds a training run and `resume` is false, when it was started with
-    another configuration or dataset, or when the dataset's size does not fit.
+    Raises `ThbenchError` when `out` already holds a training run and `resume` is false, when it was
+    started with another configuration or dataset, or when the dataset's size does not fit.
     """
     if dataset.size_px != config.size_px:
-        raise ThbenchError(f"{dataset.name} has frames of {dataset.size_px} pixels, the configuration needs "
-                           f"{config.size_px}; choose another --preset or prepare with --size {config.size_px}")
+        raise ThbenchError(
+            f"{dataset.name} has frames of {dataset.size_px} pixels, the configuration needs "
+            f"{config.size_px}; choose another --preset or prepare with --size {config.size_px}"
+        )
     if config.batch % (loop.devices * loop.accumulate):
-        raise ThbenchError(f"batch = {config.batch} is not divisible by {loop.devices} processes x "
-                           f"{loop.accumulate} accumulation steps")
+        raise ThbenchError(
+            f"batch = {config.batch} is not divisible by {loop.devices} processes x "
+            f"{loop.accumulate} accumulation steps"
+        )
     # Several forwards precede one backward, so buffers must not be broadcast in between.
     strategy: Any = DDPStrategy(broadcast_buffers=False) if loop.devices > 1 else "auto"
-    fabric = Fabric(accelerator=loop.accelerator, devices=loop.devices, strategy=strategy, precision=loop.precision)  # type: ignore[arg-type]
+    fabric = Fabric(
+        accelerator=loop.accelerator,
+        devices=loop.devices,
+        strategy=strategy,
+        precision=loop.precision,
+    )  # type: ignore[arg-type]
     fabric.launch()
     if fabric.local_rank > 0:
         end_with_parent(os.getppid())
@@ -136,26 +159,46 @@ def _waiting(recent: Sequence[Mapping[str, float]]) -> str | None:
     return f"{mean:.0%} of the time goes by in waiting for frames"
 
 
-WAITING = Alarm("data is slow", 200, _waiting, "raise --workers, or move the dataset to a faster disk")
+WAITING = Alarm(
+    "data is slow", 200, _waiting, "raise --workers, or move the dataset to a faster disk"
+)
 
 
 class _Loop:
-    def __init__(self, trainer_class: Callable[[Any, int, Fabric], Trainer], config: Any, dataset: Dataset,
-                 loop: LoopConfig, out: Path, resume: bool, quiet: bool, fabric: Fabric) -> None:
+    def __init__(
+        self,
+        trainer_class: Callable[[Any, int, Fabric], Trainer],
+        config: Any,
+        dataset: Dataset,
+        loop: LoopConfig,
+        out: Path,
+        resume: bool,
+        quiet: bool,
+        fabric: Fabric,
+    ) -> None:
         self.loop, self.out, self.fabric, self.quiet = loop, out, fabric, quiet
         self.checkpoints = out / "checkpoints"
         self.losses_file = out / f"losses.rank{fabric.global_rank}.jsonl"
         held_out = held_out_persons(dataset, loop.watch_persons)
-        self.description = {"kind": trainer_class.kind, "config": asdict(config),  # type: ignore[attr-defined]
-                            "dataset": {"name": dataset.name, "sha256": dataset.sha256}, "seed": loop.seed,
-                            "batch": config.batch, "devices": loop.devices, "precision": loop.precision,
-                            "accumulate": loop.accumulate, "held_out": list(held_out)}
-        self.steps_before: int | None = None   # that a resumed training was begun with
+        self.description = {
+            "kind": trainer_class.kind,
+            "config": asdict(config),  # type: ignore[attr-defined]
+            "dataset": {"name": dataset.name, "sha256": dataset.sha256},
+            "seed": loop.seed,
+            "batch": config.batch,
+            "devices": loop.devices,
+            "precision": loop.precision,
+            "accumulate": loop.accumulate,
+            "held_out": list(held_out),
+        }
+        self.steps_before: int | None = None  # that a resumed training was begun with
         self._claim_folder(resume)
         self.watched = watched(dataset, held_out, max(1, config.shots))
         self.watching_metrics = watching_metrics(dataset) if self.watched else []
         dataset = TrainingPart(dataset, held_out)
-        sampler = EpisodeSampler(dataset, config.shots, loop.seed, fabric.global_rank, fabric.world_size)
+        sampler = EpisodeSampler(
+            dataset, config.shots, loop.seed, fabric.global_rank, fabric.world_size
+        )
         if sampler.left_out and fabric.global_rank == 0 and not quiet:
             print(f"{sampler.left_out} training videos have a single frame and make no episode")
         self.batches = EpisodeBatches(dataset, sampler, config.batch // loop.devices)
@@ -165,9 +208,17 @@ class _Loop:
         self.best = best_quality(self._logged())
 
     def run(self) -> None:
-        log = SummaryWriter(str(self.out / "log"), purge_step=self.step) if self.fabric.global_rank == 0 else None
-        progress = TrainingProgress(self.trainer.kind, self.step, self.loop.steps,
-                                    enabled=self.fabric.global_rank == 0 and not self.quiet)
+        log = (
+            SummaryWriter(str(self.out / "log"), purge_step=self.step)
+            if self.fabric.global_rank == 0
+            else None
+        )
+        progress = TrainingProgress(
+            self.trainer.kind,
+            self.step,
+            self.loop.steps,
+            enabled=self.fabric.global_rank == 0 and not self.quiet,
+        )
         watchman = Watchman((*self.trainer.alarms, WAITING))
         with progress, open(self.losses_file, "a", encoding="utf-8", buffering=1) as lines:
             self._announce(progress)
@@ -181,7 +232,8 @@ class _Loop:
                 if self.step % self.loop.watch_every == 0 and self.fabric.global_rank == 0:
                     values |= self._watch()
 
-                # Times go to the eye only: the file is the same, byte for byte, when steps are taken again.
+                # Times go to the eye only: the file is the same, byte for byte, when steps are
+                # taken again.
                 lines.write(json.dumps({"step": self.step, **values}) + "\n")
                 took_s = time.perf_counter() - waiting_since
                 values["time/waiting"] = (started - waiting_since) / took_s
@@ -221,15 +273,23 @@ class _Loop:
         file = self.out / "training.json"
         if file.exists():
             if not resume:
-                raise ThbenchError(f"{self.out} already holds a training run; add --resume or choose another --out")
+                raise ThbenchError(
+                    f"{self.out} already holds a training run; add --resume or choose another --out"
+                )
             found = read_json_object(file)
             self.steps_before = found.pop("steps", None)
             if found != json.loads(json.dumps(self.description)):
-                changed = sorted(key for key in self.description if found.get(key) != self.description[key])
-                raise ThbenchError(f"{self.out} was started with another {', '.join(changed)}; resume with the same "
-                                   "options or choose another --out")
+                changed = sorted(
+                    key for key in self.description if found.get(key) != self.description[key]
+                )
+                raise ThbenchError(
+                    f"{self.out} was started with another {', '.join(changed)}; resume with the same "
+                    "options or choose another --out"
+                )
         elif resume:
-            raise ThbenchError(f"{self.out} holds no training run to resume; leave --resume out to start one")
+            raise ThbenchError(
+                f"{self.out} holds no training run to resume; leave --resume out to start one"
+            )
         self.fabric.barrier()
         if self.fabric.global_rank == 0:
             write_json(file, {**self.description, "steps": self.loop.steps})
@@ -241,13 +301,24 @@ class _Loop:
             shutil.rmtree(folder, ignore_errors=True)
             checkpoints.save_part(folder, "shared", self.trainer.shared_state())
         self.fabric.barrier()
-        checkpoints.save_part(folder, f"rank{self.fabric.global_rank}", {
-            "trainer": self.trainer.rank_state(), "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state(self.fabric.device) if self.fabric.device.type == "cuda" else None})
+        checkpoints.save_part(
+            folder,
+            f"rank{self.fabric.global_rank}",
+            {
+                "trainer": self.trainer.rank_state(),
+                "rng": torch.get_rng_state(),
+                "cuda_rng": torch.cuda.get_rng_state(self.fabric.device)
+                if self.fabric.device.type == "cuda"
+                else None,
+            },
+        )
         self.fabric.barrier()
         if self.fabric.global_rank == 0:
-            checkpoints.save_model(self.out / "model.safetensors", self.trainer.model(),
-                                   {**self.description, "step": self.step})
+            checkpoints.save_model(
+                self.out / "model.safetensors",
+                self.trainer.model(),
+                {**self.description, "step": self.step},
+            )
             checkpoints.commit(folder, self.fabric.world_size)
             checkpoints.keep_newest(self.checkpoints, self.loop.keep)
         self.fabric.barrier()
@@ -267,7 +338,9 @@ class _Loop:
         return self._drop_losses_after(step)
 
     def _drop_losses_after(self, step: int) -> int:
-        """Steps after the checkpoint will be taken again: their lines go, a half-written last line too."""
+        """Steps after the checkpoint will be taken again: their lines go, a half-written last line
+        too.
+        """
         file = self.losses_file
         if file.exists():
             kept = read_text(file).splitlines(keepends=True)[:step]
@@ -278,9 +351,11 @@ class _Loop:
         if not self.losses_file.exists():
             return []
         lines = read_text(self.losses_file).splitlines()
-        return [decode(dict[str, float], parse_json(line, place), place, "remove that line and resume")
-                for number, line in enumerate(lines, 1)
-                for place in [f"{self.losses_file}, line {number}"]]
+        return [
+            decode(dict[str, float], parse_json(line, place), place, "remove that line and resume")
+            for number, line in enumerate(lines, 1)
+            for place in [f"{self.losses_file}, line {number}"]
+        ]
 
     def _watch(self) -> dict[str, float]:
         """Scores the held-out persons, and keeps the model where it is the best so far."""
@@ -289,8 +364,11 @@ class _Loop:
         values = watch(self.watched, self.watching_metrics, self._preview)
         if values["held-out/quality"] > self.best:
             self.best = values["held-out/quality"]
-            checkpoints.save_model(self.out / "best.safetensors", self.trainer.model(),
-                                   {**self.description, "step": self.step})
+            checkpoints.save_model(
+                self.out / "best.safetensors",
+                self.trainer.model(),
+                {**self.description, "step": self.step},
+            )
         return values
 
     def _preview(self, episodes: Episodes) -> Tensor:
@@ -299,20 +377,30 @@ class _Loop:
     def _ring(self, progress: TrainingProgress, alarm: str) -> None:
         """Says an alarm and keeps it beside the losses."""
         progress.say(f"alarm at step {self.step}: {alarm}")
-        with open(self.out / f"alarms.rank{self.fabric.global_rank}.txt", "a", encoding="utf-8") as file:
+        with open(
+            self.out / f"alarms.rank{self.fabric.global_rank}.txt", "a", encoding="utf-8"
+        ) as file:
             file.write(f"step {self.step}: {alarm}\n")
 
     def _sample(self, episodes: Episodes) -> None:
         """A picture with a column per episode: first shot, landmark image, reconstruction, target."""
         fake = to_uint8(self.trainer.preview(episodes))
         shots = episodes.shots[:, 0] if episodes.shots.shape[1] else episodes.target
-        rows = {"shot": shots, "landmarks": episodes.target_landmarks, "made": fake,
-                "target": episodes.target}
+        rows = {
+            "shot": shots,
+            "landmarks": episodes.target_landmarks,
+            "made": fake,
+            "target": episodes.target,
+        }
         grid = sample_grid(rows, f"{self.trainer.kind}, step {self.step}")
         write_png(self.out / "samples" / f"step-{self.step:08d}.png", grid)
 
     def _check_finite(self, losses: Mapping[str, float]) -> None:
-        bad = [name for name, value in losses.items() if value != value or abs(value) == float("inf")]
+        bad = [
+            name for name, value in losses.items() if value != value or abs(value) == float("inf")
+        ]
         if bad:
-            raise ThbenchError(f"the loss {', '.join(bad)} is not finite at step {self.step}; the last checkpoint in "
-                               f"{self.checkpoints} is sound: start another --out with a lower learning rate")
+            raise ThbenchError(
+                f"the loss {', '.join(bad)} is not finite at step {self.step}; the last checkpoint in "
+                f"{self.checkpoints} is sound: start another --out with a lower learning rate"
+            )

@@ -17,9 +17,11 @@ class Phase:
 def phases_text(phases: Sequence[Phase], step: int, steps: int) -> str:
     """What is still to come after `step` steps: one line, the phases with their steps."""
     ends = [phase.first - 1 for phase in phases[1:]] + [steps]
-    parts = [f"steps {max(phase.first, step + 1)} to {min(end, steps)}: {phase.what}"
-             for phase, end in zip(phases, ends, strict=True)
-             if phase.first <= steps and end > step]
+    parts = [
+        f"steps {max(phase.first, step + 1)} to {min(end, steps)}: {phase.what}"
+        for phase, end in zip(phases, ends, strict=True)
+        if phase.first <= steps and end > step
+    ]
     return "; ".join(parts)
 
 
@@ -38,4 +40,6 @@ def resumed_text(step: int, steps: int, steps_before: int | None) -> str:
         return text
     more = abs(steps - steps_before)
     later = f"{more} step{'s' * (more > 1)} {'later' if steps > steps_before else 'earlier'}"
-    return f"{text}; it was begun with --steps {steps_before}: it ends {later}, nothing else changes"
+    return (
+        f"{text}; it was begun with --steps {steps_before}: it ends {later}, nothing else changes"
+    )

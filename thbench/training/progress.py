@@ -24,8 +24,12 @@ class TrainingProgress:
         self._shown = self._stage.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._stage.__exit__(kind, error, trace)
 
     def advance(self, losses: Mapping[str, float], images_per_s: float) -> None:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-EPISODES = 8   # columns at most
+EPISODES = 8  # columns at most
 _FONT_PX, _MARGIN_PX = 12, 6
 
 

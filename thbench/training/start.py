@@ -17,24 +17,40 @@ from thbench.training.loop import LoopConfig, train
 ENTRY_POINTS = "thbench.trainers"
 
 
-def start_training(method: str, dataset: str, out: Path, *, preset: str = "paper", variant: str | None = None,
-                   steps: int | None = None, steps_of: Path | None = None, settings: tuple[str, ...] = (),
-                   resume: bool = False, quiet: bool = False, **loop: Any) -> None:
-    """Builds the configuration (preset, then `settings` like "batch=16") and trains; see `loop.train`.
+def start_training(
+    method: str,
+    dataset: str,
+    out: Path,
+    *,
+    preset: str = "paper",
+    variant: str | None = None,
+    steps: int | None = None,
+    steps_of: Path | None = None,
+    settings: tuple[str, ...] = (),
+    resume: bool = False,
+    quiet: bool = False,
+    **loop: Any,
+) -> None:
+    """Builds the configuration (preset, then `settings` like "batch=16") and trains; see
+    `loop.train`.
 
-    Without `steps`, `steps_of` gives the steps that another training folder has taken. Else a resumed
-    training keeps the number that it was begun with, and a new one takes the configuration's epochs:
-    passes over the training videos, one episode each. A configuration without epochs takes as many
-    steps as `ours` does with this preset (section 4: Pix2pixHD "for the same amount of iterations as
-    our system").
+    Without `steps`, `steps_of` gives the steps that another training folder has taken. Else a
+    resumed training keeps the number that it was begun with, and a new one takes the
+    configuration's epochs: passes over the training videos, one episode each. A configuration
+    without epochs takes as many steps as `ours` does with this preset (section 4: Pix2pixHD "for
+    the same amount of iterations as our system").
     """
     trainer = load_trainer(method)
     variants: dict[str | None, dict[str, str]] = {None: {}, **getattr(trainer, "variants", {})}
     if variant not in variants:
         known = " or ".join(filter(None, variants))
-        raise ThbenchError(f"{method} has no variant {variant!r}; " + (f"choose {known}" if known else
-                                                                       "leave --variant out"))
-    config = override(trainer.configure(preset), variants[variant] | dict(_setting(text) for text in settings))
+        raise ThbenchError(
+            f"{method} has no variant {variant!r}; "
+            + (f"choose {known}" if known else "leave --variant out")
+        )
+    config = override(
+        trainer.configure(preset), variants[variant] | dict(_setting(text) for text in settings)
+    )
     data = open_dataset(dataset)
     if steps_of is not None:
         steps = _steps_taken(steps_of)
@@ -46,7 +62,9 @@ def start_training(method: str, dataset: str, out: Path, *, preset: str = "paper
 
 
 def load_trainer(method: str) -> Any:
-    """The trainer class registered for `method`; raises `ThbenchError` naming the nearest known one."""
+    """The trainer class registered for `method`; raises `ThbenchError` naming the nearest known
+    one.
+    """
     return load_plugin(ENTRY_POINTS, method, "trainer")
 
 

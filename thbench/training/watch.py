@@ -18,8 +18,8 @@ from thbench.method import Frames
 from thbench.metrics.base import is_frame_metric, load_metric
 from thbench.pictures import Pictures
 
-TARGETS = 4              # frames of each person that are reconstructed
-PERSONS_PER_WATCHED = 10   # at most one of so many training persons is held out
+TARGETS = 4  # frames of each person that are reconstructed
+PERSONS_PER_WATCHED = 10  # at most one of so many training persons is held out
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,14 @@ class TrainingPart:
 class WatchedPerson:
     """K shots from the first part of a video, and `TARGETS` true frames from its last quarter."""
 
-    episodes: Episodes   # one for each target, with the same shots
+    episodes: Episodes  # one for each target, with the same shots
     true: Frames
 
 
 def held_out_persons(dataset: Dataset, persons: int) -> tuple[str, ...]:
-    """Training persons to hold out, evenly spaced: as many as asked for, but never over a tenth of them."""
+    """Training persons to hold out, evenly spaced: as many as asked for, but never over a tenth of
+    them.
+    """
     names = sorted({video.person for video in videos_of(dataset, "train")})
     count = min(persons, len(names) // PERSONS_PER_WATCHED)
     return tuple(names[index * len(names) // count] for index in range(count))
@@ -84,12 +86,16 @@ def watched(dataset: Dataset, persons: Sequence[str], shots: int) -> list[Watche
     return found
 
 
-def watch(persons: Sequence[WatchedPerson], metrics: Sequence[str],
-          reconstruct: Callable[[Episodes], Tensor]) -> dict[str, float]:
-    """The mean of each metric over persons, as "held-out/NAME", and "held-out/quality" of all of them together.
+def watch(
+    persons: Sequence[WatchedPerson],
+    metrics: Sequence[str],
+    reconstruct: Callable[[Episodes], Tensor],
+) -> dict[str, float]:
+    """The mean of each metric over persons, as "held-out/NAME", and "held-out/quality" of all of
+    them together.
 
-    reconstruct: episodes -> [B, 3, S, S] in [-1, 1]. A metric that finds a face in no frame is left out, and counts
-    as 0 (or as 1 where lower is better) in the quality.
+    reconstruct: episodes -> [B, 3, S, S] in [-1, 1]. A metric that finds a face in no frame is left
+    out, and counts as 0 (or as 1 where lower is better) in the quality.
     """
     values: dict[str, float] = {}
     quality = 0.0
@@ -98,8 +104,12 @@ def watch(persons: Sequence[WatchedPerson], metrics: Sequence[str],
     for name in metrics:
         metric = load_metric(name, "cpu")
         assert is_frame_metric(metric)
-        scores = np.concatenate([metric.score(ours, person.true)
-                                 for ours, person in zip(generated, persons, strict=True)])
+        scores = np.concatenate(
+            [
+                metric.score(ours, person.true)
+                for ours, person in zip(generated, persons, strict=True)
+            ]
+        )
         scored = scores[np.isfinite(scores)]
         if len(scored):
             values[f"held-out/{name}"] = float(scored.mean())
@@ -110,14 +120,21 @@ def watch(persons: Sequence[WatchedPerson], metrics: Sequence[str],
 
 
 def watching_metrics(dataset: Dataset) -> list[str]:
-    """SSIM, landmark error, and the identity metric that means something on these pictures; what can run here."""
+    """SSIM, landmark error, and the identity metric that means something on these pictures; what
+    can run here.
+    """
     identity = "csim-heads" if dataset.pictures == "synthetic heads" else "csim-dlib"
-    return [name for name in ("ssim", identity, "nme") if load_metric(name, "cpu").unavailable() is None]
+    return [
+        name for name in ("ssim", identity, "nme") if load_metric(name, "cpu").unavailable() is None
+    ]
 
 
 def best_quality(lines: Sequence[Mapping[str, float]]) -> float:
     """The highest held-out quality among the logged steps; minus infinity where there is none."""
-    return max((line["held-out/quality"] for line in lines if "held-out/quality" in line), default=-float("inf"))
+    return max(
+        (line["held-out/quality"] for line in lines if "held-out/quality" in line),
+        default=-float("inf"),
+    )
 
 
 def _watched(dataset: Dataset, video: Video, shots: int) -> WatchedPerson:
@@ -126,8 +143,13 @@ def _watched(dataset: Dataset, video: Video, shots: int) -> WatchedPerson:
     true = dataset.read(video, _spread(last_quarter, video.n_frames, TARGETS))
 
     y = landmark_images(shown.landmarks, dataset.size_px)
-    episodes = Episodes(shown.images.expand(TARGETS, *shown.images.shape), y.expand(TARGETS, *y.shape), true.images,
-                        landmark_images(true.landmarks, dataset.size_px), torch.zeros(TARGETS, dtype=torch.int64))
+    episodes = Episodes(
+        shown.images.expand(TARGETS, *shown.images.shape),
+        y.expand(TARGETS, *y.shape),
+        true.images,
+        landmark_images(true.landmarks, dataset.size_px),
+        torch.zeros(TARGETS, dtype=torch.int64),
+    )
     return WatchedPerson(episodes, true)
 
 

@@ -49,7 +49,14 @@ class Rater:
 
     def answer(self, token: str, choice: int, **changes: Any) -> httpx.Response:
         """choice is 1, 2, 3."""
-        body = {"trial": token, "choice": choice, "response_ms": 900, "input": "key", "blurs": 0, **changes}
+        body = {
+            "trial": token,
+            "choice": choice,
+            "response_ms": 900,
+            "input": "key",
+            "blurs": 0,
+            **changes,
+        }
         return self.client.post("/api/answer", json=body, headers=self.headers)
 
     def picture(self, token: str) -> httpx.Response:
@@ -59,7 +66,9 @@ class Rater:
         """Answers everything, following instructions; returns the last state."""
         while state["phase"] == "trial":
             self.picture(state["trial"]["token"])
-            state = self.answer(state["trial"]["token"], state["trial"]["instructed"] or choice).json()
+            state = self.answer(
+                state["trial"]["token"], state["trial"]["instructed"] or choice
+            ).json()
         return state
 
     def _keep(self, response: httpx.Response) -> None:

@@ -1,4 +1,6 @@
-"""Finished run folders with real-looking pictures, written by the run format, for the tests of the study."""
+"""Finished run folders with real-looking pictures, written by the run format, for the tests of the
+study.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +16,67 @@ from thbench.files import sha256_file, write_json
 from thbench.runs import FORMAT, Run, Unit, UnitResult
 
 
-def write_run(path: Path, *, videos: int = 6, videos_per_person: int = 2, holdout: int = 4, size_px: int = 64,
-              methods: Sequence[str] = ("x2face", "ours-ff"), T: Sequence[int] = (1, 8), seed: int = 0) -> Run:
+def write_run(
+    path: Path,
+    *,
+    videos: int = 6,
+    videos_per_person: int = 2,
+    holdout: int = 4,
+    size_px: int = 64,
+    methods: Sequence[str] = ("x2face", "ours-ff"),
+    T: Sequence[int] = (1, 8),
+    seed: int = 0,
+) -> Run:
     """A run in which every person has five recordings; its fakes are blurred real frames."""
     rng = np.random.default_rng(seed)
     entries = [_video(index, videos_per_person, holdout, max(T), rng) for index in range(videos)]
     path.mkdir(parents=True)
-    write_json(path / "run.json", {
-        "format": FORMAT, "status": "complete", "git_commit": None, "device": "cpu", "partial": False, "metrics": [],
-        "versions": {}, "hardware": {},
-        "created_utc": "2026-11-23T20:00:00Z",
-        "protocol": {"name": "table1", "kind": "self-reenactment", "sha256": "0" * 64, "definition": {}},
-        "dataset": {"name": "drawn", "sha256": "1" * 64, "size_px": size_px, "label": "drawn", "spec": ""},
-        "T": list(T),
-        "methods": {method: {"spec": method, "drives_with": "landmarks", "config": {}, "settings": {},
-                              "checkpoint": None, "notes": []} for method in methods},
-        "split": {"seed": seed, "dataset_sha256": "1" * 64, "shots": max(T), "holdout": holdout, "videos": entries}})
+    write_json(
+        path / "run.json",
+        {
+            "format": FORMAT,
+            "status": "complete",
+            "git_commit": None,
+            "device": "cpu",
+            "partial": False,
+            "metrics": [],
+            "versions": {},
+            "hardware": {},
+            "created_utc": "2026-11-23T20:00:00Z",
+            "protocol": {
+                "name": "table1",
+                "kind": "self-reenactment",
+                "sha256": "0" * 64,
+                "definition": {},
+            },
+            "dataset": {
+                "name": "drawn",
+                "sha256": "1" * 64,
+                "size_px": size_px,
+                "label": "drawn",
+                "spec": "",
+            },
+            "T": list(T),
+            "methods": {
+                method: {
+                    "spec": method,
+                    "drives_with": "landmarks",
+                    "config": {},
+                    "settings": {},
+                    "checkpoint": None,
+                    "notes": [],
+                }
+                for method in methods
+            },
+            "split": {
+                "seed": seed,
+                "dataset_sha256": "1" * 64,
+                "shots": max(T),
+                "holdout": holdout,
+                "videos": entries,
+            },
+        },
+    )
     run = Run.open(path)
     for entry in entries:
         key = f"{entry['person']}/{entry['video']}"
@@ -39,44 +86,76 @@ def write_run(path: Path, *, videos: int = 6, videos_per_person: int = 2, holdou
             real = face(key, frame, size_px)
             cv2.imwrite(str(run.real_folder(key) / f"{frame:02d}.png"), real)
             for k, (other, position) in enumerate(entry["others"][frame], 1):
-                cv2.imwrite(str(run.triplets_folder(key) / f"{frame:02d}-{k}.png"), face(other, position, size_px))
+                cv2.imwrite(
+                    str(run.triplets_folder(key) / f"{frame:02d}-{k}.png"),
+                    face(other, position, size_px),
+                )
     for unit in run.planned():
         _write_unit(run, unit, holdout, size_px)
     return run
 
 
 def face(video: str, frame: int, size_px: int) -> NDArray[np.uint8]:
-    """A drawn head: the person gives its features, the recording its background and clothes, the frame its pose."""
+    """A drawn head: the person gives its features, the recording its background and clothes, the
+    frame its pose.
+    """
     person = np.random.default_rng(list(video.split("/")[0].encode()))
     scene = np.random.default_rng(list(video.encode()))
     pose = np.random.default_rng([*video.encode(), frame])
     ramp = np.linspace(0, 1, size_px)[:, None, None]
-    image = (scene.integers(30, 220, 3) * ramp + scene.integers(30, 220, 3) * (1 - ramp)).repeat(size_px, 1)
+    image = (scene.integers(30, 220, 3) * ramp + scene.integers(30, 220, 3) * (1 - ramp)).repeat(
+        size_px, 1
+    )
     canvas = np.ascontiguousarray(image.astype(np.uint8))
     skin = tuple(int(c) for c in person.integers(120, 230, 3))
     shift = pose.integers(-size_px // 12, size_px // 12 + 1, 2)
     centre = (size_px // 2 + int(shift[0]), size_px // 2 + int(shift[1]))
-    cv2.rectangle(canvas, (size_px // 5, size_px * 4 // 5), (size_px * 4 // 5, size_px),
-                  tuple(int(c) for c in scene.integers(0, 255, 3)), -1)
+    cv2.rectangle(
+        canvas,
+        (size_px // 5, size_px * 4 // 5),
+        (size_px * 4 // 5, size_px),
+        tuple(int(c) for c in scene.integers(0, 255, 3)),
+        -1,
+    )
     cv2.ellipse(canvas, centre, (size_px // 4, size_px // 3), 0, 0, 360, skin, -1, cv2.LINE_AA)
     for side in (-1, 1):
         eye = (centre[0] + side * size_px // 10, centre[1] - size_px // 12)
         cv2.circle(canvas, eye, max(size_px // 24, 1), (40, 30, 20), -1, cv2.LINE_AA)
     opening = max(int(pose.integers(size_px)) // 20, 1)
-    cv2.ellipse(canvas, (centre[0], centre[1] + size_px // 7), (size_px // 10, opening), 0, 0, 360, (60, 40, 160), -1,
-                cv2.LINE_AA)
+    cv2.ellipse(
+        canvas,
+        (centre[0], centre[1] + size_px // 7),
+        (size_px // 10, opening),
+        0,
+        0,
+        360,
+        (60, 40, 160),
+        -1,
+        cv2.LINE_AA,
+    )
     noise = pose.normal(0, 4, canvas.shape)
     return np.clip(canvas + noise, 0, 255).astype(np.uint8)
 
 
-def _video(index: int, videos_per_person: int, holdout: int, shots: int, rng: np.random.Generator) -> dict[str, Any]:
+def _video(
+    index: int, videos_per_person: int, holdout: int, shots: int, rng: np.random.Generator
+) -> dict[str, Any]:
     person, video = f"id{10270 + index // videos_per_person}", f"vid{index % videos_per_person}"
     rest = [f"{person}/vid{k}" for k in range(5) if f"vid{k}" != video]
-    others = [[[str(name), int(rng.integers(50))] for name in rng.choice(rest, 2, replace=False)]
-              for _ in range(holdout)]
-    return {"person": person, "video": video, "shots": list(range(shots)), "holdout": list(range(1, holdout + 1)),
-            "floor": [], "shot_names": [f"{k:07d}.jpg" for k in range(shots)],
-            "holdout_names": [f"{k:07d}.jpg" for k in range(holdout)], "others": others}
+    others = [
+        [[str(name), int(rng.integers(50))] for name in rng.choice(rest, 2, replace=False)]
+        for _ in range(holdout)
+    ]
+    return {
+        "person": person,
+        "video": video,
+        "shots": list(range(shots)),
+        "holdout": list(range(1, holdout + 1)),
+        "floor": [],
+        "shot_names": [f"{k:07d}.jpg" for k in range(shots)],
+        "holdout_names": [f"{k:07d}.jpg" for k in range(holdout)],
+        "others": others,
+    }
 
 
 def _write_unit(run: Run, unit: Unit, holdout: int, size_px: int) -> None:
@@ -85,4 +164,6 @@ def _write_unit(run: Run, unit: Unit, holdout: int, size_px: int) -> None:
     for frame in range(holdout):
         fake = cv2.GaussianBlur(face(unit.video, frame, size_px), (0, 0), 0.7 + 1 / unit.T)
         cv2.imwrite(str(folder / f"{frame:02d}.png"), fake)
-    run.commit_unit(unit, UnitResult("done", frames={file.name: sha256_file(file) for file in folder.iterdir()}))
+    run.commit_unit(
+        unit, UnitResult("done", frames={file.name: sha256_file(file) for file in folder.iterdir()})
+    )

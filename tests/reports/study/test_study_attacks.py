@@ -48,16 +48,41 @@ def count(store: Store, column: object) -> int:
         return int(connection.scalar(select(func.count(column))) or 0)  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("path", [
-    "/design.json", "/secrets.json", "/settings.json", "/study.db", "/panels/000000.png", "/panels/", "/static/",
-    "/static/../design.json", "/static/..%2fdesign.json", "/static/%2e%2e/%2e%2e/secrets.json", "/static//etc/passwd",
-    "/picture/../../design.json", "/picture/..%2f..%2fsecrets.json", "/picture/%00", "/picture/000000.png",
-    "/.git/config", "/server.py", "/static/study.css%00.js", "//design.json", "/api", "/api/answer/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/design.json",
+        "/secrets.json",
+        "/settings.json",
+        "/study.db",
+        "/panels/000000.png",
+        "/panels/",
+        "/static/",
+        "/static/../design.json",
+        "/static/..%2fdesign.json",
+        "/static/%2e%2e/%2e%2e/secrets.json",
+        "/static//etc/passwd",
+        "/picture/../../design.json",
+        "/picture/..%2f..%2fsecrets.json",
+        "/picture/%00",
+        "/picture/000000.png",
+        "/.git/config",
+        "/server.py",
+        "/static/study.css%00.js",
+        "//design.json",
+        "/api",
+        "/api/answer/x",
+    ],
+)
 def test_no_path_leads_to_the_answer_key(shared_site: Site, path: str) -> None:
     url, store = shared_site
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as connection:  # a client library would tidy the path
-        connection.sendall(f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n".encode())
+    with socket.create_connection(
+        (host, int(port))
+    ) as connection:  # a client library would tidy the path
+        connection.sendall(
+            f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n".encode()
+        )
         reply = b"".join(iter(lambda: connection.recv(65536), b""))
     assert b" 404 " in reply.split(b"\r\n", 1)[0]
     body = reply.split(b"\r\n\r\n", 1)[1]
@@ -70,12 +95,32 @@ def test_nothing_sent_names_a_method_a_row_a_video_or_a_file(site: Site) -> None
     rater = Rater(url)
     rater.finish(rater.begin())
     rater.client.get("/end")
-    sent = b"\n".join(str(response.headers.raw).encode() + response.content for response in rater.seen
-                      if response.headers.get("content-type") != "image/jpeg").decode().lower()
+    sent = (
+        b"\n".join(
+            str(response.headers.raw).encode() + response.content
+            for response in rater.seen
+            if response.headers.get("content-type") != "image/jpeg"
+        )
+        .decode()
+        .lower()
+    )
     design = store.study.design
-    secrets = {item.method for item in design.items} | {item.person for item in design.items} | {
-        item.video for item in design.items} | {"gold", "panels/", ".png", "fake_position", "arrangement", "real-1",
-                                                 design.study_id, store.study.keys.cookie, store.study.keys.owner}
+    secrets = (
+        {item.method for item in design.items}
+        | {item.person for item in design.items}
+        | {item.video for item in design.items}
+        | {
+            "gold",
+            "panels/",
+            ".png",
+            "fake_position",
+            "arrangement",
+            "real-1",
+            design.study_id,
+            store.study.keys.cookie,
+            store.study.keys.owner,
+        }
+    )
     assert len(rater.seen) > 20
     for secret in secrets - {""}:
         assert secret.lower() not in sent, secret
@@ -84,9 +129,15 @@ def test_nothing_sent_names_a_method_a_row_a_video_or_a_file(site: Site) -> None
 def test_every_response_carries_the_security_headers(site: Site) -> None:
     rater = Rater(site[0])
     state = rater.begin()
-    for reply in (rater.client.get("/"), rater.client.get("/nothing"), rater.picture(state["trial"]["token"]),
-                  rater.client.get("/api/state"), rater.client.get("/static/study.js"), rater.client.get("/owner"),
-                  rater.client.post("/api/answer", content=b"x" * 5000)):
+    for reply in (
+        rater.client.get("/"),
+        rater.client.get("/nothing"),
+        rater.picture(state["trial"]["token"]),
+        rater.client.get("/api/state"),
+        rater.client.get("/static/study.js"),
+        rater.client.get("/owner"),
+        rater.client.post("/api/answer", content=b"x" * 5000),
+    ):
         assert "default-src 'none'" in reply.headers["content-security-policy"]
         assert "unsafe" not in reply.headers["content-security-policy"]
         assert reply.headers["x-content-type-options"] == "nosniff"
@@ -127,7 +178,9 @@ def test_only_the_current_and_the_next_picture_are_shown(site: Site) -> None:
     state = rater.begin()
     with store.engine.connect() as connection:
         tokens = list(connection.scalars(select(trials.c.token).order_by(trials.c.number)))
-    assert [rater.picture(token).status_code for token in tokens] == [200, 200] + [404] * (len(tokens) - 2)
+    assert [rater.picture(token).status_code for token in tokens] == [200, 200] + [404] * (
+        len(tokens) - 2
+    )
     rater.answer(state["trial"]["token"], 1)
     assert [rater.picture(token).status_code for token in tokens][:4] == [404, 200, 200, 404]
 
@@ -182,9 +235,14 @@ def test_forged_and_foreign_sessions_are_nobody(site: Site) -> None:
     with store.engine.connect() as connection:
         participant = connection.scalar(select(participants.c.id))
     real = rater.client.cookies[SESSION]
-    forged = [participant, real[:-2] + "AA", "x", real.split(".")[0] + "..",
-              URLSafeTimedSerializer("guess", salt="session").dumps(participant),
-              URLSafeTimedSerializer(store.study.keys.cookie, salt="session another").dumps(participant)]
+    forged = [
+        participant,
+        real[:-2] + "AA",
+        "x",
+        real.split(".")[0] + "..",
+        URLSafeTimedSerializer("guess", salt="session").dumps(participant),
+        URLSafeTimedSerializer(store.study.keys.cookie, salt="session another").dumps(participant),
+    ]
     for cookie in forged:
         assert httpx.get(f"{url}/api/state", cookies={SESSION: str(cookie)}).status_code == 401
     assert httpx.get(f"{url}/api/state", cookies={SESSION: real}).status_code == 200
@@ -224,24 +282,63 @@ def test_ids_are_kept_as_hashes_apart_from_answers_and_no_address_at_all(site: S
     assert "identity_hash" not in trials.c
 
 
-@pytest.mark.parametrize("body", [
-    b"", b"null", b"[]", b"{", b"{}", b'{"trial": 1}', b"NaN", b"[" * 2000,
-    json.dumps({"trial": "A" * 22, "choice": 1, "response_ms": 1, "input": "key"}).encode(),
-    json.dumps({"trial": "A" * 22, "choice": 1, "response_ms": 1, "input": "key", "blurs": 0, "more": 1}).encode(),
-    json.dumps({"trial": "A" * 22, "choice": 4, "response_ms": 1, "input": "key", "blurs": 0}).encode(),
-    json.dumps({"trial": "A" * 22, "choice": 1.5, "response_ms": 1, "input": "key", "blurs": 0}).encode(),
-    json.dumps({"trial": "A" * 22, "choice": True, "response_ms": 1, "input": "key", "blurs": 0}).encode(),
-    json.dumps({"trial": "A" * 22, "choice": 1, "response_ms": -1, "input": "key", "blurs": 0}).encode(),
-    b'{"trial": "AAAAAAAAAAAAAAAAAAAAAA", "choice": 1, "response_ms": NaN, "input": "key", "blurs": 0}',
-    b'{"trial": "AAAAAAAAAAAAAAAAAAAAAA", "choice": 1, "response_ms": 1e999, "input": "key", "blurs": 0}',
-    json.dumps({"trial": "' OR 1=1 --", "choice": 1, "response_ms": 1, "input": "key", "blurs": 0}).encode(),
-    json.dumps({"trial": "A" * 22, "choice": 1, "response_ms": 1, "input": "'); DROP TABLE x", "blurs": 0}).encode()])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b"{}",
+        b'{"trial": 1}',
+        b"NaN",
+        b"[" * 2000,
+        json.dumps({"trial": "A" * 22, "choice": 1, "response_ms": 1, "input": "key"}).encode(),
+        json.dumps(
+            {
+                "trial": "A" * 22,
+                "choice": 1,
+                "response_ms": 1,
+                "input": "key",
+                "blurs": 0,
+                "more": 1,
+            }
+        ).encode(),
+        json.dumps(
+            {"trial": "A" * 22, "choice": 4, "response_ms": 1, "input": "key", "blurs": 0}
+        ).encode(),
+        json.dumps(
+            {"trial": "A" * 22, "choice": 1.5, "response_ms": 1, "input": "key", "blurs": 0}
+        ).encode(),
+        json.dumps(
+            {"trial": "A" * 22, "choice": True, "response_ms": 1, "input": "key", "blurs": 0}
+        ).encode(),
+        json.dumps(
+            {"trial": "A" * 22, "choice": 1, "response_ms": -1, "input": "key", "blurs": 0}
+        ).encode(),
+        b'{"trial": "AAAAAAAAAAAAAAAAAAAAAA", "choice": 1, "response_ms": NaN, "input": "key", "blurs": 0}',
+        b'{"trial": "AAAAAAAAAAAAAAAAAAAAAA", "choice": 1, "response_ms": 1e999, "input": "key", "blurs": 0}',
+        json.dumps(
+            {"trial": "' OR 1=1 --", "choice": 1, "response_ms": 1, "input": "key", "blurs": 0}
+        ).encode(),
+        json.dumps(
+            {
+                "trial": "A" * 22,
+                "choice": 1,
+                "response_ms": 1,
+                "input": "'); DROP TABLE x",
+                "blurs": 0,
+            }
+        ).encode(),
+    ],
+)
 def test_malformed_answers_are_refused(shared_site: Site, body: bytes) -> None:
     url, store = shared_site
     rater = Rater(url)
     rater.begin()
-    reply = rater.client.post("/api/answer", content=body,
-                              headers={**rater.headers, "content-type": "application/json"})
+    reply = rater.client.post(
+        "/api/answer", content=body, headers={**rater.headers, "content-type": "application/json"}
+    )
     assert reply.status_code == 400
     assert count(store, trials.c.choice) == 0
 
@@ -251,7 +348,9 @@ def test_only_json_is_taken_for_an_answer(site: Site) -> None:
     token = rater.begin()["trial"]["token"]
     body = json.dumps({"trial": token, "choice": 1, "response_ms": 1, "input": "key", "blurs": 0})
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
-        reply = rater.client.post("/api/answer", content=body, headers={**rater.headers, "content-type": kind})
+        reply = rater.client.post(
+            "/api/answer", content=body, headers={**rater.headers, "content-type": kind}
+        )
         assert reply.status_code == 400
 
 
@@ -259,9 +358,15 @@ def test_only_json_is_taken_for_an_answer(site: Site) -> None:
 def test_oversized_bodies_are_refused_unread(site: Site, size: int) -> None:
     rater = Rater(site[0])
     rater.begin()
-    for content in (b"x" * size, iter([b"x" * 4000, b"x" * (size - 4000)])):  # with a length, and chunked
+    for content in (
+        b"x" * size,
+        iter([b"x" * 4000, b"x" * (size - 4000)]),
+    ):  # with a length, and chunked
         with contextlib.suppress(httpx.WriteError):  # refused before everything was sent
-            assert rater.client.post("/api/answer", content=content, headers=rater.headers).status_code == 413
+            assert (
+                rater.client.post("/api/answer", content=content, headers=rater.headers).status_code
+                == 413
+            )
     assert rater.client.get("/healthz").text == "ok"
 
 
@@ -270,11 +375,22 @@ def test_posts_of_other_sites_are_refused(site: Site) -> None:
     rater = Rater(url)
     token = rater.begin()["trial"]["token"]
     body = {"trial": token, "choice": 1, "response_ms": 1, "input": "key", "blurs": 0}
-    for foreign in ({"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"},
-                    {"origin": url.replace("http:", "https:")}, {"sec-fetch-site": "same-site"}):
-        for path, send in (("/api/answer", {"json": body}), ("/", {"data": {"consent": "yes"}}),
-                           ("/withdraw", {"data": {"csrf": rater.csrf}})):
-            assert rater.client.post(path, headers={**rater.headers, **foreign}, **send).status_code == 403
+    for foreign in (
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"origin": url.replace("http:", "https:")},
+        {"sec-fetch-site": "same-site"},
+    ):
+        for path, send in (
+            ("/api/answer", {"json": body}),
+            ("/", {"data": {"consent": "yes"}}),
+            ("/withdraw", {"data": {"csrf": rater.csrf}}),
+        ):
+            assert (
+                rater.client.post(path, headers={**rater.headers, **foreign}, **send).status_code
+                == 403
+            )
     own = {**rater.headers, "origin": url, "sec-fetch-site": "same-origin"}
     assert rater.client.post("/api/answer", json=body, headers=own).status_code == 200
     assert count(store, trials.c.choice) == 1
@@ -299,7 +415,9 @@ def test_posts_without_the_sessions_own_token_are_refused(site: Site) -> None:
 def test_sql_and_html_in_names_stay_text(site: Site) -> None:
     url, store = site
     hostile = "x');DROP TABLE participants;--"
-    rater = Rater(url, f"?PROLIFIC_PID={hostile}&SESSION_ID=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+    rater = Rater(
+        url, f"?PROLIFIC_PID={hostile}&SESSION_ID=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"
+    )
     rater.begin()
     assert count(store, participants.c.id) == 1
     for response in rater.seen:
@@ -310,8 +428,15 @@ def test_sql_and_html_in_names_stay_text(site: Site) -> None:
 
 
 def test_texts_of_the_owner_are_escaped(study: Study) -> None:
-    write_json(study.settings_json, {**read_json(study.settings_json), "title": "<script>alert(1)</script>",
-                                     "question": "</main><script>alert(2)</script>'\"", "consent": ["<b>bold</b>"]})
+    write_json(
+        study.settings_json,
+        {
+            **read_json(study.settings_json),
+            "title": "<script>alert(1)</script>",
+            "question": "</main><script>alert(2)</script>'\"",
+            "consent": ["<b>bold</b>"],
+        },
+    )
     with served(Study.open(study.path)) as (url, _):
         rater = Rater(url)
         rater.begin()
@@ -354,7 +479,10 @@ def test_the_owners_page_wants_the_token(site: Site) -> None:
     url, store = site
     token = store.study.keys.owner
     assert httpx.get(f"{url}/owner").status_code == 401
-    assert httpx.get(f"{url}/owner", headers={"authorization": f"Bearer {token[:-1]}"}).status_code == 401
+    assert (
+        httpx.get(f"{url}/owner", headers={"authorization": f"Bearer {token[:-1]}"}).status_code
+        == 401
+    )
     assert httpx.post(f"{url}/owner", data={"token": "wrong"}).status_code == 401
     page = httpx.get(f"{url}/owner", headers={"authorization": f"Bearer {token}"})
     assert page.status_code == 200
@@ -406,8 +534,10 @@ def test_no_cookie_beside_the_real_one_evades_the_limit_of_a_session(study: Stud
         real = rater.client.cookies[SESSION]
         disguises = [f"{SESSION}=junk{k}; {SESSION}={real}" for k in range(9)]
         disguises += [f"{SESSION}={real}{'=' * k}" for k in range(1, 4)]
-        statuses = [httpx.get(f"{url}/api/state", headers={"cookie": disguise}).status_code
-                    for disguise in disguises]
+        statuses = [
+            httpx.get(f"{url}/api/state", headers={"cookie": disguise}).status_code
+            for disguise in disguises
+        ]
 
         assert statuses[0] == 200
         assert statuses[-4:] == [429] * 4

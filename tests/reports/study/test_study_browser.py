@@ -25,7 +25,12 @@ if not CHROMIUM.exists():
 pytestmark = pytest.mark.slow
 PRACTICE, LENGTH = 3, 3 + 2 + 2
 FASTEST_MS = 60
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 3, "is_mobile": True, "has_touch": True}
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 3,
+    "is_mobile": True,
+    "has_touch": True,
+}
 
 Page = Any
 NewPage = Callable[..., Page]
@@ -50,13 +55,17 @@ def quick(run: Run, tmp_path: Path) -> Study:
     """Short forms, and answers are taken after 60 ms."""
     build_study(run, tmp_path / "quick", triplets_per_row=12, ratings=1, trials_per_form=3)
     study = Study.open(tmp_path / "quick")
-    write_json(study.settings_json, {**read_json(study.settings_json), "min_response_ms": FASTEST_MS})
+    write_json(
+        study.settings_json, {**read_json(study.settings_json), "min_response_ms": FASTEST_MS}
+    )
     return Study.open(study.path)
 
 
 @pytest.fixture
 def new_page(browser: Any) -> Iterator[NewPage]:
-    """Pages of fresh contexts; a test fails when any of them reports an error or breaks the content policy."""
+    """Pages of fresh contexts; a test fails when any of them reports an error or breaks the content
+    policy.
+    """
     contexts, complaints = [], []
 
     def make(context: Any = None, **options: Any) -> Page:
@@ -66,9 +75,16 @@ def new_page(browser: Any) -> Iterator[NewPage]:
         page = context.new_page()
         page.set_default_timeout(60_000)  # a busy machine is slow, not wrong
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error"
+        page.on(
+            "console",
+            lambda message: (
+                complaints.append(message.text)
+                if message.type == "error"
                 and "favicon" not in str(message.location)
-                and not any(status in message.text for status in ("409", "503")) else None)
+                and not any(status in message.text for status in ("409", "503"))
+                else None
+            ),
+        )
         return page
 
     yield make
@@ -90,8 +106,11 @@ def enter(page: Page, url: str) -> None:
 
 def wait_for_trial(page: Page, label: str) -> None:
     """Until the round with this label takes answers."""
-    page.wait_for_function("label => document.getElementById('count').textContent === label"
-                           " && document.querySelector('#panels[aria-busy=false]')", arg=label)
+    page.wait_for_function(
+        "label => document.getElementById('count').textContent === label"
+        " && document.querySelector('#panels[aria-busy=false]')",
+        arg=label,
+    )
 
 
 def asked_for(page: Page) -> int:
@@ -125,7 +144,9 @@ def answers(store: Store) -> int:
         return int(connection.scalar(select(func.count(trials.c.choice))) or 0)
 
 
-def test_consent_to_code_by_keyboard_alone(site: tuple[str, Store], new_page: NewPage, tmp_path: Path) -> None:
+def test_consent_to_code_by_keyboard_alone(
+    site: tuple[str, Store], new_page: NewPage, tmp_path: Path
+) -> None:
     url, store = site
     page = new_page(viewport={"width": 1280, "height": 800})
     enter(page, url)
@@ -139,15 +160,22 @@ def test_consent_to_code_by_keyboard_alone(site: tuple[str, Store], new_page: Ne
     assert page.text_content("#code") == store.study.settings.codes.completed
     assert state_of(store) == ["completed"]
     with store.engine.connect() as connection:
-        rows = connection.execute(select(trials.c.input, trials.c.response_ms, trials.c.blurs)).all()
+        rows = connection.execute(
+            select(trials.c.input, trials.c.response_ms, trials.c.blurs)
+        ).all()
     assert len(rows) == PRACTICE + LENGTH
     assert {row.input for row in rows} == {"key"}
     assert all(FASTEST_MS <= row.response_ms < 5000 for row in rows)
 
 
 def test_consent_to_code_by_touch_on_a_phone(new_page: NewPage, tmp_path: Path) -> None:
-    build_study(write_run(tmp_path / "run", size_px=256, holdout=2, methods=("ours-ff",), T=(1,)),
-                tmp_path / "study", 12, ratings=1, trials_per_form=3)
+    build_study(
+        write_run(tmp_path / "run", size_px=256, holdout=2, methods=("ours-ff",), T=(1,)),
+        tmp_path / "study",
+        12,
+        ratings=1,
+        trials_per_form=3,
+    )
     with served(Study.open(tmp_path / "study")) as (url, store):
         take_part_by_touch(new_page(**PHONE), url, store)
 
@@ -177,7 +205,9 @@ def take_part_by_touch(page: Page, url: str, store: Store) -> None:
         assert set(connection.scalars(select(trials.c.input))) == {"touch"}
 
 
-def test_reload_in_the_middle_goes_on_at_the_same_round(site: tuple[str, Store], new_page: NewPage) -> None:
+def test_reload_in_the_middle_goes_on_at_the_same_round(
+    site: tuple[str, Store], new_page: NewPage
+) -> None:
     url, store = site
     page = new_page()
     enter(page, url)
@@ -191,7 +221,9 @@ def test_reload_in_the_middle_goes_on_at_the_same_round(site: tuple[str, Store],
     assert answers(store) == PRACTICE + 3
 
 
-def test_the_back_button_comes_back_to_the_same_round(site: tuple[str, Store], new_page: NewPage) -> None:
+def test_the_back_button_comes_back_to_the_same_round(
+    site: tuple[str, Store], new_page: NewPage
+) -> None:
     url, store = site
     page = new_page()
     enter(page, url)
@@ -237,15 +269,19 @@ def test_a_double_click_answers_one_round(site: tuple[str, Store], new_page: New
     assert answers(store) == PRACTICE + 3
 
 
-def test_who_ignores_instructions_gets_the_other_code(site: tuple[str, Store], new_page: NewPage) -> None:
+def test_who_ignores_instructions_gets_the_other_code(
+    site: tuple[str, Store], new_page: NewPage
+) -> None:
     url, store = site
     page = new_page()
     enter(page, url)
     practise(page, lambda position: page.keyboard.press(str(position)))
     for number in range(LENGTH):
-        page.wait_for_function("label => location.pathname === '/end' || document.getElementById('count').textContent "
-                               "=== label && document.querySelector('#panels[aria-busy=false]')",
-                               arg=f"{number + 1} of {LENGTH}")
+        page.wait_for_function(
+            "label => location.pathname === '/end' || document.getElementById('count').textContent "
+            "=== label && document.querySelector('#panels[aria-busy=false]')",
+            arg=f"{number + 1} of {LENGTH}",
+        )
         if page.url.endswith("/end"):
             break
         checked = "choose picture" in page.text_content("#question")
@@ -270,7 +306,9 @@ def test_pictures_vanish_after_the_exposure_time(quick: Study, new_page: NewPage
         page.wait_for_selector("#next:not([hidden])")
 
 
-def test_withdrawing_deletes_everything_of_a_participant(site: tuple[str, Store], new_page: NewPage) -> None:
+def test_withdrawing_deletes_everything_of_a_participant(
+    site: tuple[str, Store], new_page: NewPage
+) -> None:
     url, store = site
     page = new_page()
     enter(page, url)

@@ -47,7 +47,9 @@ def test_every_row_gets_its_triplets_spread_over_all_videos(run: Run) -> None:
 
 def test_rows_share_their_scenes_so_that_methods_are_compared_alike(run: Run) -> None:
     triplets, _ = triplets_of_run(run, 12, np.random.default_rng(0))
-    scenes = [{(t.video, t.frame) for t in triplets if t.row == row} for row in {t.row for t in triplets}]
+    scenes = [
+        {(t.video, t.frame) for t in triplets if t.row == row} for row in {t.row for t in triplets}
+    ]
     assert all(scene == scenes[0] for scene in scenes)
 
 
@@ -58,7 +60,9 @@ def test_persons_with_two_recordings_are_named(own_run: Run) -> None:
     write_json(own_run.run_json, info)
     with pytest.raises(ThbenchError, match=r"three different recordings.*id10270, id10272; add"):
         triplets_of_run(own_run, 4, np.random.default_rng(0))
-    triplets, _ = triplets_of_run(own_run, 4, np.random.default_rng(0), leave_out=["id10270", "id10272"])
+    triplets, _ = triplets_of_run(
+        own_run, 4, np.random.default_rng(0), leave_out=["id10270", "id10272"]
+    )
     assert {triplet.person for triplet in triplets} == {"id10271"}
 
 
@@ -123,7 +127,11 @@ def test_practice_gold_and_checks_are_apart_from_what_counts(study: Study) -> No
     sets = [main, gold, attention, set(design.practice)]
     assert sum(map(len, sets)) == len(set().union(*sets))
     assert [{design.items[item].kind for item in group} for group in sets] == [
-        {"main"}, {"gold"}, {"attention"}, {"practice"}]
+        {"main"},
+        {"gold"},
+        {"attention"},
+        {"practice"},
+    ]
     assert all(len(form.gold) == len(form.attention) == 2 for form in design.forms)
 
 
@@ -135,10 +143,13 @@ def test_crude_fakes_do_not_teach_a_test_background(run: Run, study: Study) -> N
 
 def test_a_setting_that_is_not_known_is_named(study: Study) -> None:
     settings = read_json(study.settings_json)
-    for change, message in (({"colour": "red"}, "unknown setting colour"), ({"minutes": "ten"}, "minutes is 'ten'"),
-                            ({"small_windows": "maybe"}, "must be one of warn, refuse"),
-                            ({"exclusion": {"gold": 1}}, "unknown setting gold"),
-                            ({"consent": "yes"}, "list of texts")):
+    for change, message in (
+        ({"colour": "red"}, "unknown setting colour"),
+        ({"minutes": "ten"}, "minutes is 'ten'"),
+        ({"small_windows": "maybe"}, "must be one of warn, refuse"),
+        ({"exclusion": {"gold": 1}}, "unknown setting gold"),
+        ({"consent": "yes"}, "list of texts"),
+    ):
         write_json(study.settings_json, {**settings, **change})
         with pytest.raises(ThbenchError, match=message):
             _ = Study.open(study.path).settings
@@ -150,14 +161,17 @@ def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_of_the_study_imports_torch() -> None:
-    code = ("import pkgutil, sys, importlib, reports.study as s\n"
-            "for m in pkgutil.walk_packages(s.__path__, 'reports.study.'): importlib.import_module(m.name)\n"
-            "sys.exit('torch' in sys.modules)")
+    code = (
+        "import pkgutil, sys, importlib, reports.study as s\n"
+        "for m in pkgutil.walk_packages(s.__path__, 'reports.study.'): importlib.import_module(m.name)\n"
+        "sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_keys_are_never_readable_by_others_not_even_while_they_are_written(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flush, modes = os.fsync, []
 
     def look_then_flush(descriptor: int) -> None:

@@ -39,12 +39,28 @@ def free_port() -> int:
 def child_server(study: Study, log: Path, descriptors: int) -> Iterator[int]:
     """`thbench study serve` in a process that may open `descriptors` files; yields its port."""
     port = free_port()
-    command = [sys.executable, "-c", "from cli import main; main()", "study", "serve",
-               str(study.path), "--port", str(port)]
+    command = [
+        sys.executable,
+        "-c",
+        "from cli import main; main()",
+        "study",
+        "serve",
+        str(study.path),
+        "--port",
+        str(port),
+    ]
 
-    with log.open("wb") as output, subprocess.Popen(
-            command, stdout=output, stderr=output, preexec_fn=lambda: resource.setrlimit(
-                resource.RLIMIT_NOFILE, (descriptors, descriptors))) as process:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (descriptors, descriptors)
+            ),
+        ) as process,
+    ):
         try:
             wait_for(port, process)
             yield port
@@ -91,7 +107,8 @@ def closed_by_server(connection: socket.socket) -> bool:
 
 
 def test_half_open_requests_leave_room_for_others_and_the_log_small(
-        study: Study, tmp_path: Path) -> None:
+    study: Study, tmp_path: Path
+) -> None:
     log = tmp_path / "log.txt"
     with child_server(study, log, DESCRIPTORS) as port, ExitStack() as held:
         for _ in range(HALF_OPEN):
@@ -109,7 +126,8 @@ def test_half_open_requests_leave_room_for_others_and_the_log_small(
 
 
 def test_headers_that_do_not_come_close_the_connection(
-        study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connections, "HEADER_TIME_S", 0.3)
     with served(study) as (url, _):
         port = port_of(url)
@@ -128,7 +146,8 @@ def test_headers_that_do_not_come_close_the_connection(
 
 
 def test_a_slow_but_steady_request_is_answered(
-        study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connections, "HEADER_TIME_S", 5.0)
     with served(study) as (url, _):
         port = port_of(url)
@@ -141,7 +160,8 @@ def test_a_slow_but_steady_request_is_answered(
 
 @pytest.mark.parametrize("keep", ["keep-alive", "close"])
 def test_a_response_that_nobody_takes_closes_the_connection(
-        monkeypatch: pytest.MonkeyPatch, keep: str) -> None:
+    monkeypatch: pytest.MonkeyPatch, keep: str
+) -> None:
     monkeypatch.setattr(connections, "KEEP_ALIVE_S", 0.5)
     large = b"x" * 30_000_000
     app = Starlette(routes=[Route("/", lambda _: Response(large))])
@@ -151,7 +171,7 @@ def test_a_response_that_nobody_takes_closes_the_connection(
         connection.connect(("127.0.0.1", port_of(url)))
         connection.settimeout(20)
         request = f"GET / HTTP/1.1\r\nhost: x\r\nconnection: {keep}\r\n\r\n"
-        connection.sendall(2 * request.encode())   # the second waits for the first to be taken
+        connection.sendall(2 * request.encode())  # the second waits for the first to be taken
 
         time.sleep(1.5)
         received = sum(map(len, iter(lambda: receive(connection), b"")))
@@ -185,7 +205,8 @@ def test_errors_in_crowds_are_logged_once_a_minute_and_counted() -> None:
 
 
 def test_too_few_descriptors_and_taken_ports_are_told_in_a_line(
-        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     with pytest.raises(ThbenchError, match="may open 64 files, too few"):
         connection_limit()

@@ -24,7 +24,9 @@ Floats = NDArray[np.float64]
 
 
 def guess(features: Floats, labels: NDArray[np.int64], videos: NDArray[np.int64]) -> int:
-    """How many labels a guesser gets right that learns from all other test videos: the nearest trials vote."""
+    """How many labels a guesser gets right that learns from all other test videos: the nearest
+    trials vote.
+    """
     scaled = (features - features.mean(0)) / np.where(features.std(0) > 0, features.std(0), 1)
     distance = ((scaled[:, None] - scaled[None]) ** 2).sum(-1)
     distance[videos[:, None] == videos[None]] = np.inf
@@ -52,7 +54,7 @@ def before_the_scan(picture: bytes) -> tuple[list[int], bytes]:
     markers, at = [], 2
     while True:
         markers.append(picture[at + 1])
-        length = int.from_bytes(picture[at + 2:at + 4], "big")
+        length = int.from_bytes(picture[at + 2 : at + 4], "big")
         at += 2 + length
         if markers[-1] == 0xDA:
             return markers, picture[:at]
@@ -72,26 +74,57 @@ def test_a_guesser_who_sees_all_but_the_pixels_is_at_chance(study: Study) -> Non
                 trial = state["trial"]
                 picture = rater.picture(trial["token"])
                 markers, head = before_the_scan(picture.content)
-                headers.add(tuple(sorted((name, value) for name, value in picture.headers.items()
-                                         if name not in ("date", "content-length"))))
+                headers.add(
+                    tuple(
+                        sorted(
+                            (name, value)
+                            for name, value in picture.headers.items()
+                            if name not in ("date", "content-length")
+                        )
+                    )
+                )
                 heads.add(head)
                 if not trial["practice"] and not trial["instructed"]:
                     name = trial["token"].encode()
-                    rows.append([len(picture.content), len(picture.content) % 3, picture.elapsed.total_seconds(),
-                                 trial["number"], trial["number"] % 3, name[0] % 3, name[-1] % 3, sum(name) % 3,
-                                 len(picture.headers["date"])])
+                    rows.append(
+                        [
+                            len(picture.content),
+                            len(picture.content) % 3,
+                            picture.elapsed.total_seconds(),
+                            trial["number"],
+                            trial["number"] % 3,
+                            name[0] % 3,
+                            name[-1] % 3,
+                            sum(name) % 3,
+                            len(picture.headers["date"]),
+                        ]
+                    )
                     tokens.append(trial["token"])
                 state = rater.answer(trial["token"], trial["instructed"] or 1).json()
         with store.engine.connect() as connection:
-            truth = {row.token: (row.arrangement.index("0"), video_number(study, row.item))
-                     for row in connection.execute(select(trials))}
+            truth = {
+                row.token: (row.arrangement.index("0"), video_number(study, row.item))
+                for row in connection.execute(select(trials))
+            }
     labels, videos = np.array([truth[token] for token in tokens]).T
     assert len(labels) == 24 * 8
     assert len(headers) == 1
     assert len(heads) == 1
-    assert markers == [0xE0, 0xDB, 0xDB, 0xC0, 0xC4, 0xC4, 0xC4, 0xC4, 0xDA]  # no EXIF, ICC or comment
+    assert markers == [
+        0xE0,
+        0xDB,
+        0xDB,
+        0xC0,
+        0xC4,
+        0xC4,
+        0xC4,
+        0xC4,
+        0xDA,
+    ]  # no EXIF, ICC or comment
     assert surprise(np.array(rows), labels, videos) < 4.5
-    seen_fakes_and_sizes = np.c_[np.array(rows), labels + np.random.default_rng(0).normal(0, 0.1, len(labels))]
+    seen_fakes_and_sizes = np.c_[
+        np.array(rows), labels + np.random.default_rng(0).normal(0, 0.1, len(labels))
+    ]
     assert surprise(seen_fakes_and_sizes, labels, videos) > 6  # it would find a leak
 
 
@@ -104,11 +137,16 @@ def test_sizes_of_composites_tell_nothing_where_sizes_of_files_tell_all(study: S
             for trial in arrange_form(design, form_id, attempt):
                 item = design.items[trial.item]
                 if item.kind == "main":
-                    panels = [read_image(study.panel_file(item.panels[int(role)])) for role in trial.arrangement]
+                    panels = [
+                        read_image(study.panel_file(item.panels[int(role)]))
+                        for role in trial.arrangement
+                    ]
                     sizes.append([float(len(compose(panels)))])
                     labels.append(trial.arrangement.index("0"))
                     videos.append(video_number(study, trial.item))
-                    smallest.append(int(np.argmin([len(cv2.imencode(".jpg", panel)[1]) for panel in panels])))
+                    smallest.append(
+                        int(np.argmin([len(cv2.imencode(".jpg", panel)[1]) for panel in panels]))
+                    )
     truth = np.array(labels)
     assert len(truth) == 24 * 4 * 6
     assert surprise(np.array(sizes), truth, np.array(videos)) < 4.5
@@ -116,18 +154,28 @@ def test_sizes_of_composites_tell_nothing_where_sizes_of_files_tell_all(study: S
 
 
 def test_positions_are_balanced_in_what_raters_get(study: Study) -> None:
-    positions = np.array([trial.arrangement.index("0") for form_id in range(24) for attempt in range(3)
-                          for trial in arrange_form(study.design, form_id, attempt)
-                          if study.design.items[trial.item].kind == "main"])
+    positions = np.array(
+        [
+            trial.arrangement.index("0")
+            for form_id in range(24)
+            for attempt in range(3)
+            for trial in arrange_form(study.design, form_id, attempt)
+            if study.design.items[trial.item].kind == "main"
+        ]
+    )
     assert np.bincount(positions).tolist() == [144, 144, 144]
-    orders = {trial.arrangement for form_id in range(24) for trial in arrange_form(study.design, form_id, 0)}
+    orders = {
+        trial.arrangement
+        for form_id in range(24)
+        for trial in arrange_form(study.design, form_id, 0)
+    }
     assert len(orders) == 6
 
 
 def test_panels_of_a_composite_meet_the_same_grid() -> None:
     panel = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     picture = cv2.imdecode(np.frombuffer(compose([panel] * 3), np.uint8), cv2.IMREAD_COLOR)
-    first, *others = (picture[:, left:left + 64] for left in (0, 64 + GAP_PX, 2 * (64 + GAP_PX)))
+    first, *others = (picture[:, left : left + 64] for left in (0, 64 + GAP_PX, 2 * (64 + GAP_PX)))
     assert all(np.array_equal(first, other) for other in others)
 
 
@@ -153,22 +201,38 @@ def auc(a: list[float], b: list[float]) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("quality", [60, 95])
 @pytest.mark.parametrize("detector", [blockiness, colour_detail])
-def test_a_stored_frame_cannot_be_told_from_a_fresh_one(quality: int, detector: Callable[[NDArray[np.uint8]], float],
-                                                        ) -> None:
-    """The same frames, stored as JPEG and not: without an equal history a detector tells them apart."""
+def test_a_stored_frame_cannot_be_told_from_a_fresh_one(
+    quality: int,
+    detector: Callable[[NDArray[np.uint8]], float],
+) -> None:
+    """The same frames, stored as JPEG and not: without an equal history a detector tells them
+    apart.
+    """
     files = sorted(VOX1.rglob("*.jpg"))[::4]
     if not files:
         pytest.skip("the real sample frames are not here")
-    fresh = [cv2.resize(read_image(file)[:96, :96], (128, 128), interpolation=cv2.INTER_AREA) for file in files]
-    stored = [cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
-              for image in fresh]
+    fresh = [
+        cv2.resize(read_image(file)[:96, :96], (128, 128), interpolation=cv2.INTER_AREA)
+        for file in files
+    ]
+    stored = [
+        cv2.imdecode(
+            cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
+        )
+        for image in fresh
+    ]
 
     def sent(image: NDArray[np.uint8]) -> float:
         picture = cv2.imdecode(np.frombuffer(compose([image] * 3), np.uint8), cv2.IMREAD_COLOR)
         return detector(picture[:, :128])
 
-    equal = auc([sent(same_history(image, quality)) for image in stored],
-                [sent(same_history(image, quality)) for image in fresh])
+    equal = auc(
+        [sent(same_history(image, quality)) for image in stored],
+        [sent(same_history(image, quality)) for image in fresh],
+    )
     assert equal == pytest.approx(0.5, abs=0.04)
     if quality < stimuli.QUALITY:
-        assert abs(auc([sent(image) for image in stored], [sent(image) for image in fresh]) - 0.5) > 0.1
+        assert (
+            abs(auc([sent(image) for image in stored], [sent(image) for image in fresh]) - 0.5)
+            > 0.1
+        )

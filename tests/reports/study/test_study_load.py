@@ -16,15 +16,38 @@ from typing import Any
 import pytest
 
 BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "study_load.py"
-SMALL = ["--videos", "6", "--rows", "2", "--triplets-per-row", "12", "--size", "64", "--concurrent", "8",
-         "--lease-s", "4", "--dropout", "0.2", "--kills", "1"]
+SMALL = [
+    "--videos",
+    "6",
+    "--rows",
+    "2",
+    "--triplets-per-row",
+    "12",
+    "--size",
+    "64",
+    "--concurrent",
+    "8",
+    "--lease-s",
+    "4",
+    "--dropout",
+    "0.2",
+    "--kills",
+    "1",
+]
 pytestmark = pytest.mark.slow
 
 
 def run_load(*options: str) -> dict[str, Any]:
-    """The benchmark fails by itself when an answer is lost or a triplet has not exactly its ratings."""
-    done = subprocess.run([sys.executable, str(BENCHMARK), *SMALL, *options], capture_output=True, text=True,
-                          timeout=500, check=False)
+    """The benchmark fails by itself when an answer is lost or a triplet has not exactly its
+    ratings.
+    """
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARK), *SMALL, *options],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -32,7 +55,9 @@ def run_load(*options: str) -> dict[str, Any]:
 
 @pytest.fixture
 def postgres() -> Iterator[str]:
-    """The URL of a fresh PostgreSQL in a temporary folder, run by the user postgres when we are root."""
+    """The URL of a fresh PostgreSQL in a temporary folder, run by the user postgres when we are
+    root.
+    """
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not programs:
         pytest.skip("PostgreSQL's server is not installed")
@@ -50,11 +75,25 @@ def postgres() -> Iterator[str]:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
         data = f"{scratch}/data"
-        quiet: dict[str, Any] = {"cwd": scratch, "check": True, "stdout": subprocess.DEVNULL, **user}
+        quiet: dict[str, Any] = {
+            "cwd": scratch,
+            "check": True,
+            "stdout": subprocess.DEVNULL,
+            **user,
+        }
         subprocess.run([folder / "initdb", "-D", data, "-U", "study", "-A", "trust"], **quiet)
         control = [folder / "pg_ctl", "-D", data, "-w"]
-        subprocess.run([*control, "-o", f"-p {port} -k {scratch} -h 127.0.0.1", "-l", f"{scratch}/log", "start"],
-                       **quiet)
+        subprocess.run(
+            [
+                *control,
+                "-o",
+                f"-p {port} -k {scratch} -h 127.0.0.1",
+                "-l",
+                f"{scratch}/log",
+                "start",
+            ],
+            **quiet,
+        )
         try:
             yield f"postgresql://study@127.0.0.1:{port}/postgres"
         finally:

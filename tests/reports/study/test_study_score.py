@@ -29,7 +29,9 @@ class Ticking:
 
 
 def answer_all(store: Store, skill: str = "finds") -> str:
-    """One participant goes through a form. skill: "finds" every fake, or takes the "first" picture, fast."""
+    """One participant goes through a form. skill: "finds" every fake, or takes the "first" picture,
+    fast.
+    """
     participant = store.agree(Agreement())
     store.start(participant, {})
     while (standing := store.standing(participant)) is not None and standing.trial is not None:
@@ -38,7 +40,9 @@ def answer_all(store: Store, skill: str = "finds") -> str:
         targets = [item.panels[0] for item in store.study.design.items if item.kind != "attention"]
         found = [place for place, panel in enumerate(panels or ()) if panel in targets]
         choice = found[0] if standing.trial.instructed is None else standing.trial.instructed
-        response = Response(choice if skill == "finds" else 0, 900 if skill == "finds" else 50, "key", 0)
+        response = Response(
+            choice if skill == "finds" else 0, 900 if skill == "finds" else 50, "key", 0
+        )
         assert store.answer(participant, token, response).outcome == "accepted"
     return participant
 
@@ -50,7 +54,11 @@ def test_perfect_raters_score_one_and_the_column_lands_in_the_run(study: Study, 
         answer_all(store)
     scores = score_study(study, engine)
     assert [(row["method"], row["T"]) for row in scores["rows"]] == [
-        ("x2face", 1), ("x2face", 8), ("ours-ff", 1), ("ours-ff", 8)]
+        ("x2face", 1),
+        ("x2face", 8),
+        ("ours-ff", 1),
+        ("ours-ff", 8),
+    ]
     for row in scores["rows"]:
         assert row["value"] == 1
         assert row["n"] == 36
@@ -63,7 +71,10 @@ def test_perfect_raters_score_one_and_the_column_lands_in_the_run(study: Study, 
 
 
 def test_a_rater_who_presses_one_key_is_left_out_of_the_second_table_only(study: Study) -> None:
-    write_json(study.settings_json, {**read_json(study.settings_json), "attention_failures_to_screen_out": 0})
+    write_json(
+        study.settings_json,
+        {**read_json(study.settings_json), "attention_failures_to_screen_out": 0},
+    )
     study = Study.open(study.path)
     engine = open_database(study.default_database, study)
     store = Store(engine, study, Ticking())
@@ -92,7 +103,9 @@ def test_a_rule_changed_after_the_build_shows(study: Study) -> None:
 @pytest.mark.slow
 def test_simulated_skill_is_recovered_and_never_reaches_a_run(study: Study, run: Run) -> None:
     engine = open_database(f"sqlite:///{study.path / 'simulated.db'}", study, simulated=True)
-    done = simulate_study(study, engine, Population({"": 0.4, "x2face": 1.0}, 0.0, 0.0, 0.0, dropout=0.3), seed=1)
+    done = simulate_study(
+        study, engine, Population({"": 0.4, "x2face": 1.0}, 0.0, 0.0, 0.0, dropout=0.3), seed=1
+    )
     assert done.raters - done.dropped_out == len(study.design.forms)
     assert done.dropped_out > 0
     scores = score_study(study, engine)
@@ -126,8 +139,11 @@ def test_nothing_finished_is_one_line(study: Study) -> None:
         score_study(study, open_database(study.default_database, study))
 
 
-def test_scores_go_only_into_the_run_they_came_from(study: Study, run: Run, tmp_path_factory: pytest.TempPathFactory,
-                                                    ) -> None:
+def test_scores_go_only_into_the_run_they_came_from(
+    study: Study,
+    run: Run,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     other = tmp_path_factory.mktemp("other") / "run"
     other.mkdir()
     write_json(other / "run.json", {**run.info(), "T": [1]})
@@ -138,10 +154,18 @@ def test_scores_go_only_into_the_run_they_came_from(study: Study, run: Run, tmp_
 
 
 def test_text_that_a_spreadsheet_would_run_is_quoted(study: Study) -> None:
-    table = pd.DataFrame({"method": ["=HYPERLINK(1)", "+1", "@x", "-a", "fine"], "T": [1, 2, 3, 4, 5]})
+    table = pd.DataFrame(
+        {"method": ["=HYPERLINK(1)", "+1", "@x", "-a", "fine"], "T": [1, 2, 3, 4, 5]}
+    )
     save_ratings(study.path / "x.csv", table)
     with open(study.path / "x.csv", newline="") as file:
-        assert [row["method"] for row in csv.DictReader(file)] == ["'=HYPERLINK(1)", "'+1", "'@x", "'-a", "fine"]
+        assert [row["method"] for row in csv.DictReader(file)] == [
+            "'=HYPERLINK(1)",
+            "'+1",
+            "'@x",
+            "'-a",
+            "fine",
+        ]
 
 
 def test_scores_are_strict_json(study: Study) -> None:
@@ -156,7 +180,7 @@ def test_the_server_times_answers_beside_the_page(study: Study) -> None:
     honest, clock = Ticking(), Ticking()
     answer_all(Store(engine, study, honest))
 
-    hurried = Store(engine, study, lambda: clock.now_s)   # claims 900 ms, takes none
+    hurried = Store(engine, study, lambda: clock.now_s)  # claims 900 ms, takes none
     answer_all(hurried)
 
     ratings = read_ratings(engine, study)
@@ -169,7 +193,9 @@ def test_the_server_times_answers_beside_the_page(study: Study) -> None:
     assert fast["excluded"].all()
 
 
-def test_a_clock_set_back_leaves_a_gap_in_the_servers_times_and_excludes_nobody(study: Study) -> None:
+def test_a_clock_set_back_leaves_a_gap_in_the_servers_times_and_excludes_nobody(
+    study: Study,
+) -> None:
     engine = open_database(study.default_database, study)
     now_s = iter(range(10_000_000, 0, -1))
     answer_all(Store(engine, study, lambda: float(next(now_s))))

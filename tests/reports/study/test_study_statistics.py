@@ -38,7 +38,9 @@ def test_two_way_variance_is_that_of_the_definition() -> None:
         return float((same * np.outer(deviation, deviation)).sum() * groups / (groups - 1))
 
     rater, video, both = one_way(raters), one_way(videos), one_way(raters * 100 + videos)
-    assert success_rate(hits, raters, videos).se == pytest.approx(np.sqrt(max(rater + video - both, rater, video)))
+    assert success_rate(hits, raters, videos).se == pytest.approx(
+        np.sqrt(max(rater + video - both, rater, video))
+    )
 
 
 def test_ratings_that_are_all_alike_or_of_one_rater_get_no_interval() -> None:
@@ -52,21 +54,28 @@ def test_ratings_that_are_all_alike_or_of_one_rater_get_no_interval() -> None:
 def test_naive_intervals_agree_with_scipy() -> None:
     for hits, n in ((0, 30), (11, 30), (30, 30), (533, 1600)):
         test = stats.binomtest(hits, n)
-        assert statistics.wilson(hits, n) == pytest.approx(tuple(test.proportion_ci(method="wilson")), abs=1e-12)
-        assert clopper_pearson(hits, n) == pytest.approx(tuple(test.proportion_ci(method="exact")), abs=1e-12)
+        assert statistics.wilson(hits, n) == pytest.approx(
+            tuple(test.proportion_ci(method="wilson")), abs=1e-12
+        )
+        assert clopper_pearson(hits, n) == pytest.approx(
+            tuple(test.proportion_ci(method="exact")), abs=1e-12
+        )
 
 
 def test_d_prime_of_three_alternatives_agrees_with_a_simulated_observer() -> None:
     assert d_prime(1 / 3) == pytest.approx(0, abs=1e-9)
     assert [d_prime(rate) for rate in (0.38, 0.43, 0.61, 0.71, 0.82)] == pytest.approx(
-        [0.16, 0.33, 0.92, 1.28, 1.75], abs=0.005)
+        [0.16, 0.33, 0.92, 1.28, 1.75], abs=0.005
+    )
     assert d_prime(0.25) == pytest.approx(-d_prime_lower(0.25), abs=0.02)
     assert d_prime(0.0) is None
     assert d_prime(1.0) is None
 
 
 def d_prime_lower(rate: float) -> float:
-    """The (positive) d' at which the odd one is the largest of three with this rate, its mean lowered by d'."""
+    """The (positive) d' at which the odd one is the largest of three with this rate, its mean
+    lowered by d'.
+    """
     noise = np.random.default_rng(0).normal(size=(400_000, 3))
     candidates = np.linspace(0, 1, 101)
     rates = [(noise[:, 0] - d > noise[:, 1:].max(1)).mean() for d in candidates]
@@ -74,8 +83,18 @@ def d_prime_lower(rate: float) -> float:
 
 
 def test_fleiss_kappa_of_the_published_example() -> None:
-    counts = [[0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
-              [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7]]  # Fleiss 1971
+    counts = [
+        [0, 0, 0, 0, 14],
+        [0, 2, 6, 4, 2],
+        [0, 0, 3, 5, 6],
+        [0, 3, 9, 2, 0],
+        [2, 2, 8, 1, 1],
+        [7, 7, 0, 0, 0],
+        [3, 2, 6, 3, 0],
+        [2, 5, 3, 2, 2],
+        [6, 5, 2, 1, 0],
+        [0, 2, 2, 3, 7],
+    ]  # Fleiss 1971
     assert fleiss_kappa(counts) == pytest.approx(0.210, abs=5e-4)
     guessing = np.random.default_rng(0).multinomial(5, [1 / 3] * 3, size=4000)
     assert abs(fleiss_kappa(guessing)) < 0.02
@@ -111,15 +130,24 @@ def test_pairing_by_video_makes_differences_sharper() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("rate", "wilson"), [(0.62, (0.5, 0.85)), (0.36, (0.9, 0.98))])
-def test_headline_interval_covers_where_wilsons_does_not(rate: float, wilson: tuple[float, float]) -> None:
-    """300 studies of the paper's size: 480 raters, 50 videos, 320 triplets of one row, 5 ratings each.
+def test_headline_interval_covers_where_wilsons_does_not(
+    rate: float, wilson: tuple[float, float]
+) -> None:
+    """300 studies of the paper's size: 480 raters, 50 videos, 320 triplets of one row, 5 ratings
+    each.
 
-    Near chance there is little for raters, videos and triplets to differ in, so Wilson's interval covers there too.
+    Near chance there is little for raters, videos and triplets to differ in, so Wilson's interval
+    covers there too.
     """
     rng = np.random.default_rng(11)
     rows = [RatedTriplet(number % 50, number % 50, number // 320) for number in range(4800)]
     forms = balanced_forms(rows, 5, 50, rng)
-    rated = [(rater, trial.triplet) for rater, form in enumerate(forms) for trial in form if trial.triplet < 320]
+    rated = [
+        (rater, trial.triplet)
+        for rater, form in enumerate(forms)
+        for trial in form
+        if trial.triplet < 320
+    ]
     raters, triplets = np.array(rated).T
     videos = triplets % 50
     skill = float(skill_of(rate))
@@ -127,8 +155,11 @@ def test_headline_interval_covers_where_wilsons_does_not(rate: float, wilson: tu
     truth = float(chance_of(skill + np.sqrt(3) * 0.8 * nodes) @ weights / weights.sum())
     headline = naive = 0
     for _ in range(STUDIES):
-        effects = (rng.normal(0, 0.8, len(forms))[raters] + rng.normal(0, 0.8, 50)[videos]
-                   + rng.normal(0, 0.8, 320)[triplets])
+        effects = (
+            rng.normal(0, 0.8, len(forms))[raters]
+            + rng.normal(0, 0.8, 50)[videos]
+            + rng.normal(0, 0.8, 320)[triplets]
+        )
         found = success_rate(rng.random(1600) < chance_of(skill + effects), raters, videos)
         headline += found.ci95[0] <= truth <= found.ci95[1]
         naive += found.wilson95[0] <= truth <= found.wilson95[1]
@@ -139,7 +170,9 @@ def test_headline_interval_covers_where_wilsons_does_not(rate: float, wilson: tu
 @pytest.mark.parametrize(("a", "b"), [(0.62, 0.82), (0.62, 0.71), (0.33, 0.38)])
 def test_planned_ratings_reach_four_fifths_power(a: float, b: float) -> None:
     n = round(ratings_to_tell_apart(a, b))
-    first, second = (np.random.default_rng(seed).binomial(n, rate, 20_000) / n for seed, rate in ((0, a), (1, b)))
+    first, second = (
+        np.random.default_rng(seed).binomial(n, rate, 20_000) / n for seed, rate in ((0, a), (1, b))
+    )
     pooled = (first + second) / 2
     power = (np.abs(first - second) / np.sqrt(2 * pooled * (1 - pooled) / n) > 1.96).mean()
     assert power == pytest.approx(0.8, abs=0.02)
@@ -148,7 +181,9 @@ def test_planned_ratings_reach_four_fifths_power(a: float, b: float) -> None:
 def test_planned_ratings_against_chance_and_for_equivalence_reach_four_fifths_power() -> None:
     n = round(ratings_to_tell_from_chance(0.38))
     found = np.random.default_rng(0).binomial(n, 0.38, 20_000) / n
-    assert (np.abs(found - 1 / 3) / np.sqrt(2 / 9 / n) > 1.96).mean() == pytest.approx(0.8, abs=0.02)
+    assert (np.abs(found - 1 / 3) / np.sqrt(2 / 9 / n) > 1.96).mean() == pytest.approx(
+        0.8, abs=0.02
+    )
     n = round(ratings_to_show_equivalence())
     found = np.random.default_rng(0).binomial(n, 1 / 3, 20_000) / n
     inside = (0.05 - np.abs(found - 1 / 3)) / np.sqrt(found * (1 - found) / n) > 1.645

@@ -54,11 +54,16 @@ def answer_some(store: Store, participant: str, count: int = 100) -> int:
         if standing.trial is None:
             return done
         choice = standing.trial.instructed or 0
-        assert store.answer(participant, standing.trial.token, Response(choice, 900, "key", 0)).outcome == "accepted"
+        assert (
+            store.answer(participant, standing.trial.token, Response(choice, 900, "key", 0)).outcome
+            == "accepted"
+        )
     return count
 
 
-def test_an_abandoned_form_is_given_out_again_whole(store: Store, clock: Clock, engine: Engine, study: Study) -> None:
+def test_an_abandoned_form_is_given_out_again_whole(
+    store: Store, clock: Clock, engine: Engine, study: Study
+) -> None:
     leaver = begin(store)
     assert answer_some(store, leaver, 5) == 5
     others = [begin(store) for _ in study.design.forms[1:]]
@@ -77,25 +82,35 @@ def test_an_abandoned_form_is_given_out_again_whole(store: Store, clock: Clock, 
     assert set(counts.values()) == {study.design.ratings}
 
 
-def test_the_second_rater_of_a_form_sees_fakes_elsewhere(store: Store, clock: Clock, engine: Engine) -> None:
+def test_the_second_rater_of_a_form_sees_fakes_elsewhere(
+    store: Store, clock: Clock, engine: Engine
+) -> None:
     begin(store)
     for _ in store.study.design.forms[1:]:
         begin(store)
     clock.now_s += LATER_S
     begin(store)
     with engine.connect() as connection:
-        rows = connection.execute(select(trials.c.assignment_id, trials.c.item, trials.c.arrangement).where(
-            trials.c.kind == "main")).all()
+        rows = connection.execute(
+            select(trials.c.assignment_id, trials.c.item, trials.c.arrangement).where(
+                trials.c.kind == "main"
+            )
+        ).all()
     by_assignment: dict[int, dict[int, int]] = {}
     for row in rows:
         by_assignment.setdefault(row.assignment_id, {})[row.item] = row.arrangement.index("0")
     newest = by_assignment[max(by_assignment)]
-    first = next(places for number, places in by_assignment.items()
-                 if places.keys() == newest.keys() and number != max(by_assignment))
+    first = next(
+        places
+        for number, places in by_assignment.items()
+        if places.keys() == newest.keys() and number != max(by_assignment)
+    )
     assert all(newest[item] == (place + 1) % 3 for item, place in first.items())
 
 
-def test_an_answer_after_a_pause_counts_while_nobody_took_the_form(store: Store, clock: Clock) -> None:
+def test_an_answer_after_a_pause_counts_while_nobody_took_the_form(
+    store: Store, clock: Clock
+) -> None:
     participant = begin(store)
     answer_some(store, participant, 3)
     clock.now_s += 100 * LATER_S
@@ -139,7 +154,9 @@ def test_starting_twice_gives_one_form(store: Store) -> None:
     assert store.standing(participant) == first
 
 
-def test_withdrawing_frees_the_form_even_when_it_was_done(store: Store, engine: Engine, study: Study) -> None:
+def test_withdrawing_frees_the_form_even_when_it_was_done(
+    store: Store, engine: Engine, study: Study
+) -> None:
     participant = begin(store)
     answer_some(store, participant)
     assert progress(store).done == 1
@@ -156,14 +173,22 @@ def test_progress_counts_what_is_there(store: Store, clock: Clock, study: Study)
     clock.now_s += LATER_S
     begin(store)
     seen = progress(store)
-    assert (seen.done, seen.in_work, seen.waiting, seen.free) == (1, 1, 1, len(study.design.forms) - 3)
+    assert (seen.done, seen.in_work, seen.waiting, seen.free) == (
+        1,
+        1,
+        1,
+        len(study.design.forms) - 3,
+    )
     assert sum(row[2] for row in seen.rows) == 6
     assert seen.participants == {"completed": 1, "started": 2}
 
 
 @pytest.mark.slow
-def test_raters_who_come_at_once_never_share_a_form_or_lose_an_answer(store: Store, engine: Engine, study: Study,
-                                                                      ) -> None:
+def test_raters_who_come_at_once_never_share_a_form_or_lose_an_answer(
+    store: Store,
+    engine: Engine,
+    study: Study,
+) -> None:
     failures: list[BaseException] = []
 
     def rate() -> None:
@@ -196,7 +221,9 @@ def test_the_same_answer_from_many_at_once_is_taken_once(store: Store) -> None:
     token, outcomes = standing.trial.token, []
 
     def send(choice: int) -> None:
-        outcomes.append((choice, store.answer(participant, token, Response(choice, 900, "key", 0)).outcome))
+        outcomes.append(
+            (choice, store.answer(participant, token, Response(choice, 900, "key", 0)).outcome)
+        )
 
     threads = [threading.Thread(target=send, args=(number % 3,)) for number in range(9)]
     for thread in threads:
@@ -204,11 +231,16 @@ def test_the_same_answer_from_many_at_once_is_taken_once(store: Store) -> None:
     for thread in threads:
         thread.join()
     winner = next(choice for choice, outcome in outcomes if outcome == "accepted")
-    assert sorted(outcomes) == sorted([(winner, "accepted")] + [(winner, "repeated")] * 2 + [
-        (choice, "conflict") for choice in range(3) for _ in range(3) if choice != winner])
+    assert sorted(outcomes) == sorted(
+        [(winner, "accepted")]
+        + [(winner, "repeated")] * 2
+        + [(choice, "conflict") for choice in range(3) for _ in range(3) if choice != winner]
+    )
 
 
-def test_identities_can_be_forgotten_and_leave_no_trace_on_the_disk(store: Store, engine: Engine) -> None:
+def test_identities_can_be_forgotten_and_leave_no_trace_on_the_disk(
+    store: Store, engine: Engine
+) -> None:
     participant = begin(store, "5f1e")
     with engine.connect() as connection:
         hashed = connection.scalar(select(participants.c.identity_hash))
@@ -216,10 +248,14 @@ def test_identities_can_be_forgotten_and_leave_no_trace_on_the_disk(store: Store
     assert purge_identities(engine) == 1
     answer_some(store, participant)
     engine.dispose()
-    assert all(hashed.encode() not in file.read_bytes() for file in store.study.path.glob("study.db*"))
+    assert all(
+        hashed.encode() not in file.read_bytes() for file in store.study.path.glob("study.db*")
+    )
 
 
-def test_a_participant_is_deleted_by_receipt_and_all_on_demand(store: Store, engine: Engine) -> None:
+def test_a_participant_is_deleted_by_receipt_and_all_on_demand(
+    store: Store, engine: Engine
+) -> None:
     first, second = begin(store), begin(store)
     answer_some(store, first)
     assert purge_participant(store, store.receipt(first))
@@ -247,8 +283,15 @@ def test_a_database_belongs_to_one_study(study: Study, engine: Engine, tmp_path:
         open_database(study.default_database, Study.open(study.path))
 
 
-@pytest.mark.parametrize("url", ["nonsense", "sqlite:////no/such/folder/x.db", "postgresql://u:secret@127.0.0.1:1/x",
-                                 "mysql://u:secret@h/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "sqlite:////no/such/folder/x.db",
+        "postgresql://u:secret@127.0.0.1:1/x",
+        "mysql://u:secret@h/x",
+    ],
+)
 def test_an_unreachable_database_is_one_line_without_its_password(study: Study, url: str) -> None:
     with pytest.raises(ThbenchError, match="cannot open the database") as caught:
         open_database(url, study)

@@ -1,4 +1,6 @@
-"""Small sources for the tests of preparation: pictures that look like nothing, with landmarks that are known."""
+"""Small sources for the tests of preparation: pictures that look like nothing, with landmarks that
+are known.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def points(seed: int, size: int = 48) -> NDArray[np.float32]:
 
 
 def make_frames(root: Path, persons: int = 3, videos: int = 2, frames: int = 4) -> None:
-    """`root/frames/<person>/<video>/<n>.png` with landmarks in `root/landmarks`, every frame of its own seed."""
+    """`root/frames/<person>/<video>/<n>.png` with landmarks in `root/landmarks`, every frame of its
+    own seed.
+    """
     for person in range(persons):
         for video in range(videos):
             folder = f"p{person}/v{video}"
@@ -36,7 +40,15 @@ def make_frames(root: Path, persons: int = 3, videos: int = 2, frames: int = 4) 
 
 
 def recipe(root: Path, **settings: object) -> Recipe:
-    """Keeps every pixel: no crop, the source's size, lossless, the landmarks that `make_frames` wrote."""
-    chosen = {"layout": "frames", "size_px": 48, "crop": "as-is", "landmarks": f"import:{root / 'landmarks'}",
-              "lossless": True, **settings}
+    """Keeps every pixel: no crop, the source's size, lossless, the landmarks that `make_frames`
+    wrote.
+    """
+    chosen = {
+        "layout": "frames",
+        "size_px": 48,
+        "crop": "as-is",
+        "landmarks": f"import:{root / 'landmarks'}",
+        "lossless": True,
+        **settings,
+    }
     return Recipe(**chosen)  # type: ignore[arg-type]

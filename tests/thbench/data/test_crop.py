@@ -19,12 +19,19 @@ def face_at(x: float, y: float, extent: float) -> Face:
     return Face(np.array([x - extent, y - extent, x + extent, y + extent], np.float32), points)
 
 
-@given(st.integers(16, 900), st.integers(16, 900), st.floats(-50, 950), st.floats(-50, 950), st.floats(1, 2000),
-       st.floats(0.5, 4))
-def test_a_square_never_leaves_its_frame(height: int, width: int, x: float, y: float, extent: float,
-                                         margin: float) -> None:
+@given(
+    st.integers(16, 900),
+    st.integers(16, 900),
+    st.floats(-50, 950),
+    st.floats(-50, 950),
+    st.floats(1, 2000),
+    st.floats(0.5, 4),
+)
+def test_a_square_never_leaves_its_frame(
+    height: int, width: int, x: float, y: float, extent: float, margin: float
+) -> None:
     for policy in ("as-is", "per-frame", "per-clip"):
-        square, = crop_squares(policy, [(height, width)], [face_at(x, y, extent)], margin)
+        (square,) = crop_squares(policy, [(height, width)], [face_at(x, y, extent)], margin)
         assert square.side >= 1
         assert 0 <= square.left <= width - square.side
         assert 0 <= square.top <= height - square.side
@@ -39,7 +46,9 @@ def test_landmarks_follow_the_pixels(side: int, size_px: int) -> None:
     out = cut(image.astype(np.uint8), square, size_px)[..., 0].astype(float)
     rows, columns = np.mgrid[:size_px, :size_px]
     centre = np.array([(columns * out).sum(), (rows * out).sum()]) / out.sum()
-    assert np.allclose(moved(np.array([61.0, 53.0], np.float32), square, size_px), centre, atol=0.15)
+    assert np.allclose(
+        moved(np.array([61.0, 53.0], np.float32), square, size_px), centre, atol=0.15
+    )
 
 
 def test_as_is_takes_the_centre() -> None:
@@ -47,9 +56,11 @@ def test_as_is_takes_the_centre() -> None:
 
 
 def test_per_frame_surrounds_the_face_with_room_for_the_forehead() -> None:
-    square, = crop_squares("per-frame", [(400, 400)], [face_at(200, 200, 60)], 2)
+    (square,) = crop_squares("per-frame", [(400, 400)], [face_at(200, 200, 60)], 2)
     assert square.side == 120
-    assert square.top + square.side / 2 == pytest.approx(190.5, abs=1)  # a sixth of the extent above the middle
+    assert square.top + square.side / 2 == pytest.approx(
+        190.5, abs=1
+    )  # a sixth of the extent above the middle
 
 
 def test_per_clip_is_one_square() -> None:
@@ -74,8 +85,9 @@ def walk(shift_px: float, frames: int = 20) -> list[Face]:
 def test_per_clip_holds_a_head_that_moves(shift_px: float) -> None:
     faces = walk(shift_px)
     squares = crop_squares("per-clip", [(360, 640)] * len(faces), faces, 2)
-    landmarks = np.stack([moved(face.landmarks, square, 256)
-                          for face, square in zip(faces, squares, strict=True)])
+    landmarks = np.stack(
+        [moved(face.landmarks, square, 256) for face, square in zip(faces, squares, strict=True)]
+    )
 
     assert len(set(squares)) == 1
     assert pixels_outside(landmarks, 256).max() == 0

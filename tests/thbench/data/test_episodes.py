@@ -34,7 +34,12 @@ class Counting:
         return Frames(images, torch.full((len(frames), 68, 2), 8.0))
 
 
-@given(n=st.integers(2, 60), shots=st.integers(1, 40), seed=st.integers(0, 1000), step=st.integers(0, 10**6))
+@given(
+    n=st.integers(2, 60),
+    shots=st.integers(1, 40),
+    seed=st.integers(0, 1000),
+    step=st.integers(0, 10**6),
+)
 def test_target_frame_is_never_among_the_shots(n, shots, seed, step):
     sampler = EpisodeSampler(Counting([n]), shots, seed)
     _, video, (target, *drawn) = sampler.draw(step, 0)
@@ -86,8 +91,12 @@ def test_batches_from_any_step_equal_the_uninterrupted_stream(workers):
     batches = EpisodeBatches(dataset, EpisodeSampler(dataset, 3, 0), 4)
     whole = list(episode_loader(batches, 0, 6, 0))
     rest = list(episode_loader(batches, 3, 6, workers))
-    assert all(torch.equal(a.shots, b.shots) and torch.equal(a.target, b.target) and torch.equal(a.video, b.video)
-               for a, b in zip(whole[3:], rest, strict=True))
+    assert all(
+        torch.equal(a.shots, b.shots)
+        and torch.equal(a.target, b.target)
+        and torch.equal(a.video, b.video)
+        for a, b in zip(whole[3:], rest, strict=True)
+    )
     assert whole[0].shots.shape == (4, 3, 3, 16, 16)
     assert whole[0].target_landmarks.shape == (4, 3, 16, 16)
 

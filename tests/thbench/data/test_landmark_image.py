@@ -12,8 +12,8 @@ def square_face(size: float) -> torch.Tensor:
     """Landmarks on a grid that no two groups share: every line is horizontal."""
     points = torch.zeros(1, 68, 2)
     for row, (first, last, _, _) in enumerate(GROUPS):
-        points[0, first:last + 1, 0] = torch.linspace(size * 0.1, size * 0.9, last - first + 1)
-        points[0, first:last + 1, 1] = size * (row + 1) / 10
+        points[0, first : last + 1, 0] = torch.linspace(size * 0.1, size * 0.9, last - first + 1)
+        points[0, first : last + 1, 1] = size * (row + 1) / 10
     return points
 
 
@@ -23,8 +23,11 @@ def test_each_group_is_drawn_in_its_colour_and_thickness(size, thickness):
     for row, (_, _, _, colour) in enumerate(GROUPS):
         y, x = round(size * (row + 1) / 10), size // 2
         assert tuple(image[y, x]) == colour
-        column = image[y - 5:y + 6, x]
-        assert (column.max(axis=1) > 0).sum() in (thickness, thickness + 1)  # OpenCV's even widths are one more
+        column = image[y - 5 : y + 6, x]
+        assert (column.max(axis=1) > 0).sum() in (
+            thickness,
+            thickness + 1,
+        )  # OpenCV's even widths are one more
     assert tuple(image[1, 1]) == (0, 0, 0)
 
 
@@ -48,7 +51,9 @@ def test_eyes_and_lips_are_closed_and_brows_are_open():
 
 def test_inner_lips_are_drawn():
     points = torch.full((1, 68, 2), -50.0)
-    points[0, 60:68] = torch.tensor([[10.0, 20], [20, 15], [30, 15], [40, 15], [50, 20], [40, 25], [30, 25], [20, 25]])
+    points[0, 60:68] = torch.tensor(
+        [[10.0, 20], [20, 15], [30, 15], [40, 15], [50, 20], [40, 25], [30, 25], [20, 25]]
+    )
     assert landmark_images(points, 64)[0][:, 15, 30].tolist() == [255, 255, 0]
 
 
@@ -57,7 +62,9 @@ def test_a_batch_equals_its_images_one_by_one():
     batch = landmark_images(points, 64)
     assert batch.shape == (5, 3, 64, 64)
     assert batch.dtype == torch.uint8
-    np.testing.assert_array_equal(batch.numpy(), torch.cat([landmark_images(p[None], 64) for p in points]).numpy())
+    np.testing.assert_array_equal(
+        batch.numpy(), torch.cat([landmark_images(p[None], 64) for p in points]).numpy()
+    )
 
 
 def test_points_outside_the_image_are_clipped_not_moved():

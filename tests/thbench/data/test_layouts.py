@@ -18,21 +18,37 @@ def touch(root: Path, *paths: str) -> None:
 
 
 def keys(layout: str, root: Path) -> list[tuple[str, str, list[str]]]:
-    return [(video.person, video.video, [clip.path for clip in video.clips])
-            for video in list_source(layout, root).videos]
+    return [
+        (video.person, video.video, [clip.path for clip in video.clips])
+        for video in list_source(layout, root).videos
+    ]
 
 
 @pytest.mark.parametrize("above", ["", "unzippedFaces/"])
 def test_vox1_frames(tmp_path: Path, above: str) -> None:
-    touch(tmp_path, f"{above}B/1.6/vid/0000025.jpg", f"{above}A.J._Buckley/1.6/vid/0000050.jpg",
-          f"{above}A.J._Buckley/1.3/other/0000050.jpg", f"{above}.hidden/1.6/v/1.jpg")
-    assert keys("vox1-frames", tmp_path) == [("A.J._Buckley", "vid", ["A.J._Buckley/1.6/vid"]),
-                                             ("B", "vid", ["B/1.6/vid"])]
+    touch(
+        tmp_path,
+        f"{above}B/1.6/vid/0000025.jpg",
+        f"{above}A.J._Buckley/1.6/vid/0000050.jpg",
+        f"{above}A.J._Buckley/1.3/other/0000050.jpg",
+        f"{above}.hidden/1.6/v/1.jpg",
+    )
+    assert keys("vox1-frames", tmp_path) == [
+        ("A.J._Buckley", "vid", ["A.J._Buckley/1.6/vid"]),
+        ("B", "vid", ["B/1.6/vid"]),
+    ]
 
 
 def test_vox_mp4_gathers_the_clips_of_a_recording(tmp_path: Path) -> None:
-    touch(tmp_path, "mp4/id00017/rec/00010.mp4", "mp4/id00017/rec/00009.mp4", "mp4/id00017/rec/notes.txt")
-    assert keys("vox-mp4", tmp_path) == [("id00017", "rec", ["id00017/rec/00009.mp4", "id00017/rec/00010.mp4"])]
+    touch(
+        tmp_path,
+        "mp4/id00017/rec/00010.mp4",
+        "mp4/id00017/rec/00009.mp4",
+        "mp4/id00017/rec/notes.txt",
+    )
+    assert keys("vox-mp4", tmp_path) == [
+        ("id00017", "rec", ["id00017/rec/00009.mp4", "id00017/rec/00010.mp4"])
+    ]
 
 
 def test_videos_at_either_depth(tmp_path: Path) -> None:
@@ -40,13 +56,16 @@ def test_videos_at_either_depth(tmp_path: Path) -> None:
     listing = list_source("videos", tmp_path)
     assert [(video.video, video.clips) for video in listing.videos] == [
         ("party", (Clip("video", "ann/party.mov", "video"),)),
-        ("walk", (Clip("2", "ann/walk/2.mp4", "video"), Clip("10", "ann/walk/10.mp4", "video")))]
+        ("walk", (Clip("2", "ann/walk/2.mp4", "video"), Clip("10", "ann/walk/10.mp4", "video"))),
+    ]
 
 
 def test_frames_at_either_depth(tmp_path: Path) -> None:
     touch(tmp_path, "ann/walk/1.jpg", "bob/run/part2/1.png", "bob/run/part1/1.png")
-    assert keys("frames", tmp_path) == [("ann", "walk", ["ann/walk"]), ("bob", "run", ["bob/run/part1",
-                                                                                      "bob/run/part2"])]
+    assert keys("frames", tmp_path) == [
+        ("ann", "walk", ["ann/walk"]),
+        ("bob", "run", ["bob/run/part1", "bob/run/part2"]),
+    ]
 
 
 def test_same_names_are_dropped_and_said(tmp_path: Path) -> None:
@@ -54,13 +73,23 @@ def test_same_names_are_dropped_and_said(tmp_path: Path) -> None:
     listing = list_source("videos", tmp_path)
     assert len(listing.videos) == 2
     assert [len(video.clips) for video in listing.videos] == [1, 1]
-    assert {drop.reason for drop in listing.dropped} == {"another video of the person has the same name",
-                                                         "another clip has the same name but for its suffix"}
+    assert {drop.reason for drop in listing.dropped} == {
+        "another video of the person has the same name",
+        "another clip has the same name but for its suffix",
+    }
 
 
 def test_hostile_names_are_dropped_and_said(tmp_path: Path) -> None:
-    touch(tmp_path, "ann/ok/1.jpg", "ann/new\nline/1.jpg", "ann/\x1b[31mred/1.jpg", f"ann/{'x' * 230}/1.jpg",
-          "ann/$(rm -rf x); <script>/1.jpg", "ann/-rf/1.jpg", "ann/..hidden/1.jpg")
+    touch(
+        tmp_path,
+        "ann/ok/1.jpg",
+        "ann/new\nline/1.jpg",
+        "ann/\x1b[31mred/1.jpg",
+        f"ann/{'x' * 230}/1.jpg",
+        "ann/$(rm -rf x); <script>/1.jpg",
+        "ann/-rf/1.jpg",
+        "ann/..hidden/1.jpg",
+    )
     bad = os.fsencode(tmp_path) + b"/ann/bytes\xff"
     os.mkdir(bad)
     Path(os.fsdecode(bad), "1.jpg").write_bytes(b"x")
@@ -78,7 +107,9 @@ def test_links_out_of_the_folder_are_dropped(tmp_path: Path) -> None:
     (tmp_path / "data/twin").symlink_to(tmp_path / "data/ann")
     listing = list_source("frames", tmp_path / "data")
     assert [video.person for video in listing.videos] == ["ann", "twin"]
-    assert [(drop.reason, drop.frame) for drop in listing.dropped] == [("link leaves the source folder", "'eve'")]
+    assert [(drop.reason, drop.frame) for drop in listing.dropped] == [
+        ("link leaves the source folder", "'eve'")
+    ]
 
 
 def test_a_linked_dataset_folder_is_followed(tmp_path: Path) -> None:
@@ -115,22 +146,41 @@ def test_a_loop_of_folders_ends(tmp_path: Path) -> None:
 
 def test_each_file_of_a_flat_folder_is_a_person(tmp_path: Path) -> None:
     touch(tmp_path, "d1.mp4", "d2.webm", "d1.jpg", "d3.png", "notes.gif")
-    assert keys("videos-flat", tmp_path) == [("d1", "video", ["d1.mp4"]), ("d2", "video", ["d2.webm"])]
-    assert keys("photos-flat", tmp_path) == [("d1", "photo", ["d1.jpg"]), ("d3", "photo", ["d3.png"])]
+    assert keys("videos-flat", tmp_path) == [
+        ("d1", "video", ["d1.mp4"]),
+        ("d2", "video", ["d2.webm"]),
+    ]
+    assert keys("photos-flat", tmp_path) == [
+        ("d1", "photo", ["d1.jpg"]),
+        ("d3", "photo", ["d3.png"]),
+    ]
 
 
 @pytest.mark.parametrize(("name", "layout"), [("a.mp4", "videos-flat"), ("a.png", "photos-flat")])
-def test_an_empty_listing_names_the_flat_layout_that_would_work(tmp_path: Path, name: str, layout: str) -> None:
+def test_an_empty_listing_names_the_flat_layout_that_would_work(
+    tmp_path: Path, name: str, layout: str
+) -> None:
     touch(tmp_path, name)
     with pytest.raises(ThbenchError, match=f"lie directly in it: take the layout {layout}"):
         list_source("frames", tmp_path)
 
 
 def test_files_that_no_clip_takes_are_listed_once_with_their_reason(tmp_path: Path) -> None:
-    touch(tmp_path, "ann/walk/1.jpg", "ann/walk/2.gif", "ann/notes", "ann/stray.png", "ann/run/a.mp4", ".hidden")
-    dropped = {drop.frame: drop.reason for drop in list_source("frames", tmp_path).dropped if drop.frame}
+    touch(
+        tmp_path,
+        "ann/walk/1.jpg",
+        "ann/walk/2.gif",
+        "ann/notes",
+        "ann/stray.png",
+        "ann/run/a.mp4",
+        ".hidden",
+    )
+    dropped = {
+        drop.frame: drop.reason for drop in list_source("frames", tmp_path).dropped if drop.frame
+    }
     assert dropped == {
         "ann/notes": "a file of another kind (no suffix)",
         "ann/run/a.mp4": "a file at another place than the layout's",
         "ann/stray.png": "a file at another place than the layout's",
-        "ann/walk/2.gif": "a file of another kind (.gif)"}
+        "ann/walk/2.gif": "a file of another kind (.gif)",
+    }

@@ -62,7 +62,7 @@ def test_a_store_of_before_times_were_recorded_has_none_and_is_whole(tmp_path):
     with table_writer(index, table.schema) as writer:
         writer.write_table(table, ROWS_PER_GROUP)
     info = read_json(tmp_path / "store" / "dataset.json")
-    del info["files"]   # nor had a store of then the sha256 of its index
+    del info["files"]  # nor had a store of then the sha256 of its index
     write_json(tmp_path / "store" / "dataset.json", info)
     store = PreparedStore(tmp_path / "store")
     assert store.frame_times_s(store.videos[0]) is None

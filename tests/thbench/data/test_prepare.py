@@ -1,4 +1,6 @@
-"""Preparation: resumes after a kill with the same bytes, shares work, drops and counts what it cannot use."""
+"""Preparation: resumes after a kill with the same bytes, shares work, drops and counts what it
+cannot use.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +38,32 @@ from thbench.errors import ThbenchError
 
 
 def contents(out: Path) -> dict[str, bytes]:
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
 
 
 def command(root: Path, out: Path) -> list[str]:
-    return [sys.executable, "-m", "cli", "prepare", "frames", str(root / "frames"), str(out), "--size", "48", "--crop",
-            "as-is", "--lossless", "--landmarks", f"import:{root / 'landmarks'}", "--workers", "1"]
+    return [
+        sys.executable,
+        "-m",
+        "cli",
+        "prepare",
+        "frames",
+        str(root / "frames"),
+        str(out),
+        "--size",
+        "48",
+        "--crop",
+        "as-is",
+        "--lossless",
+        "--landmarks",
+        f"import:{root / 'landmarks'}",
+        "--workers",
+        "1",
+    ]
 
 
 @pytest.mark.slow
@@ -49,8 +71,12 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> No
     make_frames(tmp_path, persons=30, videos=1, frames=16)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     prepare(tmp_path / "frames", whole, recipe(tmp_path), SplitRule())
-    process = subprocess.Popen(command(tmp_path, killed), cwd=Path(__file__).parents[3], stderr=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command(tmp_path, killed),
+        cwd=Path(__file__).parents[3],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 120
     while not (killed / "parts/00002.json").exists() and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -60,7 +86,11 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> No
     made = {path.name: path.stat().st_mtime_ns for path in (killed / "shards").glob("0*.tar")}
     prepare(tmp_path / "frames", killed, recipe(tmp_path), SplitRule())
     assert contents(killed) == contents(whole)
-    kept = [name for name, time_ns in made.items() if (killed / "shards" / name).stat().st_mtime_ns == time_ns]
+    kept = [
+        name
+        for name, time_ns in made.items()
+        if (killed / "shards" / name).stat().st_mtime_ns == time_ns
+    ]
     assert len(kept) >= 3  # done before the kill, not done again
 
 
@@ -68,10 +98,20 @@ def test_machines_share_the_work_and_the_last_one_finishes(tmp_path: Path) -> No
     make_frames(tmp_path)
     prepare(tmp_path / "frames", tmp_path / "one", recipe(tmp_path), SplitRule())
     for index, finished in ((2, False), (0, False), (1, True)):
-        assert prepare(tmp_path / "frames", tmp_path / "many", recipe(tmp_path), SplitRule(),
-                       part=Part(index, 3)) is finished
+        assert (
+            prepare(
+                tmp_path / "frames",
+                tmp_path / "many",
+                recipe(tmp_path),
+                SplitRule(),
+                part=Part(index, 3),
+            )
+            is finished
+        )
     assert contents(tmp_path / "many") == contents(tmp_path / "one")
-    with pytest.raises(ThbenchError, match="--shard-index 3 must lie between 0 and --num-shards - 1 = 2"):
+    with pytest.raises(
+        ThbenchError, match="--shard-index 3 must lie between 0 and --num-shards - 1 = 2"
+    ):
         Part(3, 3)
 
 
@@ -90,13 +130,17 @@ def test_a_finished_store_is_left_alone_and_other_options_are_refused(tmp_path: 
     before = contents(out)
     assert prepare(tmp_path / "frames", out, recipe(tmp_path), SplitRule())
     assert contents(out) == before
-    with pytest.raises(ThbenchError, match=r"was begun with other size_px \(48, now 32\): use a new folder"):
+    with pytest.raises(
+        ThbenchError, match=r"was begun with other size_px \(48, now 32\): use a new folder"
+    ):
         prepare(tmp_path / "frames", out, recipe(tmp_path, size_px=32), SplitRule())
     with pytest.raises(ThbenchError, match=r"was begun with other seed \(0, now 1\)"):
         prepare(tmp_path / "frames", out, recipe(tmp_path), SplitRule(seed=1))
 
 
-def test_overwrite_makes_a_store_of_other_options_anew_and_keeps_other_files(tmp_path: Path) -> None:
+def test_overwrite_makes_a_store_of_other_options_anew_and_keeps_other_files(
+    tmp_path: Path,
+) -> None:
     make_frames(tmp_path, persons=1)
     out = tmp_path / "out"
     prepare(tmp_path / "frames", out, recipe(tmp_path), SplitRule())
@@ -110,8 +154,11 @@ def test_overwrite_makes_a_store_of_other_options_anew_and_keeps_other_files(tmp
 
 
 def test_a_flipped_bit_in_a_part_never_ends_in_another_dataset(
-        tmp_path: Path, interrupted: Path, whole: dict[str, bytes]) -> None:
-    """Before parts had checksums, 33 of 60 flips gave another dataset that `data verify` called whole."""
+    tmp_path: Path, interrupted: Path, whole: dict[str, bytes]
+) -> None:
+    """Before parts had checksums, 33 of 60 flips gave another dataset that `data verify` called
+    whole.
+    """
     random = np.random.default_rng(0)
     parts = sorted(path.name for path in (interrupted / "parts").iterdir())
     for flip in range(30):
@@ -162,14 +209,19 @@ def test_a_dry_run_lists_what_it_would_take_and_writes_nothing(tmp_path: Path) -
     make_frames(tmp_path, persons=2, videos=1)
     (tmp_path / "frames/p0/v0/1.png").write_bytes(b"no picture")
     (tmp_path / "frames/p0/clip.gif").write_bytes(b"GIF89a")
-    ran = CliRunner().invoke(thbench, ["prepare", "frames", str(tmp_path / "frames"), str(tmp_path / "out"),
-                                       "--dry-run"])
+    ran = CliRunner().invoke(
+        thbench, ["prepare", "frames", str(tmp_path / "frames"), str(tmp_path / "out"), "--dry-run"]
+    )
     assert ran.exit_code == 0
     assert ran.output.splitlines() == [
-        "take   p0/v0: 3 frames in 1 clips", "take   p1/v0: 4 frames in 1 clips",
-        "leave  p0/clip.gif: a file of another kind (.gif)", "leave  p0/v0/frames/1.png: unreadable frame",
-        "2 persons, 2 videos, 7 frames", "left out: 1 a file of another kind (.gif), 1 unreadable frame",
-        "nothing was written; faces are looked for when it is prepared"]
+        "take   p0/v0: 3 frames in 1 clips",
+        "take   p1/v0: 4 frames in 1 clips",
+        "leave  p0/clip.gif: a file of another kind (.gif)",
+        "leave  p0/v0/frames/1.png: unreadable frame",
+        "2 persons, 2 videos, 7 frames",
+        "left out: 1 a file of another kind (.gif), 1 unreadable frame",
+        "nothing was written; faces are looked for when it is prepared",
+    ]
     assert not (tmp_path / "out").exists()
 
 
@@ -180,8 +232,13 @@ def test_flat_photos_become_a_video_of_one_frame_for_each_person(tmp_path: Path)
         np.save(tmp_path / f"landmarks/{name}.npy", points(number))
     prepare(tmp_path, tmp_path / "out", recipe(tmp_path, layout="photos-flat"), SplitRule())
     store = PreparedStore(tmp_path / "out")
-    assert [(video.key, video.n_frames) for video in store.videos] == [("ann/photo", 1), ("bob/photo", 1)]
-    assert np.array_equal(store.read(store.videos[1], [0]).images[0].permute(1, 2, 0).numpy(), noise(1))
+    assert [(video.key, video.n_frames) for video in store.videos] == [
+        ("ann/photo", 1),
+        ("bob/photo", 1),
+    ]
+    assert np.array_equal(
+        store.read(store.videos[1], [0]).images[0].permute(1, 2, 0).numpy(), noise(1)
+    )
 
 
 def test_16_bit_grey_pictures_keep_their_greys(tmp_path: Path) -> None:
@@ -206,7 +263,7 @@ def test_what_cannot_be_used_is_dropped_counted_and_named(tmp_path: Path) -> Non
     make_frames(tmp_path, persons=1, videos=1, frames=6)
     folder = tmp_path / "frames/p0/v0"
     cut = (folder / "1.png").read_bytes()
-    (folder / "1.png").write_bytes(cut[:len(cut) // 2])
+    (folder / "1.png").write_bytes(cut[: len(cut) // 2])
     Image.fromarray(noise(2)).save(folder / "2.jpg")  # the same stem as 2.png
     (tmp_path / "landmarks/p0/v0/3.npy").unlink()
     np.save(tmp_path / "landmarks/p0/v0/4.npy", np.full((68, 2), np.nan, np.float32))
@@ -214,10 +271,16 @@ def test_what_cannot_be_used_is_dropped_counted_and_named(tmp_path: Path) -> Non
     prepare(tmp_path / "frames", tmp_path / "out", recipe(tmp_path), SplitRule())
     store = PreparedStore(tmp_path / "out")
     assert store.frame_names(store.videos[0]) == ["frames/0", "frames/2", "frames/5"]
-    assert store.info["dropped"] == {"no face found": 2, "another frame has the same name but for its suffix": 1,
-                                     "name holds control or undecodable characters": 1, "unreadable frame": 1}
-    named = {(row["reason"], row["video"], row["frame"])
-             for row in pq.read_table(tmp_path / "out/dropped.parquet").to_pylist()}
+    assert store.info["dropped"] == {
+        "no face found": 2,
+        "another frame has the same name but for its suffix": 1,
+        "name holds control or undecodable characters": 1,
+        "unreadable frame": 1,
+    }
+    named = {
+        (row["reason"], row["video"], row["frame"])
+        for row in pq.read_table(tmp_path / "out/dropped.parquet").to_pylist()
+    }
     assert ("unreadable frame", "v0", "1") in named
     assert ("no face found", "v0", "3") in named
 
@@ -238,9 +301,16 @@ def test_truncated_videos_are_dropped_and_whole_ones_sampled(tmp_path: Path) -> 
         path = tmp_path / f"frames/ann/{name}/00001.mp4"
         write_video(path, torch.from_numpy(np.stack([noise(1)] * 50)).permute(0, 3, 1, 2), 25)
         (tmp_path / f"landmarks/ann/{name}").mkdir(parents=True)
-        np.save(tmp_path / f"landmarks/ann/{name}/00001.npy", np.stack([points(n) for n in range(50)]))
+        np.save(
+            tmp_path / f"landmarks/ann/{name}/00001.npy", np.stack([points(n) for n in range(50)])
+        )
     path.write_bytes(path.read_bytes()[:-3000])
-    prepare(tmp_path / "frames", tmp_path / "out", recipe(tmp_path, layout="vox-mp4", fps=5.0), SplitRule())
+    prepare(
+        tmp_path / "frames",
+        tmp_path / "out",
+        recipe(tmp_path, layout="vox-mp4", fps=5.0),
+        SplitRule(),
+    )
     store = PreparedStore(tmp_path / "out")
     assert store.info["dropped"] == {"video is truncated or not a video": 1}
     assert store.frame_names(store.videos[0]) == [f"00001/{frame:06d}" for frame in range(0, 50, 5)]
@@ -250,22 +320,28 @@ def test_truncated_videos_are_dropped_and_whole_ones_sampled(tmp_path: Path) -> 
 def test_no_face_at_all_leaves_nothing_behind(tmp_path: Path) -> None:
     make_frames(tmp_path, persons=1)
     shutil.rmtree(tmp_path / "landmarks/p0")
-    with pytest.raises(ThbenchError, match=r"no frame was kept \(8 no face found\): .*out was not made"):
+    with pytest.raises(
+        ThbenchError, match=r"no frame was kept \(8 no face found\): .*out was not made"
+    ):
         prepare(tmp_path / "frames", tmp_path / "out", recipe(tmp_path), SplitRule())
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"fps": 5.0}, "--fps needs videos"),
-    ({"fps": 0.0, "layout": "videos"}, "--fps must be more than 0"),
-    ({"size_px": 8}, "--size 8 is too small"),
-    ({"max_outside": 2.0}, "--max-outside 2.0 is a share"),
-    ({"crop": "tight"}, "no crop policy named 'tight'"),
-    ({"landmarks": "guess"}, "no landmark source named 'guess'"),
-    ({"landmarks": "import:/none"}, "/none is not a folder of landmark files"),
-])
-def test_senseless_options_end_before_anything_is_written(tmp_path: Path, settings: dict[str, object],
-                                                          message: str) -> None:
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"fps": 5.0}, "--fps needs videos"),
+        ({"fps": 0.0, "layout": "videos"}, "--fps must be more than 0"),
+        ({"size_px": 8}, "--size 8 is too small"),
+        ({"max_outside": 2.0}, "--max-outside 2.0 is a share"),
+        ({"crop": "tight"}, "no crop policy named 'tight'"),
+        ({"landmarks": "guess"}, "no landmark source named 'guess'"),
+        ({"landmarks": "import:/none"}, "/none is not a folder of landmark files"),
+    ],
+)
+def test_senseless_options_end_before_anything_is_written(
+    tmp_path: Path, settings: dict[str, object], message: str
+) -> None:
     make_frames(tmp_path, persons=1)
     if settings.get("layout") == "videos":
         (tmp_path / "frames/p0/v0.mp4").write_bytes(b"")
@@ -304,7 +380,9 @@ def test_a_full_disk_is_told_and_the_run_goes_on_later(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
     try:
-        with pytest.raises(ThbenchError, match=r"cannot write .*00000\.tar: .*free space or choose another folder"):
+        with pytest.raises(
+            ThbenchError, match=r"cannot write .*00000\.tar: .*free space or choose another folder"
+        ):
             prepare(tmp_path / "frames", out, recipe(tmp_path), SplitRule())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -323,7 +401,12 @@ def test_landmarks_move_with_a_per_frame_crop(tmp_path: Path) -> None:
     face[0] -= 20
     face[1] += 20
     np.save(tmp_path / "landmarks/ann/walk/0.npy", face)
-    prepare(tmp_path / "frames", tmp_path / "out", recipe(tmp_path, crop="per-frame", size_px=160), SplitRule())
+    prepare(
+        tmp_path / "frames",
+        tmp_path / "out",
+        recipe(tmp_path, crop="per-frame", size_px=160),
+        SplitRule(),
+    )
     store = PreparedStore(tmp_path / "out")
     frames = store.read(store.videos[0], [0])
     x, y = frames.landmarks[0, 2].tolist()
@@ -361,8 +444,12 @@ def test_frames_whose_face_leaves_the_crop_are_dropped_and_counted(tmp_path: Pat
 def test_a_clip_of_many_sizes_cannot_share_one_crop(tmp_path: Path) -> None:
     make_frames(tmp_path, persons=1, videos=1)
     Image.fromarray(noise(0, 64, 48)).save(tmp_path / "frames/p0/v0/0.png")
-    with pytest.raises(ThbenchError, match=r"frames/p0/v0: frames of one clip differ in size: use the crop policy"):
-        prepare(tmp_path / "frames", tmp_path / "out", recipe(tmp_path, crop="per-clip"), SplitRule())
+    with pytest.raises(
+        ThbenchError, match=r"frames/p0/v0: frames of one clip differ in size: use the crop policy"
+    ):
+        prepare(
+            tmp_path / "frames", tmp_path / "out", recipe(tmp_path, crop="per-clip"), SplitRule()
+        )
     assert list(contents(tmp_path / "out")) == ["plan.json"]
 
 
@@ -393,15 +480,22 @@ def test_a_contact_sheet_draws_landmarks_on_the_frames(tmp_path: Path) -> None:
     Image.fromarray(np.full((48, 48, 3), 60, np.uint8)).save(tmp_path / "frames/p0/v0/0.png")
     prepare(tmp_path / "frames", tmp_path / "out", recipe(tmp_path), SplitRule())
     write_contact_sheet(PreparedStore(tmp_path / "out"), tmp_path / "sheet.png", per_video=1)
-    colours = {tuple(pixel) for pixel in np.asarray(Image.open(tmp_path / "sheet.png"))[46:180, :144].reshape(-1, 3)}
+    colours = {
+        tuple(pixel)
+        for pixel in np.asarray(Image.open(tmp_path / "sheet.png"))[46:180, :144].reshape(-1, 3)
+    }
     assert {(60, 60, 60), (255, 0, 0), (0, 255, 0), (255, 255, 0)} <= colours
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not VOX1.is_dir(), reason="the VoxCeleb1 sample is not here")
 def test_real_voxceleb1_frames_have_faces(tmp_path: Path) -> None:
-    prepare(VOX1, tmp_path / "out", recipe(tmp_path, layout="vox1-frames", size_px=64, landmarks="dlib",
-                                           frames_per_clip=3), SplitRule())
+    prepare(
+        VOX1,
+        tmp_path / "out",
+        recipe(tmp_path, layout="vox1-frames", size_px=64, landmarks="dlib", frames_per_clip=3),
+        SplitRule(),
+    )
     store = PreparedStore(tmp_path / "out")
     assert sum(video.n_frames for video in store.videos) == 15
     assert store.info["dropped"] == {}
@@ -415,8 +509,12 @@ def test_real_voxceleb1_frames_have_faces(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not VOX2.is_dir(), reason="the VoxCeleb2 sample is not here")
 def test_real_voxceleb2_clips_have_faces(tmp_path: Path) -> None:
-    prepare(VOX2, tmp_path / "out", recipe(tmp_path, layout="vox-mp4", size_px=64, landmarks="dlib", fps=0.5),
-            SplitRule())
+    prepare(
+        VOX2,
+        tmp_path / "out",
+        recipe(tmp_path, layout="vox-mp4", size_px=64, landmarks="dlib", fps=0.5),
+        SplitRule(),
+    )
     store = PreparedStore(tmp_path / "out")
     assert len(store.videos) == 13
     assert store.info["dropped"] == {}

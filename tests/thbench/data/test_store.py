@@ -48,22 +48,35 @@ def seed_of(video: Video, frame: int) -> int:
 
 
 def test_every_frame_and_landmark_comes_back(store: PreparedStore) -> None:
-    assert [video.key for video in store.videos] == ["p0/v0", "p0/v1", "p1/v0", "p1/v1", "p2/v0", "p2/v1"]
+    assert [video.key for video in store.videos] == [
+        "p0/v0",
+        "p0/v1",
+        "p1/v0",
+        "p1/v1",
+        "p2/v0",
+        "p2/v1",
+    ]
     for video in store.videos:
         frames = store.read(video, range(video.n_frames))
         for frame in range(video.n_frames):
-            assert np.array_equal(frames.images[frame].permute(1, 2, 0).numpy(), noise(seed_of(video, frame)))
+            assert np.array_equal(
+                frames.images[frame].permute(1, 2, 0).numpy(), noise(seed_of(video, frame))
+            )
             assert np.array_equal(frames.landmarks[frame].numpy(), points(seed_of(video, frame)))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30
+)
 @given(st.integers(0, 5), st.lists(st.integers(0, 3), max_size=9))
 def test_any_positions_in_any_order(store: PreparedStore, video: int, positions: list[int]) -> None:
     chosen = store.videos[video]
     frames = store.read(chosen, positions)
     assert len(frames) == len(positions)
     for slot, position in enumerate(positions):
-        assert np.array_equal(frames.images[slot].permute(1, 2, 0).numpy(), noise(seed_of(chosen, position)))
+        assert np.array_equal(
+            frames.images[slot].permute(1, 2, 0).numpy(), noise(seed_of(chosen, position))
+        )
         assert np.array_equal(frames.landmarks[slot].numpy(), points(seed_of(chosen, position)))
 
 
@@ -81,7 +94,9 @@ def test_tar_tools_read_the_shards_at_the_index_offsets(store: PreparedStore) ->
     assert rows.schema.equals(SCHEMA)
     for row in rows.to_pylist():
         with tarfile.open(store.path / f"shards/{row['shard']:05d}.tar") as tar:
-            member = tar.getmember(f"{row['person']}/{row['video']}/{row['clip']}/{row['frame']}.png")
+            member = tar.getmember(
+                f"{row['person']}/{row['video']}/{row['clip']}/{row['frame']}.png"
+            )
             assert (member.offset_data, member.size) == (row["offset"], row["size"])
 
 
@@ -89,7 +104,9 @@ def test_pickles_small_and_reads_the_same(store: PreparedStore) -> None:
     data = pickle.dumps(store)
     assert len(data) < 500
     video = store.videos[3]
-    assert torch.equal(pickle.loads(data).read(video, [2, 0]).images, store.read(video, [2, 0]).images)
+    assert torch.equal(
+        pickle.loads(data).read(video, [2, 0]).images, store.read(video, [2, 0]).images
+    )
 
 
 def test_threads_read_together(store: PreparedStore) -> None:
@@ -97,8 +114,9 @@ def test_threads_read_together(store: PreparedStore) -> None:
 
     def check(number: int) -> bool:
         video = store.videos[number % 6]
-        return np.array_equal(store.read(video, [number % 4]).landmarks[0].numpy(),
-                              points(seed_of(video, number % 4)))
+        return np.array_equal(
+            store.read(video, [number % 4]).landmarks[0].numpy(), points(seed_of(video, number % 4))
+        )
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(check, range(200)))
@@ -119,18 +137,23 @@ def _keep(store: PreparedStore) -> None:
 def _reads_right(number: int) -> bool:
     video, frame = _kept.videos[number % 6], number % 4
     read = _kept.read(video, [frame])
-    return (np.array_equal(read.landmarks[0].numpy(), points(seed_of(video, frame)))
-            and np.array_equal(read.images[0].permute(1, 2, 0).numpy(), noise(seed_of(video, frame))))
+    return np.array_equal(
+        read.landmarks[0].numpy(), points(seed_of(video, frame))
+    ) and np.array_equal(read.images[0].permute(1, 2, 0).numpy(), noise(seed_of(video, frame)))
 
 
-def test_a_store_is_a_dataset_by_path_and_by_name(store: PreparedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_is_a_dataset_by_path_and_by_name(
+    store: PreparedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     by_path: Dataset = open_dataset(str(store.path))
     monkeypatch.setenv("THBENCH_DATA", str(store.path.parent))
     assert open_dataset("data").sha256 == by_path.sha256 == store.sha256
 
 
 @pytest.mark.parametrize("change", ["pixel", "landmark", "split"])
-def test_the_sha256_tells_every_change(source: Path, store: PreparedStore, tmp_path: Path, change: str) -> None:
+def test_the_sha256_tells_every_change(
+    source: Path, store: PreparedStore, tmp_path: Path, change: str
+) -> None:
     make_frames(tmp_path)
     rule = SplitRule(("p1",))
     if change == "pixel":
@@ -146,11 +169,15 @@ def test_the_sha256_tells_every_change(source: Path, store: PreparedStore, tmp_p
 
 
 def test_jpeg_frames_are_what_opencv_decodes(source: Path, tmp_path: Path) -> None:
-    prepare(source / "frames", tmp_path / "out", recipe(source, lossless=False, quality=90), SplitRule())
+    prepare(
+        source / "frames", tmp_path / "out", recipe(source, lossless=False, quality=90), SplitRule()
+    )
     store = PreparedStore(tmp_path / "out")
     written = cv2.imencode(".jpg", noise(1)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
     expected = np.asarray(Image.open(io.BytesIO(written.tobytes())))
-    assert np.array_equal(store.read(store.videos[0], [1]).images[0].permute(1, 2, 0).numpy(), expected)
+    assert np.array_equal(
+        store.read(store.videos[0], [1]).images[0].permute(1, 2, 0).numpy(), expected
+    )
 
 
 def test_verify_names_the_damaged_frame(source: Path, tmp_path: Path) -> None:
@@ -161,7 +188,9 @@ def test_verify_names_the_damaged_frame(source: Path, tmp_path: Path) -> None:
     with open(out / f"shards/{row['shard']:05d}.tar", "r+b") as shard:
         shard.seek(row["offset"] + row["size"] // 2)
         shard.write(b"\0\0\0\0")
-    with pytest.raises(ThbenchError, match="is damaged at p0/v1/frames/1: prepare the dataset again"):
+    with pytest.raises(
+        ThbenchError, match="is damaged at p0/v1/frames/1: prepare the dataset again"
+    ):
         verify(out)
 
 
@@ -174,8 +203,9 @@ def test_verify_notices_an_edited_index(source: Path, tmp_path: Path) -> None:
         verify(out)
 
 
-def test_bad_stores_end_in_one_line(source: Path, store: PreparedStore, tmp_path: Path,
-                                    monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_stores_end_in_one_line(
+    source: Path, store: PreparedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("THBENCH_DATA", raising=False)
     with pytest.raises(ThbenchError, match=r"no dataset at none .*thbench prepare LAYOUT SRC none"):
         open_dataset("none")
@@ -199,7 +229,9 @@ def test_a_cut_shard_is_told_when_its_frame_is_read(source: Path, tmp_path: Path
     store = PreparedStore(out)
     shard = out / "shards/00000.tar"
     shard.write_bytes(shard.read_bytes()[:3000])
-    with pytest.raises(ThbenchError, match=r"frame 3 of p0/v0 in .* is damaged: run `thbench data verify"):
+    with pytest.raises(
+        ThbenchError, match=r"frame 3 of p0/v0 in .* is damaged: run `thbench data verify"
+    ):
         store.read(store.videos[0], [3])
     shard.unlink()
     with pytest.raises(ThbenchError, match=r"cannot read .*00000\.tar"):

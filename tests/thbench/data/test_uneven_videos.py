@@ -34,15 +34,19 @@ def test_times_are_those_of_the_decoded_frames(tmp_path: Path, suffix: str, b_fr
     timeline = read_timeline(tmp_path / f"in{suffix}")
 
     assert [float(time) for time in timeline.times_s] == pytest.approx(
-        np.array(TIMES_MS) / 1000, abs=0.001)
+        np.array(TIMES_MS) / 1000, abs=0.001
+    )
     assert len(list(read_video(tmp_path / f"in{suffix}")[0])) == len(timeline)
     assert 2.0 < timeline.duration_s <= 2.5
 
 
-@pytest.mark.parametrize(("codec", "name"), [("libx264", "in.avi"), ("mpeg4", "in.avi"),
-                                             ("libvpx", "in.webm"), ("libvpx-vp9", "in.webm")])
-def test_containers_of_a_constant_rate_are_read_as_such(tmp_path: Path, codec: str,
-                                                        name: str) -> None:
+@pytest.mark.parametrize(
+    ("codec", "name"),
+    [("libx264", "in.avi"), ("mpeg4", "in.avi"), ("libvpx", "in.webm"), ("libvpx-vp9", "in.webm")],
+)
+def test_containers_of_a_constant_rate_are_read_as_such(
+    tmp_path: Path, codec: str, name: str
+) -> None:
     times = list(range(0, 400, 40))
     write_uneven(tmp_path / name, times, codec=codec, b_frames=2, time_base=Fraction(1, 25))
     timeline = read_timeline(tmp_path / name)
@@ -61,7 +65,8 @@ def test_frames_that_an_edit_list_cuts_are_not_counted(tmp_path: Path) -> None:
     assert len(timeline) == len(frames) == len(played(tmp_path / "cut.mp4").frames)
     assert len(frames) < len(TIMES_MS)
     assert [float(pts * timeline.time_base) for pts in timeline.pts] == pytest.approx(
-        played(tmp_path / "cut.mp4").frames)
+        played(tmp_path / "cut.mp4").frames
+    )
 
 
 SOURCES: dict[str, dict[str, Any]] = {
@@ -74,14 +79,21 @@ SOURCES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("made", SOURCES.values(), ids=SOURCES)
-@pytest.mark.parametrize(("sound", "suffix", "out_suffix"), [
-    ("aac", ".mp4", ".mp4"), ("aac", ".mp4", ".mkv"), ("aac", ".mkv", ".mp4"),
-    ("libmp3lame", ".mp4", ".mp4"), ("libmp3lame", ".mkv", ".mp4"),
-    ("pcm_u8", ".mkv", ".mp4"),  # which mp4 cannot hold
-    ("", ".mp4", ".mp4"),
-])
-def test_pictures_and_sound_stay_in_step(tmp_path: Path, made: dict[str, Any], sound: str,
-                                         suffix: str, out_suffix: str) -> None:
+@pytest.mark.parametrize(
+    ("sound", "suffix", "out_suffix"),
+    [
+        ("aac", ".mp4", ".mp4"),
+        ("aac", ".mp4", ".mkv"),
+        ("aac", ".mkv", ".mp4"),
+        ("libmp3lame", ".mp4", ".mp4"),
+        ("libmp3lame", ".mkv", ".mp4"),
+        ("pcm_u8", ".mkv", ".mp4"),  # which mp4 cannot hold
+        ("", ".mp4", ".mp4"),
+    ],
+)
+def test_pictures_and_sound_stay_in_step(
+    tmp_path: Path, made: dict[str, Any], sound: str, suffix: str, out_suffix: str
+) -> None:
     source, out = tmp_path / f"in{suffix}", tmp_path / f"out{out_suffix}"
     write_uneven(source, **made, sound=sound)
     timeline = read_timeline(source)
@@ -91,7 +103,8 @@ def test_pictures_and_sound_stay_in_step(tmp_path: Path, made: dict[str, Any], s
     steps = np.diff(before.frames)
     assert np.diff(after.frames) == pytest.approx(steps, abs=0.0021)
     assert float(read_timeline(out).duration_s) == pytest.approx(
-        float(timeline.duration_s), abs=max(steps))
+        float(timeline.duration_s), abs=max(steps)
+    )
     assert (before.tone is None) == (after.tone is None) == (not sound)
 
     if before.tone and after.tone:
@@ -108,8 +121,9 @@ def test_the_file_states_the_duration_of_its_source(tmp_path: Path, suffix: str)
 
 
 def test_sound_of_a_cut_video_is_cut_too(tmp_path: Path) -> None:
-    write_uneven(tmp_path / "whole.mp4", TIMES_MS, b_frames=2, sound="aac", sound_start_ms=700,
-                 sound_ms=1000)
+    write_uneven(
+        tmp_path / "whole.mp4", TIMES_MS, b_frames=2, sound="aac", sound_start_ms=700, sound_ms=1000
+    )
     cut_front(tmp_path / "whole.mp4", tmp_path / "cut.mp4", 300)
     timeline = read_timeline(tmp_path / "cut.mp4")
     for suffix in (".mp4", ".mkv"):

@@ -20,7 +20,7 @@ needs_vox2 = pytest.mark.skipif(not VOX2.is_dir(), reason="the VoxCeleb2 sample 
 def moving_square(frames: int = 12, size: int = 64) -> torch.Tensor:
     video = torch.zeros(frames, 3, size, size, dtype=torch.uint8)
     for position in range(frames):
-        video[position, 0, :, position * 4:position * 4 + 8] = 200
+        video[position, 0, :, position * 4 : position * 4 + 8] = 200
         video[position, 2] = 90
     return video
 
@@ -43,7 +43,9 @@ def add_sound(source: Path, target: Path, seconds: float) -> None:
 
 def audio_packets(path: Path) -> list[bytes]:
     with av.open(str(path)) as container:
-        return [bytes(packet) for packet in container.demux(container.streams.audio[0]) if packet.size]
+        return [
+            bytes(packet) for packet in container.demux(container.streams.audio[0]) if packet.size
+        ]
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def test_audio_is_copied_unchanged_and_cut_at_the_end(clip: Path, tmp_path: Path
     write_video(tmp_path / "out.mp4", moving_square(), 25, tmp_path / "loud.mp4")
     copied, original = audio_packets(tmp_path / "out.mp4"), audio_packets(tmp_path / "loud.mp4")
     assert 5 <= len(copied) < len(original)  # 12 frames last 0.48 s, the tone 2 s
-    assert copied == original[:len(copied)]
+    assert copied == original[: len(copied)]
 
 
 def test_a_silent_source_gives_a_silent_video(clip: Path, tmp_path: Path) -> None:
@@ -98,7 +100,9 @@ def test_a_silent_source_gives_a_silent_video(clip: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("degrees", [90, 180, -90])
-def test_a_phone_held_upright_gives_upright_frames(clip: Path, tmp_path: Path, degrees: int) -> None:
+def test_a_phone_held_upright_gives_upright_frames(
+    clip: Path, tmp_path: Path, degrees: int
+) -> None:
     turned = tmp_path / "turned.mp4"
     with av.open(str(clip)) as source, av.open(str(turned), "w") as out:
         stream = out.add_stream_from_template(source.streams.video[0])
@@ -107,7 +111,9 @@ def test_a_phone_held_upright_gives_upright_frames(clip: Path, tmp_path: Path, d
             if packet.dts is not None:
                 packet.stream = stream
                 out.mux(packet)
-    upright = np.rot90(next(read_video(clip)[0]), degrees // 90)  # counter-clockwise, as the file's matrix says
+    upright = np.rot90(
+        next(read_video(clip)[0]), degrees // 90
+    )  # counter-clockwise, as the file's matrix says
     assert np.array_equal(next(read_video(turned)[0]), upright)
 
 
@@ -115,14 +121,16 @@ def test_a_phone_held_upright_gives_upright_frames(clip: Path, tmp_path: Path, d
 def test_truncated_mp4_is_an_error(clip: Path, tmp_path: Path, share: float) -> None:
     data = clip.read_bytes()
     broken = tmp_path / "broken.mp4"
-    broken.write_bytes(data[:int(len(data) * share)])
+    broken.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(ThbenchError, match=r"broken\.mp4 is truncated.*copy it again"):
         read_timeline(broken)
 
 
 def test_truncated_after_its_header_is_an_error(clip: Path, tmp_path: Path) -> None:
-    with av.open(str(clip)) as source, av.open(str(tmp_path / "front.mp4"), "w",
-                                               options={"movflags": "faststart"}) as out:
+    with (
+        av.open(str(clip)) as source,
+        av.open(str(tmp_path / "front.mp4"), "w", options={"movflags": "faststart"}) as out,
+    ):
         stream = out.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(source.streams.video[0]):
             if packet.dts is not None:

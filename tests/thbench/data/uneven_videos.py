@@ -22,9 +22,17 @@ class Heard:
     tone: tuple[float, float] | None
 
 
-def write_uneven(path: Path, times_ms: Sequence[int], *, codec: str = "libx264",
-                 b_frames: int = 0, sound: str = "", sound_start_ms: int = 0, sound_ms: int = 2000,
-                 time_base: Fraction = Fraction(1, 1000)) -> None:
+def write_uneven(
+    path: Path,
+    times_ms: Sequence[int],
+    *,
+    codec: str = "libx264",
+    b_frames: int = 0,
+    sound: str = "",
+    sound_start_ms: int = 0,
+    sound_ms: int = 2000,
+    time_base: Fraction = Fraction(1, 1000),
+) -> None:
     """Frame number n is grey level 10 n; `sound` is the codec of a tone, "" for none."""
     options = {"bf": str(b_frames)} if codec == "libx264" else {}
     with av.open(str(path), "w") as container:
@@ -58,8 +66,9 @@ def write_uneven(path: Path, times_ms: Sequence[int], *, codec: str = "libx264",
 def cut_front(source: Path, target: Path, cut_ms: int) -> None:
     """A copy whose edit list starts `cut_ms` later: players skip what comes before."""
     with av.open(str(source)) as opened, av.open(str(target), "w") as container:
-        copies = {stream.index: container.add_stream_from_template(stream)
-                  for stream in opened.streams}
+        copies = {
+            stream.index: container.add_stream_from_template(stream) for stream in opened.streams
+        }
         for packet in opened.demux():
             if packet.dts is None:
                 continue

@@ -30,10 +30,17 @@ def test_a_second_request_never_runs_the_network(tmp_path: Path) -> None:
     assert again.dtype == np.float32
 
 
-@pytest.mark.parametrize(("frames", "spec"), [(["bb", "aa"], SPEC), (FRAMES, {**SPEC, "weights": "x"}),
-                                              (FRAMES, {**SPEC, "resize": "other"})])
-def test_other_frames_weights_or_preprocessing_are_computed(tmp_path: Path, frames: list[str],
-                                                            spec: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("frames", "spec"),
+    [
+        (["bb", "aa"], SPEC),
+        (FRAMES, {**SPEC, "weights": "x"}),
+        (FRAMES, {**SPEC, "resize": "other"}),
+    ],
+)
+def test_other_frames_weights_or_preprocessing_are_computed(
+    tmp_path: Path, frames: list[str], spec: dict[str, str]
+) -> None:
     store = FeatureStore(tmp_path)
     store.features(FRAMES, SPEC, fresh)
     changed = store.features(frames, spec, lambda: fresh() + 1)

@@ -16,10 +16,15 @@ Matrix = NDArray[np.float64]
 
 def features(n: int, dimensions: int, seed: int, power: float = 0.5) -> Matrix:
     """Gaussian features with a decaying spectrum, as those of Inception have."""
-    return np.random.default_rng(seed).normal(size=(n, dimensions)) * np.arange(1, dimensions + 1) ** -power
+    return (
+        np.random.default_rng(seed).normal(size=(n, dimensions))
+        * np.arange(1, dimensions + 1) ** -power
+    )
 
 
-@pytest.mark.parametrize("n", [40, 400], ids=["fewer frames than dimensions", "more frames than dimensions"])
+@pytest.mark.parametrize(
+    "n", [40, 400], ids=["fewer frames than dimensions", "more frames than dimensions"]
+)
 class TestBothForms:
     dimensions = 100
 
@@ -67,12 +72,16 @@ class TestBothForms:
 
 def test_both_forms_agree_where_they_meet() -> None:
     x, y = features(101, 100, 0), features(101, 100, 1)
-    as_low_rank = frechet_distance(np.pad(x, ((0, 0), (0, 5))), np.pad(y, ((0, 0), (0, 5))))  # 105 dimensions, 5 empty
+    as_low_rank = frechet_distance(
+        np.pad(x, ((0, 0), (0, 5))), np.pad(y, ((0, 0), (0, 5)))
+    )  # 105 dimensions, 5 empty
     assert as_low_rank == pytest.approx(frechet_distance(x, y), rel=1e-7)
 
 
 def test_near_copies_of_few_frames_lose_no_digits() -> None:
-    """Frames of a video are near-copies: most singular values are tiny, and squaring them would cost their digits."""
+    """Frames of a video are near-copies: most singular values are tiny, and squaring them would
+    cost their digits.
+    """
     x = np.repeat(features(10, 300, 0), 20, axis=0) + 1e-6 * features(200, 300, 1, power=0)
     assert abs(frechet_distance(x, x)) < 1e-8
     assert frechet_distance(np.ones((4, 9)), np.ones((4, 9))) == 0
@@ -85,7 +94,9 @@ def test_sets_of_different_size() -> None:
 
 
 def test_jackknife_error_is_right_where_the_video_bootstrap_is_not() -> None:
-    """Truth by simulation: draws of 30 videos x 4 frames, a paired generator, fewer frames than dimensions."""
+    """Truth by simulation: draws of 30 videos x 4 frames, a paired generator, fewer frames than
+    dimensions.
+    """
     generator = np.random.default_rng(0)
     videos, dimensions = np.repeat(np.arange(30), 4), 160
     scale = np.arange(1, dimensions + 1) ** -0.75

@@ -20,7 +20,10 @@ PERSONS = 15
 def unseen():
     """Three frames of two videos of test persons: [persons, 2 videos] of Frames."""
     videos = videos_of(HEADS, "test")
-    return [[HEADS.read(videos[5 * person + video], [5, 40, 80]) for video in range(2)] for person in range(PERSONS)]
+    return [
+        [HEADS.read(videos[5 * person + video], [5, 40, 80]) for video in range(2)]
+        for person in range(PERSONS)
+    ]
 
 
 def test_network_is_small_and_in_half_precision():
@@ -31,7 +34,9 @@ def test_same_frames_score_one_and_another_person_less(unseen):
     metric = CSIMHeads()
     frames = unseen[0][0]
     np.testing.assert_allclose(metric.score(frames.images, frames), 1, atol=1e-6)
-    other = np.concatenate([metric.score(unseen[(n + 1) % PERSONS][0].images, unseen[n][0]) for n in range(PERSONS)])
+    other = np.concatenate(
+        [metric.score(unseen[(n + 1) % PERSONS][0].images, unseen[n][0]) for n in range(PERSONS)]
+    )
     same = np.concatenate([metric.score(unseen[n][1].images, unseen[n][0]) for n in range(PERSONS)])
     assert same.mean() > other.mean() + 0.25
     assert np.median(same) > np.quantile(other, 0.9)
@@ -47,8 +52,12 @@ def test_identity_holds_when_the_head_turns(unseen):
 
 def test_pose_and_the_jaw_are_measured(unseen):
     videos = videos_of(HEADS, "test")
-    motions = [motion for person in range(PERSONS) for video in range(2)
-               for motion in HEADS.truth(videos[5 * person + video], [5, 40, 80])[2]]
+    motions = [
+        motion
+        for person in range(PERSONS)
+        for video in range(2)
+        for motion in HEADS.truth(videos[5 * person + video], [5, 40, 80])[2]
+    ]
     seen = measure(torch.cat([frames.images for videos in unseen for frames in videos]))
     true = np.array([(motion.yaw, motion.pitch, motion.roll) for motion in motions])
     assert (np.abs(seen.pose.numpy() - true).mean(0) < 5).all()
@@ -67,8 +76,12 @@ def test_distance_grows_with_damage_and_is_zero_for_equal_sets(unseen):
     def distance(images: torch.Tensor) -> float:
         return metric.estimate(metric.features(images), features, names, names).value
 
-    slight, strong = (F.avg_pool2d(true.float(), size, 1, size // 2, count_include_pad=False).round().to(torch.uint8)
-                      for size in (3, 7))
+    slight, strong = (
+        F.avg_pool2d(true.float(), size, 1, size // 2, count_include_pad=False)
+        .round()
+        .to(torch.uint8)
+        for size in (3, 7)
+    )
     assert 0 < distance(slight) < distance(strong)
 
 

@@ -1,4 +1,6 @@
-"""CSIM, identity error and the dlib stand-in: alignment and embedding against insightface, and real faces."""
+"""CSIM, identity error and the dlib stand-in: alignment and embedding against insightface, and real
+faces.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +31,21 @@ def face_landmarks(shift_px: float = 0) -> NDArray[np.float32]:
 
 @pytest.fixture
 def recogniser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in network in place of the real file: average pooling to 7x7, so that place and colour both count."""
+    """A stand-in network in place of the real file: average pooling to 7x7, so that place and
+    colour both count.
+    """
     onnx = pytest.importorskip("onnx")
     helper, floats = onnx.helper, onnx.TensorProto.FLOAT
-    nodes = [helper.make_node("AveragePool", ["x"], ["pooled"], kernel_shape=[16, 16], strides=[16, 16]),
-             helper.make_node("Flatten", ["pooled"], ["y"])]
-    graph = helper.make_graph(nodes, "toy", [helper.make_tensor_value_info("x", floats, ["n", 3, 112, 112])],
-                              [helper.make_tensor_value_info("y", floats, ["n", 147])])
+    nodes = [
+        helper.make_node("AveragePool", ["x"], ["pooled"], kernel_shape=[16, 16], strides=[16, 16]),
+        helper.make_node("Flatten", ["pooled"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [helper.make_tensor_value_info("x", floats, ["n", 3, 112, 112])],
+        [helper.make_tensor_value_info("y", floats, ["n", 147])],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = tmp_path / "toy.onnx"
     onnx.save(model, path)
@@ -46,7 +56,11 @@ def recogniser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def noise(seed: int, n: int = 3) -> Tensor:
     small = torch.rand(n, 3, 14, 14, generator=torch.Generator().manual_seed(seed))
-    return (torch.nn.functional.interpolate(small, size=224, mode="bilinear") * 255).round().to(torch.uint8)
+    return (
+        (torch.nn.functional.interpolate(small, size=224, mode="bilinear") * 255)
+        .round()
+        .to(torch.uint8)
+    )
 
 
 def test_similarity_undoes_a_known_rotation_scale_and_shift() -> None:
@@ -63,7 +77,9 @@ def test_alignment_equals_insightface() -> None:
     landmarks = face_landmarks() + np.random.default_rng(0).normal(0, 5, (68, 2)).astype(np.float32)
     expected = face_align.norm_crop(image, five_points(landmarks).astype(np.float32))
     difference = np.abs(aligned_face(image, landmarks).astype(int) - expected.astype(int))
-    assert difference.max() <= 1, "interpolation weights are rounded to 1/32 pixel, so one grey level may differ"
+    assert difference.max() <= 1, (
+        "interpolation weights are rounded to 1/32 pixel, so one grey level may differ"
+    )
 
 
 def test_embedding_equals_insightface(recogniser: Path) -> None:
@@ -71,9 +87,13 @@ def test_embedding_equals_insightface(recogniser: Path) -> None:
     images = noise(0).permute(0, 2, 3, 1).numpy()
     landmarks = np.stack([face_landmarks()] * 3)
     ours = arcface.arcface_embeddings(images, landmarks)
-    crops = [np.ascontiguousarray(aligned_face(image, face_landmarks())[..., ::-1]) for image in images]
+    crops = [
+        np.ascontiguousarray(aligned_face(image, face_landmarks())[..., ::-1]) for image in images
+    ]
     theirs = model_zoo.ArcFaceONNX(str(recogniser)).get_feat(crops)
-    np.testing.assert_allclose(ours, theirs / np.linalg.norm(theirs, axis=1, keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(
+        ours, theirs / np.linalg.norm(theirs, axis=1, keepdims=True), atol=1e-6
+    )
 
 
 @pytest.mark.usefixtures("recogniser")
@@ -81,7 +101,9 @@ def test_csim_is_one_for_equal_frames_and_the_cosine_otherwise() -> None:
     real = Frames(noise(0), torch.from_numpy(np.stack([face_landmarks()] * 3)))
     assert CSIM().score(real.images, real) == pytest.approx(1)
     negative = CSIM().score(255 - real.images, real)
-    assert negative == pytest.approx(-1, abs=1e-3), "the input is centred, so a negative has the opposite embedding"
+    assert negative == pytest.approx(-1, abs=1e-3), (
+        "the input is centred, so a negative has the opposite embedding"
+    )
 
 
 @pytest.mark.usefixtures("recogniser")
@@ -95,12 +117,16 @@ def test_both_frames_are_aligned_by_the_true_frame() -> None:
 @pytest.mark.usefixtures("recogniser")
 def test_identity_error_is_against_the_mean_of_the_true_frames_not_normalised() -> None:
     real = Frames(noise(0), torch.from_numpy(np.stack([face_landmarks()] * 3)))
-    unit = arcface.arcface_embeddings(real.images.permute(0, 2, 3, 1).numpy(), real.landmarks.numpy())
+    unit = arcface.arcface_embeddings(
+        real.images.permute(0, 2, 3, 1).numpy(), real.landmarks.numpy()
+    )
     expected = [1 - np.mean([u @ v for v in unit]) for u in unit]
     assert IdentityError().score(real.images, real) == pytest.approx(expected, abs=1e-6)
 
 
-def test_without_the_weights_csim_says_what_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_weights_csim_says_what_to_fetch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("THBENCH_CACHE", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     for metric in (CSIM(), IdentityError()):
@@ -110,7 +136,11 @@ def test_without_the_weights_csim_says_what_to_fetch(tmp_path: Path, monkeypatch
 def test_network_runs_once_per_frame(recogniser: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
     embed = arcface._embed
-    monkeypatch.setattr(arcface, "_embed", lambda session, crops: (rows.append(len(crops)), embed(session, crops))[1])
+    monkeypatch.setattr(
+        arcface,
+        "_embed",
+        lambda session, crops: (rows.append(len(crops)), embed(session, crops))[1],
+    )
     real = Frames(noise(0), torch.from_numpy(np.stack([face_landmarks()] * 3)))
     CSIM().score(noise(1), real)
     CSIM().score(noise(2), real)
@@ -120,10 +150,18 @@ def test_network_runs_once_per_frame(recogniser: Path, monkeypatch: pytest.Monke
 
 def real_frames(person: str, size_px: int) -> Frames:
     files = sorted((FACES / person).rglob("*.jpg"))[:3]
-    images = np.stack([cv2.resize(cv2.imread(str(file)), (size_px, size_px), interpolation=cv2.INTER_AREA)[..., ::-1]
-                       for file in files])
-    return Frames(torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))),
-                  torch.from_numpy(detection.landmarks(np.ascontiguousarray(images))))
+    images = np.stack(
+        [
+            cv2.resize(cv2.imread(str(file)), (size_px, size_px), interpolation=cv2.INTER_AREA)[
+                ..., ::-1
+            ]
+            for file in files
+        ]
+    )
+    return Frames(
+        torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))),
+        torch.from_numpy(detection.landmarks(np.ascontiguousarray(images))),
+    )
 
 
 @needs_faces

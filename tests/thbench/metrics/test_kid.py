@@ -16,7 +16,11 @@ def kid_by_definition(x: Matrix, y: Matrix, videos: NDArray[np.intp]) -> float:
         return float((a @ b / len(a) + 1) ** 3)
 
     pairs = [(i, j) for i in range(len(x)) for j in range(len(x)) if videos[i] != videos[j]]
-    return 1000 * float(np.mean([kernel(x[i], x[j]) + kernel(y[i], y[j]) - 2 * kernel(x[i], y[j]) for i, j in pairs]))
+    return 1000 * float(
+        np.mean(
+            [kernel(x[i], x[j]) + kernel(y[i], y[j]) - 2 * kernel(x[i], y[j]) for i, j in pairs]
+        )
+    )
 
 
 def test_equals_the_double_loop_and_so_does_every_replicate() -> None:
@@ -25,7 +29,9 @@ def test_equals_the_double_loop_and_so_does_every_replicate() -> None:
     videos = np.repeat([0, 1, 2, 3], [2, 3, 4, 5])
     estimate = kid_jackknife(x, y, videos)
     assert estimate.value == pytest.approx(kid_by_definition(x, y, videos), rel=1e-10)
-    left_out = [kid_by_definition(x[videos != v], y[videos != v], videos[videos != v]) for v in range(4)]
+    left_out = [
+        kid_by_definition(x[videos != v], y[videos != v], videos[videos != v]) for v in range(4)
+    ]
     np.testing.assert_allclose(estimate.replicates, left_out, rtol=1e-9)
 
 
@@ -48,7 +54,11 @@ def test_is_unbiased_for_clustered_real_frames_where_the_usual_estimator_is_not(
 
 def test_order_of_frames_does_not_matter() -> None:
     generator = np.random.default_rng(0)
-    x, y, videos = generator.normal(size=(20, 6)), generator.normal(size=(20, 6)), np.arange(20) // 4
+    x, y, videos = (
+        generator.normal(size=(20, 6)),
+        generator.normal(size=(20, 6)),
+        np.arange(20) // 4,
+    )
     order = generator.permutation(20)
     shuffled = kid_jackknife(x[order], y[order], videos[order])
     assert shuffled.value == pytest.approx(kid_jackknife(x, y, videos).value)
@@ -69,7 +79,9 @@ def test_replicates_by_person_are_those_of_the_frames_that_stay() -> None:
     videos = np.repeat([f"v{i}" for i in range(8)], 3)
     persons = np.repeat(["p", "q", "p", "r", "q", "r", "s", "p"], 3)
     estimate = kid_jackknife(x, y, videos, persons)
-    by_hand = [kid_jackknife(x[kept], y[kept], videos[kept]).value
-               for kept in (persons != person for person in "pqrs")]
+    by_hand = [
+        kid_jackknife(x[kept], y[kept], videos[kept]).value
+        for kept in (persons != person for person in "pqrs")
+    ]
     np.testing.assert_allclose(estimate.replicates, by_hand)
     assert estimate.value == pytest.approx(kid_jackknife(x, y, videos).value)

@@ -1,4 +1,6 @@
-"""AKD, NME and failure rate with known landmarks in place of the detector, and once with the detector."""
+"""AKD, NME and failure rate with known landmarks in place of the detector, and once with the
+detector.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ FACES = Path(__file__).parents[4] / "shared/data/vox1-sample/unzippedFaces/Peter
 
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> dict[int, NDArray[np.float32]]:
-    """A detector that reads the grey level of a frame and looks its landmarks up; unknown levels have no face."""
+    """A detector that reads the grey level of a frame and looks its landmarks up; unknown levels
+    have no face.
+    """
     known: dict[int, NDArray[np.float32]] = {}
 
     def landmarks(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -31,7 +35,9 @@ def detector(monkeypatch: pytest.MonkeyPatch) -> dict[int, NDArray[np.float32]]:
 
 
 def frames_of(*levels: int) -> torch.Tensor:
-    return torch.tensor(levels, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 8, 8).contiguous()
+    return (
+        torch.tensor(levels, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 8, 8).contiguous()
+    )
 
 
 def face() -> NDArray[np.float32]:
@@ -40,7 +46,9 @@ def face() -> NDArray[np.float32]:
     return points
 
 
-def test_akd_averages_coordinates_and_nme_distances(detector: dict[int, NDArray[np.float32]]) -> None:
+def test_akd_averages_coordinates_and_nme_distances(
+    detector: dict[int, NDArray[np.float32]],
+) -> None:
     detector[1], detector[2] = face(), face() + np.array([3, 4], np.float32)
     real = Frames(frames_of(1), torch.zeros(1, 68, 2))
     assert AKD().score(frames_of(2), real) == pytest.approx([3.5])
@@ -57,7 +65,8 @@ def test_frames_without_a_face_are_failures(detector: dict[int, NDArray[np.float
 
 
 def test_true_frames_without_a_detected_face_use_the_datasets_landmarks(
-        detector: dict[int, NDArray[np.float32]]) -> None:
+    detector: dict[int, NDArray[np.float32]],
+) -> None:
     detector[1] = face()
     real = Frames(frames_of(9), torch.from_numpy(face()[None] + 2))
     assert AKD().score(frames_of(1), real) == pytest.approx([2])

@@ -1,4 +1,6 @@
-"""LPIPS against the package of its authors, with a seeded random backbone in place of the pretrained one."""
+"""LPIPS against the package of its authors, with a seeded random backbone in place of the
+pretrained one.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def alexnet() -> dict[str, Tensor]:
 
 
 def images(seed: int) -> Tensor:
-    return torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    return torch.randint(
+        0, 256, (3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed)
+    )
 
 
 def test_equals_the_authors_package(alexnet: dict[str, Tensor]) -> None:
@@ -30,7 +34,9 @@ def test_equals_the_authors_package(alexnet: dict[str, Tensor]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
-    theirs.net.load_state_dict({key: alexnet[f"features.{key.split('.', 1)[1]}"] for key in theirs.net.state_dict()})
+    theirs.net.load_state_dict(
+        {key: alexnet[f"features.{key.split('.', 1)[1]}"] for key in theirs.net.state_dict()}
+    )
     x, y = images(0), images(1)
     with torch.no_grad():
         expected = theirs(x / 127.5 - 1, y / 127.5 - 1).flatten().numpy()
@@ -43,7 +49,9 @@ def test_equal_frames_have_no_distance(alexnet: dict[str, Tensor]) -> None:
     assert (lpips_distances(network, images(0), images(1)) > 0).all()
 
 
-def test_without_the_backbone_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_backbone_nothing_is_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("THBENCH_CACHE", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     assert "thbench weights fetch alexnet-imagenet" in (LPIPS().unavailable() or "")

@@ -21,8 +21,17 @@ FACES = Path(__file__).parents[4] / "shared/data/vox1-sample"
 
 
 def wang(x: NDArray[np.uint8], y: NDArray[np.uint8]) -> float:
-    return float(structural_similarity(x, y, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-                                       data_range=255, channel_axis=2))
+    return float(
+        structural_similarity(
+            x,
+            y,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=255,
+            channel_axis=2,
+        )
+    )
 
 
 def distorted(image: NDArray[np.uint8], how: str) -> NDArray[np.uint8]:
@@ -40,7 +49,9 @@ def distorted(image: NDArray[np.uint8], how: str) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("how", ["noise", "blur", "shift", "negative"])
 def test_equals_scikit_image_on_a_photograph(how: str, size: tuple[int, int]) -> None:
     photo = np.asarray(cv2.resize(data.astronaut(), size[::-1]), np.uint8)
-    assert ssim(photo, distorted(photo, how)) == pytest.approx(wang(photo, distorted(photo, how)), abs=1e-12)
+    assert ssim(photo, distorted(photo, how)) == pytest.approx(
+        wang(photo, distorted(photo, how)), abs=1e-12
+    )
 
 
 @pytest.mark.skipif(not FACES.is_dir(), reason="the real sample is not here")
@@ -52,7 +63,9 @@ def test_equals_scikit_image_on_real_frames() -> None:
 
 
 def test_equal_frames_score_one_and_frames_are_scored_in_order() -> None:
-    generated = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    generated = torch.randint(
+        0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     real = generated.clone()
     real[1] = 255 - real[1]
     scores = SSIM().score(generated, Frames(real, torch.zeros(3, 68, 2)))

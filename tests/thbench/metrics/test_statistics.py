@@ -32,7 +32,10 @@ def test_jackknife_of_a_mean_is_the_textbook_standard_error() -> None:
 def test_video_mean_agrees_with_the_generic_jackknife_and_with_scipy() -> None:
     videos = np.repeat([f"v{i}" for i in range(7)], 5)
     values = RNG.normal(size=35)
-    fast, slow = video_mean(values, videos), jackknife(lambda rows: float(values[rows].mean()), videos)
+    fast, slow = (
+        video_mean(values, videos),
+        jackknife(lambda rows: float(values[rows].mean()), videos),
+    )
     assert fast.value == pytest.approx(slow.value)
     np.testing.assert_allclose(fast.replicates, slow.replicates)
     means = values.reshape(7, 5).mean(1)
@@ -113,6 +116,7 @@ def test_paired_difference_refuses_other_videos() -> None:
 def test_a_difference_without_spread_is_certain_or_none() -> None:
     def estimate(value: float) -> Estimate:
         return Estimate(value, np.full(3, value), ("a", "b", "c"), 3)
+
     assert difference_from_zero(estimate(0.0)).p == 1
     assert difference_from_zero(estimate(0.5)).p == 0
 
@@ -137,14 +141,27 @@ def test_intervals_cover_the_truth_in_95_percent_of_draws(paired: bool) -> None:
     covered, covered_by_frame = 0, 0
     for _ in range(1000):
         identity = generator.normal(size=50)[videos]  # what both methods share
-        values = 0.3 + identity + 0.5 * generator.normal(size=50)[videos] + 0.5 * generator.normal(size=400)
+        values = (
+            0.3
+            + identity
+            + 0.5 * generator.normal(size=50)[videos]
+            + 0.5 * generator.normal(size=400)
+        )
         if paired:
-            other = identity + 0.5 * generator.normal(size=50)[videos] + 0.5 * generator.normal(size=400)
-            low, high = paired_difference(video_mean(values, videos), video_mean(other, videos)).ci95
+            other = (
+                identity
+                + 0.5 * generator.normal(size=50)[videos]
+                + 0.5 * generator.normal(size=400)
+            )
+            low, high = paired_difference(
+                video_mean(values, videos), video_mean(other, videos)
+            ).ci95
             values = values - other
         else:
             low, high = video_mean(values, videos).interval()
         covered += low <= 0.3 <= high
         covered_by_frame += abs(values.mean() - 0.3) <= 1.96 * values.std(ddof=1) / 20
     assert 930 <= covered <= 970
-    assert covered_by_frame < 900, "treating frames as independent should fail here, or this test shows nothing"
+    assert covered_by_frame < 900, (
+        "treating frames as independent should fail here, or this test shows nothing"
+    )

@@ -14,21 +14,35 @@ from thbench.nets.heads_vgg import ASSET, load_heads_vgg
 @pytest.fixture(scope="module")
 def frames() -> torch.Tensor:
     heads = synth(64)
-    return torch.cat([heads.read(heads.videos[at], [30]).images for at in range(2000, 2300, 15)]).float() / 127.5 - 1
+    return (
+        torch.cat(
+            [heads.read(heads.videos[at], [30]).images for at in range(2000, 2300, 15)]
+        ).float()
+        / 127.5
+        - 1
+    )
 
 
 def test_five_maps_of_mean_one_on_heads_it_never_saw(frames):
     maps = load_heads_vgg()(frames)
-    assert [tuple(m.shape[1:]) for m in maps] == [(16, 64, 64), (32, 32, 32), (64, 16, 16), (128, 8, 8), (128, 4, 4)]
+    assert [tuple(m.shape[1:]) for m in maps] == [
+        (16, 64, 64),
+        (32, 32, 32),
+        (64, 16, 16),
+        (128, 8, 8),
+        (128, 4, 4),
+    ]
     for feature in maps:
         assert feature.min() >= 0
         assert feature.mean().item() == pytest.approx(1, rel=0.35)
-        assert (feature.amax((0, 2, 3)) > 0).float().mean() > 0.9   # few dead channels
+        assert (feature.amax((0, 2, 3)) > 0).float().mean() > 0.9  # few dead channels
 
 
 def test_content_loss_orders_damage(frames):
     loss = ContentLoss([(load_heads_vgg(), 1.0)])
-    slight, strong = (F.avg_pool2d(frames, size, 1, size // 2, count_include_pad=False) for size in (3, 7))
+    slight, strong = (
+        F.avg_pool2d(frames, size, 1, size // 2, count_include_pad=False) for size in (3, 7)
+    )
     shifted = frames.roll(6, -1)
     assert loss(frames, frames) == 0
     assert 0 < loss(slight, frames) < loss(strong, frames)

@@ -12,8 +12,15 @@ from thbench.nets.discriminator import Discriminator, PersonDiscriminator, Video
 from thbench.nets.embedder import Embedder
 from thbench.nets.generator import Generator
 
-TINY = NetConfig(size_px=32, channels=8, max_channels=16, embedding=16, bottleneck_px=8, attention_down_px=16,
-                 attention_up_px=16)
+TINY = NetConfig(
+    size_px=32,
+    channels=8,
+    max_channels=16,
+    embedding=16,
+    bottleneck_px=8,
+    attention_down_px=16,
+    attention_up_px=16,
+)
 
 
 def count(module: nn.Module) -> int:
@@ -34,7 +41,9 @@ def test_projection_predicts_13056_adaptive_parameters_at_256():
         assert sum(Generator(NetConfig()).slices) == 13_056
 
 
-@pytest.mark.parametrize(("size", "down", "generator"), [(256, 6, 4), (224, 6, 4), (128, 5, 3), (64, 4, 2)])
+@pytest.mark.parametrize(
+    ("size", "down", "generator"), [(256, 6, 4), (224, 6, 4), (128, 5, 3), (64, 4, 2)]
+)
 def test_block_counts_follow_the_image_size(size, down, generator):
     config = NetConfig(size_px=size, embedding=512)
     assert (config.down_blocks, config.generator_blocks) == (down, generator)
@@ -78,9 +87,13 @@ def test_adain_gives_the_asked_mean_and_deviation_bias_first():
 def test_a_new_generator_starts_at_plain_normalisation():
     generator = Generator(TINY)
     adaptive = generator.project(torch.zeros(1, 16))
-    for part, module in zip(torch.split(adaptive[0], generator.slices), generator.adaptive, strict=True):
+    for part, module in zip(
+        torch.split(adaptive[0], generator.slices), generator.adaptive, strict=True
+    ):
         norms = [module] if isinstance(module, AdaIN) else [module.norm1, module.norm2]
-        expected = torch.cat([torch.cat([torch.zeros(norm.channels), torch.ones(norm.channels)]) for norm in norms])
+        expected = torch.cat(
+            [torch.cat([torch.zeros(norm.channels), torch.ones(norm.channels)]) for norm in norms]
+        )
         torch.testing.assert_close(part, expected)
 
 
@@ -99,7 +112,7 @@ def test_224_pixels_are_seen_up_to_every_edge_and_end_at_4x4():
     frame = (torch.rand(1, 3, 224, 224) * 2 - 1).requires_grad_()
     landmark_image = torch.rand(1, 3, 224, 224) * 2 - 1
     vector = Embedder(config).eval()(frame, landmark_image)
-    gradient, = torch.autograd.grad((vector * torch.randn(vector.shape)).sum(), frame)
+    (gradient,) = torch.autograd.grad((vector * torch.randn(vector.shape)).sum(), frame)
 
     sensitivity = gradient.abs().sum(dim=(0, 1))
     edges = sensitivity[-32:], sensitivity[:32], sensitivity[:, -32:], sensitivity[:, :32]

@@ -1,4 +1,6 @@
-"""A run folder as the first version wrote it still opens, and its records hold all that its files say."""
+"""A run folder as the first version wrote it still opens, and its records hold all that its files
+say.
+"""
 
 import json
 from dataclasses import asdict
@@ -30,10 +32,17 @@ def test_it_opens_and_its_units_are_read():
     assert len(read_table(run.frames_parquet, "")) == 6
 
 
-@pytest.mark.parametrize(("file", "kind"), [
-    ("run.json", RunRecord), ("summary.json", SummaryRecord), ("timing.json", TimingRecord),
-    ("units/copy-nearest/T1/p2__v2.json", UnitRecord), ("references/p2__v2.json", References),
-    ("scores/copy-nearest/T1/p2__v2.json", UnitScores)])
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("run.json", RunRecord),
+        ("summary.json", SummaryRecord),
+        ("timing.json", TimingRecord),
+        ("units/copy-nearest/T1/p2__v2.json", UnitRecord),
+        ("references/p2__v2.json", References),
+        ("scores/copy-nearest/T1/p2__v2.json", UnitScores),
+    ],
+)
 def test_a_record_holds_all_that_its_file_says(file, kind):
     stored = json.loads((OLD / file).read_text(encoding="utf-8"))
     record = read_record(OLD / file, kind, "")
@@ -55,5 +64,7 @@ def test_an_edited_run_is_told_by_file_and_place(tmp_path):
     info = json.loads((OLD / "run.json").read_text(encoding="utf-8"))
     info["split"]["videos"][0]["shots"] = "x"
     write_json(tmp_path / "run.json", info)
-    with pytest.raises(ThbenchError, match=r"run\.json: split\.videos\[0\]\.shots is 'x', not a list; "):
+    with pytest.raises(
+        ThbenchError, match=r"run\.json: split\.videos\[0\]\.shots is 'x', not a list; "
+    ):
         Run.open(tmp_path)

@@ -25,4 +25,6 @@ def test_an_alarm_that_goes_on_is_said_once_and_again_after_quiet():
 
 def test_a_step_that_logs_nothing_of_it_sets_nothing_off():
     watchman = Watchman([Alarm("low", 2, low, "lift it")])
-    assert [watchman.after(values) for values in ({"height": 0.0}, {"cnt": 1.0}, {"height": 0.0})] == [[], [], []]
+    assert [
+        watchman.after(values) for values in ({"height": 0.0}, {"cnt": 1.0}, {"height": 0.0})
+    ] == [[], [], []]

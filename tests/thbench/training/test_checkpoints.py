@@ -12,10 +12,20 @@ from thbench.errors import ThbenchError
 from thbench.training import checkpoints
 from thbench.training.checkpoints import _put_tensors, _take_tensors
 
-leaves = st.one_of(st.none(), st.booleans(), st.integers(-2**40, 2**40), st.floats(allow_nan=False),
-                   st.text(max_size=5))
-trees = st.recursive(leaves, lambda inner: st.one_of(
-    st.lists(inner, max_size=3), st.dictionaries(st.one_of(st.text(max_size=4), st.integers()), inner, max_size=3)))
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**40), 2**40),
+    st.floats(allow_nan=False),
+    st.text(max_size=5),
+)
+trees = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(st.text(max_size=4), st.integers()), inner, max_size=3),
+    ),
+)
 
 
 @given(trees)
@@ -57,7 +67,9 @@ def test_another_number_of_processes_is_refused(tmp_path):
 
 def test_a_model_file_keeps_its_description_and_halves_come_back_as_floats(tmp_path):
     file = tmp_path / "model.safetensors"
-    checkpoints.save_model(file, {"a.w": torch.ones(2, dtype=torch.float16)}, {"kind": "ours", "config": {"x": 1}})
+    checkpoints.save_model(
+        file, {"a.w": torch.ones(2, dtype=torch.float16)}, {"kind": "ours", "config": {"x": 1}}
+    )
     tensors, description, sha256 = checkpoints.load_model(tmp_path, "ours")
     assert tensors["a.w"].dtype == torch.float32
     assert description["config"] == {"x": 1}
@@ -96,8 +108,12 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_weights_of_another_preset_are_one_line(tmp_path):
-    with pytest.raises(ThbenchError, match=r"file\.st does not fit this network .*another preset") as caught:
-        checkpoints.load_module(torch.nn.Linear(2, 2), torch.nn.Linear(3, 2).state_dict(), "file.st")
+    with pytest.raises(
+        ThbenchError, match=r"file\.st does not fit this network .*another preset"
+    ) as caught:
+        checkpoints.load_module(
+            torch.nn.Linear(2, 2), torch.nn.Linear(3, 2).state_dict(), "file.st"
+        )
     assert "\n" not in str(caught.value)
 
 

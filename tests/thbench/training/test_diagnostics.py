@@ -16,7 +16,9 @@ def alarms_in(config, before_training=lambda training: None, steps=25, lasting=S
     training, batches = trainer(replace(config, batch=3, shots=1))
     before_training(training)
     watchman = Watchman(ours_alarms(lasting))
-    lines = [line for step in range(steps) for line in watchman.after(training.step([batches[step]]))]
+    lines = [
+        line for step in range(steps) for line in watchman.after(training.step([batches[step]]))
+    ]
     return {line.partition(":")[0] for line in lines}, lines
 
 
@@ -25,7 +27,9 @@ def test_a_sound_training_raises_none():
 
 
 def test_rows_that_start_as_noise_raise_the_alarms_of_the_match_loss():
-    names, lines = alarms_in(replace(TINY, row_start="uniform", weight_match=200.0, lr_generator=2e-3))
+    names, lines = alarms_in(
+        replace(TINY, row_start="uniform", weight_match=200.0, lr_generator=2e-3)
+    )
     assert "embedding does not match W" in names
     assert "shrinking embedding" in names
     assert any("row_start=embedding" in line for line in lines)
@@ -55,7 +59,10 @@ def test_one_embedding_for_all_is_named():
         with torch.no_grad():
             training.embedder.module.blocks[-1].conv2.bias.fill_(1000)
 
-    assert "embedding tells no persons apart" in alarms_in(replace(TINY, lr_generator=0.0), one_for_all)[0]
+    assert (
+        "embedding tells no persons apart"
+        in alarms_in(replace(TINY, lr_generator=0.0), one_for_all)[0]
+    )
 
 
 def test_embedding_values_against_numpy():
@@ -64,7 +71,7 @@ def test_embedding_values_against_numpy():
     values = embedding_values(e, rows)
     assert values["embedding/mean"] == pytest.approx(1.0)
     assert values["embedding/zeros"] == pytest.approx(5 / 8)
-    assert values["embedding/between"] == pytest.approx(2 ** 0.5)
+    assert values["embedding/between"] == pytest.approx(2**0.5)
     assert values["embedding/row_correlation"] == pytest.approx(1.0)
     assert embedding_values(e, -rows)["embedding/row_correlation"] == pytest.approx(-1.0)
     assert "embedding/row_correlation" not in embedding_values(e, None)

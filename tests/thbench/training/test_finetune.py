@@ -33,15 +33,20 @@ def tune(meta, person, config=CONFIG, seed=0):
     generator, discriminator = meta.generator.module.eval(), meta.discriminator.eval()
     with torch.no_grad():
         embedding = meta.embedder.module.eval()(x, y).mean(0)
-    return embedding, fine_tune(generator, discriminator, embedding, x, y, meta.content, config, seed)
+    return embedding, fine_tune(
+        generator, discriminator, embedding, x, y, meta.content, config, seed
+    )
 
 
 def test_person_parameters_start_at_the_embedders_prediction_and_move(meta, person):
     embedding, still = tune(meta, person, replace(CONFIG, epochs=0))
     with torch.no_grad():
-        torch.testing.assert_close(still.adaptive, meta.generator.module.eval().project(embedding[None]))
-        torch.testing.assert_close(still.discriminator.w.detach(),
-                                   meta.discriminator.eval().general.weight[0] + embedding)
+        torch.testing.assert_close(
+            still.adaptive, meta.generator.module.eval().project(embedding[None])
+        )
+        torch.testing.assert_close(
+            still.discriminator.w.detach(), meta.discriminator.eval().general.weight[0] + embedding
+        )
     _, tuned = tune(meta, person)
     assert not torch.equal(tuned.adaptive, still.adaptive)
     assert not torch.equal(tuned.discriminator.w, still.discriminator.w)
@@ -57,7 +62,9 @@ def test_projection_and_embedder_do_not_move_but_psi_and_theta_do(meta, person):
     changed = moved(tuned.generator, before[0])
     assert changed
     assert not any(name.startswith("projection") for name in changed)
-    assert any(name.startswith("blocks") for name in moved(tuned.discriminator.discriminator, before[1]))
+    assert any(
+        name.startswith("blocks") for name in moved(tuned.discriminator.discriminator, before[1])
+    )
 
 
 def test_the_meta_learned_networks_are_copied_not_changed(meta, person):
@@ -90,7 +97,11 @@ def test_without_the_adversarial_term_the_discriminator_stays(meta, person):
 
 def test_random_starts_differ_from_the_embedders(meta, person):
     _embedding, still = tune(meta, person, replace(CONFIG, epochs=0))
-    _, random = tune(meta, person, replace(CONFIG, epochs=0, generator_start="random", discriminator_start="random"))
+    _, random = tune(
+        meta,
+        person,
+        replace(CONFIG, epochs=0, generator_start="random", discriminator_start="random"),
+    )
     assert (random.adaptive - still.adaptive).abs().mean() > 0.1 * still.adaptive.std()
     w0 = meta.discriminator.eval().general.weight[0]
     assert (random.discriminator.w - w0).abs().max() <= 0.1 + 1e-6
@@ -120,5 +131,10 @@ def test_fine_tuning_reproduces_the_shots_better_than_feed_forward(meta, person)
     for epochs in (0, 30):
         _, tuned = tune(meta, person, replace(CONFIG, epochs=epochs, lr_generator=2e-3))
         with torch.no_grad():
-            errors.append((tuned.generator.eval().synthesise(y, tuned.adaptive.expand(4, -1)) - x).abs().mean().item())
+            errors.append(
+                (tuned.generator.eval().synthesise(y, tuned.adaptive.expand(4, -1)) - x)
+                .abs()
+                .mean()
+                .item()
+            )
     assert errors[1] < 0.7 * errors[0]

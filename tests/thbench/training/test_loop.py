@@ -30,7 +30,8 @@ def loop(steps: int) -> LoopConfig:
 
 
 def test_phases_and_other_steps_are_announced_and_pictures_labelled(
-        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     heads, out = FewHeads(), tmp_path / "out"
 
     train(OursTrainer, WARM, heads, loop(2), out)
@@ -40,11 +41,12 @@ def test_phases_and_other_steps_are_announced_and_pictures_labelled(
     assert any(line.startswith("from step 2 on: all losses") for line in first)
     assert first[-1].startswith("train ours: 2 of 2, cnt ")
     picture = cv2.imread(str(out / "samples/step-00000002.png"))
-    assert picture.shape[0] > 4 * 64   # a title above four rows
+    assert picture.shape[0] > 4 * 64  # a title above four rows
 
     train(OursTrainer, WARM, heads, loop(3), out, resume=True)
     assert capsys.readouterr().err.startswith(
-        "goes on after step 2 of 3; it was begun with --steps 2: it ends 1 step later")
+        "goes on after step 2 of 3; it was begun with --steps 2: it ends 1 step later"
+    )
 
     train(OursTrainer, WARM, heads, loop(2), out, resume=True)
     assert "3 steps are taken already and --steps is 2: nothing is left" in capsys.readouterr().err
@@ -53,7 +55,9 @@ def test_phases_and_other_steps_are_announced_and_pictures_labelled(
     assert capsys.readouterr().err == ""
 
 
-def test_a_resumed_training_keeps_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_training_keeps_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
     monkeypatch.setattr("thbench.training.start.train", lambda *args: seen.append(args[3].steps))
     (tmp_path / "training.json").write_text('{"steps": 123}')
@@ -83,8 +87,24 @@ def test_a_killed_reader_of_frames_is_told_in_one_line() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_readers_of_frames_end_with_a_killed_training(tmp_path: Path) -> None:
-    family = start(["train", "x2face", "--dataset", "synth:64", "--preset", "small", "--steps", "100000",
-                    "--out", str(tmp_path / "out"), "--accelerator", "cpu", "--workers", "2"])
+    family = start(
+        [
+            "train",
+            "x2face",
+            "--dataset",
+            "synth:64",
+            "--preset",
+            "small",
+            "--steps",
+            "100000",
+            "--out",
+            str(tmp_path / "out"),
+            "--accelerator",
+            "cpu",
+            "--workers",
+            "2",
+        ]
+    )
     try:
         while len(family.members()) < 3:
             assert family.process.poll() is None

@@ -24,13 +24,20 @@ def test_adversarial_term_reaches_generator_projection_and_embedder():
     training, batches = trainer()
     part = batches[0]
     fake, _ = training._reconstruct(part)
-    judged = training.discriminator(fake, to_signed(part.target_landmarks), training.videos(part.video))
+    judged = training.discriminator(
+        fake, to_signed(part.target_landmarks), training.videos(part.video)
+    )
     realism(judged.score).backward()
     for module in (training.generator.module, training.embedder.module):
-        reached = [name for name, parameter in module.named_parameters()
-                   if parameter.grad is not None and parameter.grad.abs().sum() > 0]
+        reached = [
+            name
+            for name, parameter in module.named_parameters()
+            if parameter.grad is not None and parameter.grad.abs().sum() > 0
+        ]
         assert any("conv" in name for name in reached)
-    assert training.generator.module.projection.parametrizations.weight.original.grad.abs().sum() > 0
+    assert (
+        training.generator.module.projection.parametrizations.weight.original.grad.abs().sum() > 0
+    )
 
 
 def test_match_loss_reaches_the_embedder_and_not_w():
@@ -45,15 +52,22 @@ def test_match_loss_reaches_the_embedder_and_not_w():
 def test_one_step_moves_every_network_and_only_the_drawn_rows_of_w():
     training, batches = trainer()
     part = batches[0]
-    before = [snapshot(module) for module in (training.embedder.module, training.generator.module,
-                                              training.discriminator)]
+    before = [
+        snapshot(module)
+        for module in (training.embedder.module, training.generator.module, training.discriminator)
+    ]
     rows = training.videos.table.weight.detach().clone()
     losses = training.step([part])
-    for module, old in zip((training.embedder.module, training.generator.module, training.discriminator), before,
-                           strict=True):
+    for module, old in zip(
+        (training.embedder.module, training.generator.module, training.discriminator),
+        before,
+        strict=True,
+    ):
         # Attention's gate starts at 0, so the layers behind it have no gradient in the first step.
         still = {name for name in old if name not in moved(module, old)}
-        assert all(part in name for name in still for part in [".query", ".key", ".value"] if part in name)
+        assert all(
+            part in name for name in still for part in [".query", ".key", ".value"] if part in name
+        )
         assert len(still) < len(old) / 3
     changed = (training.videos.table.weight != rows).any(dim=1).nonzero()[:, 0].tolist()
     assert changed == sorted(set(part.video.tolist()))
@@ -88,7 +102,10 @@ def test_feed_forward_variant_has_no_match_loss():
 def test_accumulated_micro_batches_give_the_gradient_of_the_whole_batch():
     whole, batches = trainer(replace(TINY, ema=None))
     parts, _ = trainer(replace(TINY, ema=None))
-    for training in (whole, parts):  # one power iteration per forward would differ between one and two forwards
+    for training in (
+        whole,
+        parts,
+    ):  # one power iteration per forward would differ between one and two forwards
         for module in (training.embedder.module, training.generator.module, training.discriminator):
             module.eval()
     episodes = batches[0]
@@ -103,11 +120,17 @@ def test_average_follows_the_parameters_and_copies_buffers():
     training, batches = trainer()
     start = [parameter.detach().clone() for parameter in training.average.modules[1].parameters()]
     training.step([batches[0]])
-    pairs = zip(start, training.average.modules[1].parameters(), training.generator.module.parameters(), strict=True)
+    pairs = zip(
+        start,
+        training.average.modules[1].parameters(),
+        training.generator.module.parameters(),
+        strict=True,
+    )
     for old, average, new in pairs:
         torch.testing.assert_close(average, 0.9 * old + 0.1 * new)
-    for average, buffer in zip(training.average.modules[1].buffers(), training.generator.module.buffers(),
-                               strict=True):
+    for average, buffer in zip(
+        training.average.modules[1].buffers(), training.generator.module.buffers(), strict=True
+    ):
         assert torch.equal(average, buffer)
 
 
@@ -115,7 +138,10 @@ def test_a_preview_changes_nothing():
     training, batches = trainer()
     before = {name: value.clone() for name, value in training.embedder.module.state_dict().items()}
     training.preview(batches[0])
-    assert all(torch.equal(value, before[name]) for name, value in training.embedder.module.state_dict().items())
+    assert all(
+        torch.equal(value, before[name])
+        for name, value in training.embedder.module.state_dict().items()
+    )
     assert training.embedder.module.training
 
 
@@ -128,7 +154,11 @@ def test_losses_fall_on_a_few_heads():
 
 def test_warm_up_trains_e_and_g_on_content_alone():
     training, batches = trainer(replace(TINY, warmup_steps=2, warmup_lr=5e-4))
-    before = snapshot(training.discriminator), snapshot(training.videos), snapshot(training.embedder.module)
+    before = (
+        snapshot(training.discriminator),
+        snapshot(training.videos),
+        snapshot(training.embedder.module),
+    )
     assert losses_in(training.step([batches[0]])) == {"cnt"}
     assert training.optimiser.param_groups[0]["lr"] == 5e-4
     training.step([batches[1]])
@@ -188,17 +218,28 @@ def test_training_starts_from_a_model_file(tmp_path):
 
     second, _ = trainer(replace(TINY, start=str(file)), seed=1)
     averaged = first.average.modules[1].state_dict()
-    assert all(torch.equal(value, averaged[name]) for name, value in second.generator.module.state_dict().items())
+    assert all(
+        torch.equal(value, averaged[name])
+        for name, value in second.generator.module.state_dict().items()
+    )
     assert not moved(second.discriminator, snapshot(first.discriminator))
 
     wider = replace(TINY, start=str(file), net=replace(TINY.net, bottleneck_blocks=2))
-    with pytest.raises(ThbenchError, match=r"has another bottleneck_blocks; start from a model of this preset"):
+    with pytest.raises(
+        ThbenchError, match=r"has another bottleneck_blocks; start from a model of this preset"
+    ):
         trainer(wider)
 
 
 def test_the_departures_from_the_paper_have_an_off_switch():
-    config = override(ours_config("paper"), {"row_start": "uniform", "warmup_steps": "0", "ema": "none"})
+    config = override(
+        ours_config("paper"), {"row_start": "uniform", "warmup_steps": "0", "ema": "none"}
+    )
     assert (config.row_start, config.warmup_steps, config.ema) == ("uniform", 0, None)
-    assert (config.discriminator_steps, config.lr_generator, config.lr_discriminator) == (2, 5e-5, 2e-4)
+    assert (config.discriminator_steps, config.lr_generator, config.lr_discriminator) == (
+        2,
+        5e-5,
+        2e-4,
+    )
     small = ours_config("small")
     assert (small.discriminator_steps, small.lr_discriminator) == (2, 2e-4)

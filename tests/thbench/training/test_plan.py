@@ -12,14 +12,17 @@ from thbench.training.plan import Phase, begins, phases_text, resumed_text
 TWO = [Phase(1, "warm-up"), Phase(101, "all losses")]
 
 
-@pytest.mark.parametrize(("step", "steps", "text"), [
-    (0, 300, "steps 1 to 100: warm-up; steps 101 to 300: all losses"),
-    (40, 300, "steps 41 to 100: warm-up; steps 101 to 300: all losses"),
-    (100, 300, "steps 101 to 300: all losses"),
-    (0, 80, "steps 1 to 80: warm-up"),
-    (0, 100, "steps 1 to 100: warm-up"),
-    (300, 300, ""),
-])
+@pytest.mark.parametrize(
+    ("step", "steps", "text"),
+    [
+        (0, 300, "steps 1 to 100: warm-up; steps 101 to 300: all losses"),
+        (40, 300, "steps 41 to 100: warm-up; steps 101 to 300: all losses"),
+        (100, 300, "steps 101 to 300: all losses"),
+        (0, 80, "steps 1 to 80: warm-up"),
+        (0, 100, "steps 1 to 100: warm-up"),
+        (300, 300, ""),
+    ],
+)
 def test_the_phases_to_come_are_told_with_their_steps(step: int, steps: int, text: str) -> None:
     assert phases_text(TWO, step, steps) == text
 
@@ -50,5 +53,7 @@ def test_other_steps_are_told() -> None:
     assert resumed_text(50, 200, None) == "goes on after step 50 of 200"
     assert "begun with --steps 100: it ends 100 steps later" in resumed_text(50, 200, 100)
     assert "it ends 20 steps earlier" in resumed_text(50, 80, 100)
-    assert resumed_text(100, 80, 100) == \
-        "100 steps are taken already and --steps is 80: nothing is left to do"
+    assert (
+        resumed_text(100, 80, 100)
+        == "100 steps are taken already and --steps is 80: nothing is left to do"
+    )

@@ -28,8 +28,9 @@ def test_rows_move_as_with_dense_adam(visits):
     dense, rows = (torch.nn.Parameter(start.clone()) for _ in range(2))
     adam = torch.optim.Adam([dense], lr=0.01, betas=(0.0, 0.999), eps=1e-5)
     expected = after(visits, dense, adam, sparse=False)
-    torch.testing.assert_close(after(visits, rows, RowAdam(rows, lr=0.01), sparse=True), expected,
-                               atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        after(visits, rows, RowAdam(rows, lr=0.01), sparse=True), expected, atol=1e-5, rtol=1e-4
+    )
 
 
 def test_a_row_that_was_long_unseen_moves_further_than_with_sparse_adam():
@@ -37,8 +38,11 @@ def test_a_row_that_was_long_unseen_moves_further_than_with_sparse_adam():
     moved = {}
     for name in ("row", "sparse"):
         table = torch.nn.Parameter(torch.zeros(2, 3))
-        optimiser = (RowAdam(table, lr=0.01) if name == "row"
-                     else torch.optim.SparseAdam([table], lr=0.01, betas=(0.0, 0.999), eps=1e-5))
+        optimiser = (
+            RowAdam(table, lr=0.01)
+            if name == "row"
+            else torch.optim.SparseAdam([table], lr=0.01, betas=(0.0, 0.999), eps=1e-5)
+        )
         before = after(visits[:-1], table, optimiser, sparse=True)[0].clone()
         moved[name] = (after([[0]], table, optimiser, sparse=True)[0] - before).abs().max().item()
     assert moved["row"] > 1.2 * moved["sparse"]

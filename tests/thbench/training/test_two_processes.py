@@ -1,4 +1,6 @@
-"""Meta-learning in two processes: E and G are one network, each discriminator its own after an equal start (A.4)."""
+"""Meta-learning in two processes: E and G are one network, each discriminator its own after an
+equal start (A.4).
+"""
 
 import os
 import subprocess
@@ -47,7 +49,18 @@ for steps in (0, 2):
 def test_embedder_and_generator_stay_equal_and_discriminators_start_equal(tmp_path, option, after):
     script = tmp_path / "two.py"
     script.write_text(TWO_PROCESSES)
-    ran = subprocess.run([sys.executable, str(script), option], capture_output=True, text=True, timeout=300,
-                         check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(
-                             [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]), "OMP_NUM_THREADS": "1"})
+    ran = subprocess.run(
+        [sys.executable, str(script), option],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(
+                [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+            ),
+            "OMP_NUM_THREADS": "1",
+        },
+    )
     assert ran.stdout.split()[-6:] == ["equal"] * 5 + [after], ran.stderr[-2000:]

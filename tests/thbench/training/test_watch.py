@@ -40,7 +40,9 @@ def test_a_tenth_of_the_training_persons_is_held_out_at_most(heads):
 
 def test_held_out_persons_are_not_trained_on(heads):
     part = TrainingPart(heads, ("q0", "q4"))
-    assert {video.person for video in videos_of(part, "train")} == {f"q{number}" for number in (1, 2, 3, 5, 6, 7, 8, 9)}
+    assert {video.person for video in videos_of(part, "train")} == {
+        f"q{number}" for number in (1, 2, 3, 5, 6, 7, 8, 9)
+    }
 
 
 def test_targets_lie_behind_the_shots(heads):
@@ -62,13 +64,17 @@ def test_true_frames_score_best_and_grey_ones_badly(heads):
     grey = watch(persons, metrics, lambda episodes: torch.zeros(episodes.target.shape))
     assert grey["held-out/ssim"] < 0.5
     assert grey["held-out/quality"] < true["held-out/quality"] - 1
-    assert "held-out/nme" not in grey   # no face in a grey frame
+    assert "held-out/nme" not in grey  # no face in a grey frame
 
 
 def test_the_best_model_is_kept_and_found_again(heads, tmp_path):
-    loop = LoopConfig(3, watch_every=1, checkpoint_every=3, sample_every=100, workers=0, accelerator="cpu")
+    loop = LoopConfig(
+        3, watch_every=1, checkpoint_every=3, sample_every=100, workers=0, accelerator="cpu"
+    )
     train(OursTrainer, replace(TINY, warmup_steps=3), heads, loop, tmp_path, quiet=True)
-    lines = [json.loads(line) for line in (tmp_path / "losses.rank0.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (tmp_path / "losses.rank0.jsonl").read_text().splitlines()
+    ]
     best = max(lines, key=lambda line: line["held-out/quality"])
     description = load_model(tmp_path / "best.safetensors", "ours")[1]
     assert (description["step"], description["held_out"]) == (best["step"], ["q0"])

@@ -1,4 +1,6 @@
-"""A tiny configuration of the paper's method and a tiny dataset of synthetic heads, for tests of training."""
+"""A tiny configuration of the paper's method and a tiny dataset of synthetic heads, for tests of
+training.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -12,15 +14,34 @@ from thbench.nets.config import NetConfig
 from thbench.training.meta import OursConfig, OursTrainer, ours_config
 
 TINY = replace(
-    ours_config("small"), batch=2, shots=2, shots_min=None, ema=0.9, discriminator_steps=1, lr_discriminator=1e-4,
-    fine_tuning_epochs=3, warmup_steps=0, lr_generator=1e-3,
-    net=NetConfig(size_px=64, channels=8, max_channels=16, embedding=16, bottleneck_px=16, attention_down_px=16,
-                  attention_up_px=16, upsample="start"))
+    ours_config("small"),
+    batch=2,
+    shots=2,
+    shots_min=None,
+    ema=0.9,
+    discriminator_steps=1,
+    lr_discriminator=1e-4,
+    fine_tuning_epochs=3,
+    warmup_steps=0,
+    lr_generator=1e-3,
+    net=NetConfig(
+        size_px=64,
+        channels=8,
+        max_channels=16,
+        embedding=16,
+        bottleneck_px=16,
+        attention_down_px=16,
+        attention_up_px=16,
+        upsample="start",
+    ),
+)
 
 
 @dataclass
 class FewHeads:
-    """The first videos of four synthetic persons, three for training, twelve frames each; read once, then kept."""
+    """The first videos of four synthetic persons, three for training, twelve frames each; read
+    once, then kept.
+    """
 
     frames: int = 12
 
@@ -46,8 +67,9 @@ def trainer(config: OursConfig = TINY, seed: int = 0) -> tuple[OursTrainer, Epis
     fabric = Fabric(accelerator="cpu", devices=1)
     torch.manual_seed(seed)
     dataset = FewHeads()
-    return OursTrainer(config, 3, fabric), EpisodeBatches(dataset, EpisodeSampler(dataset, config.shots, seed),
-                                                         config.batch)
+    return OursTrainer(config, 3, fabric), EpisodeBatches(
+        dataset, EpisodeSampler(dataset, config.shots, seed), config.batch
+    )
 
 
 def snapshot(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -55,4 +77,8 @@ def snapshot(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def moved(module: torch.nn.Module, before: dict[str, torch.Tensor]) -> set[str]:
-    return {name for name, parameter in module.named_parameters() if not torch.equal(parameter, before[name])}
+    return {
+        name
+        for name, parameter in module.named_parameters()
+        if not torch.equal(parameter, before[name])
+    }

@@ -1,4 +1,6 @@
-"""Synthetic heads: 460 persons drawn by a procedural renderer, any frame at random, nothing on disk."""
+"""Synthetic heads: 460 persons drawn by a procedural renderer, any frame at random, nothing on
+disk.
+"""
 
 from thbench.data.synthetic.dataset import Synth, synth
 

@@ -19,7 +19,7 @@ from thbench.files import sha256_json
 from thbench.method import Frames
 from thbench.pictures import Pictures
 
-RENDERER_VERSION = 1   # raise it with every change that alters a frame or a landmark
+RENDERER_VERSION = 1  # raise it with every change that alters a frame or a landmark
 TRAIN_PERSONS, TEST_PERSONS = 400, 60
 VIDEOS, FRAMES = 5, 96
 _SIZES_PX = range(16, 1025)
@@ -27,10 +27,12 @@ _SIZES_PX = range(16, 1025)
 
 @dataclass(frozen=True)
 class Synth:
-    """Synthetic heads as a `Dataset`: persons p000-p399 train, p400-p459 test, 5 videos of 96 frames (7.7 s) each.
+    """Synthetic heads as a `Dataset`: persons p000-p399 train, p400-p459 test, 5 videos of 96
+    frames (7.7 s) each.
 
-    Deterministic: a frame depends on its person, video, position and the size alone. The poses, clothes, light and
-    landmarks are the same at every size. Frames are drawn when read; about ten milliseconds go to each new video.
+    Deterministic: a frame depends on its person, video, position and the size alone. The poses,
+    clothes, light and landmarks are the same at every size. Frames are drawn when read; about ten
+    milliseconds go to each new video.
     """
 
     size_px: int
@@ -41,32 +43,60 @@ class Synth:
 
     def __post_init__(self) -> None:
         if self.size_px not in _SIZES_PX:
-            raise ThbenchError(f"synthetic heads of {self.size_px} pixels asked for; choose from {_SIZES_PX.start} "
-                               f"to {_SIZES_PX.stop - 1}")
-        what = {"renderer": RENDERER_VERSION, "size_px": self.size_px, "train": TRAIN_PERSONS, "test": TEST_PERSONS,
-                "videos": VIDEOS, "frames": FRAMES}
+            raise ThbenchError(
+                f"synthetic heads of {self.size_px} pixels asked for; choose from {_SIZES_PX.start} "
+                f"to {_SIZES_PX.stop - 1}"
+            )
+        what = {
+            "renderer": RENDERER_VERSION,
+            "size_px": self.size_px,
+            "train": TRAIN_PERSONS,
+            "test": TEST_PERSONS,
+            "videos": VIDEOS,
+            "frames": FRAMES,
+        }
         object.__setattr__(self, "sha256", sha256_json(what))
-        object.__setattr__(self, "videos", [
-            Video(f"p{person:03d}", f"v{video}", "train" if person < TRAIN_PERSONS else "test", FRAMES)
-            for person in range(TRAIN_PERSONS + TEST_PERSONS) for video in range(VIDEOS)])
+        object.__setattr__(
+            self,
+            "videos",
+            [
+                Video(
+                    f"p{person:03d}",
+                    f"v{video}",
+                    "train" if person < TRAIN_PERSONS else "test",
+                    FRAMES,
+                )
+                for person in range(TRAIN_PERSONS + TEST_PERSONS)
+                for video in range(VIDEOS)
+            ],
+        )
 
     def read(self, video: Video, frames: Sequence[int]) -> Frames:
-        """Draws the frames at these positions, in the order asked for: uint8 [N, 3, size, size] and landmarks.
+        """Draws the frames at these positions, in the order asked for: uint8 [N, 3, size, size] and
+        landmarks.
 
         Raises `ThbenchError` for a video that is not in the dataset or a position outside it.
         """
         studio = _studio(*self._numbers(video), self.size_px)
         outside = [frame for frame in frames if not 0 <= frame < FRAMES]
         if outside:
-            raise ThbenchError(f"synth video {video.key} has frames 0 to {FRAMES - 1}, not {outside[0]}")
+            raise ThbenchError(
+                f"synth video {video.key} has frames 0 to {FRAMES - 1}, not {outside[0]}"
+            )
         images = np.empty((len(frames), self.size_px, self.size_px, 3), np.uint8)
         landmarks = np.empty((len(frames), 68, 2), np.float32)
         for position, frame in enumerate(frames):
-            images[position], landmarks[position] = render(studio, studio.scene.trajectory.at(frame))
-        return Frames(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(landmarks))
+            images[position], landmarks[position] = render(
+                studio, studio.scene.trajectory.at(frame)
+            )
+        return Frames(
+            torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(landmarks)
+        )
 
     def truth(self, video: Video, frames: Sequence[int]) -> tuple[Person, Scene, list[Motion]]:
-        """What the renderer was told: who it is, what the video is like, and the motion of each frame."""
+        """What the renderer was told: who it is, what the video is like, and the motion of each
+        frame.
+        """
         person, number = self._numbers(video)
         scene = sample_scene(person, number, FRAMES / FRAMES_PER_SECOND)
         return sample_person(person), scene, [scene.trajectory.at(frame) for frame in frames]
@@ -85,22 +115,32 @@ class Synth:
         """Person and video number. The videos lie in a regular order, so a name says where."""
         try:
             person, number = int(video.person[1:]), int(video.video[1:])
-            if video.person[0] == "p" and video.video[0] == "v" and self.videos[person * VIDEOS + number] == video:
+            if (
+                video.person[0] == "p"
+                and video.video[0] == "v"
+                and self.videos[person * VIDEOS + number] == video
+            ):
                 return person, number
         except (ValueError, IndexError):
             pass
-        raise ThbenchError(f"synth holds no video {video.key}; persons are p000 to "
-                           f"p{TRAIN_PERSONS + TEST_PERSONS - 1}, videos v0 to v{VIDEOS - 1}")
+        raise ThbenchError(
+            f"synth holds no video {video.key}; persons are p000 to "
+            f"p{TRAIN_PERSONS + TEST_PERSONS - 1}, videos v0 to v{VIDEOS - 1}"
+        )
 
 
 def synth(size_px: int = 64) -> Synth:
-    """The synthetic heads at an image size in pixels; raises `ThbenchError` for a size outside 16..1024."""
+    """The synthetic heads at an image size in pixels; raises `ThbenchError` for a size outside
+    16..1024.
+    """
     return Synth(size_px)
 
 
 @lru_cache(maxsize=32)
 def _studio(person: int, video: int, size_px: int) -> Studio:
-    return build_studio(_cast(person, size_px), sample_scene(person, video, FRAMES / FRAMES_PER_SECOND), size_px)
+    return build_studio(
+        _cast(person, size_px), sample_scene(person, video, FRAMES / FRAMES_PER_SECOND), size_px
+    )
 
 
 _cast = lru_cache(maxsize=128)(lambda person, size_px: build_cast(sample_person(person), size_px))

@@ -1,4 +1,6 @@
-"""Synthetic heads written in the layouts of real datasets, so that preparation can be exercised on them."""
+"""Synthetic heads written in the layouts of real datasets, so that preparation can be exercised on
+them.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,24 @@ _CLOCK_HZ = 25  # VoxCeleb counts frames at this rate
 _JPEG_QUALITY = 95
 
 
-def export_synth(layout: Layout, out: Path, persons: int, videos: int, frames: int, size_px: int) -> int:
-    """Writes `persons` of the synthetic persons, spread over train and test, and returns the number of frames.
+def export_synth(
+    layout: Layout, out: Path, persons: int, videos: int, frames: int, size_px: int
+) -> int:
+    """Writes `persons` of the synthetic persons, spread over train and test, and returns the number
+    of frames.
 
-    vox1: out/unzippedFaces/Synth_p007/1.6/v0/0000014.jpg, `frames` of them spread over the video, numbered at 25 Hz;
-    vox2: out/mp4/id90007/v0/00001.mp4, the first `frames` frames at 12.5 per second.
-    `out` appears when it is complete. Raises `ThbenchError` when it exists or more is asked for than there is.
+    vox1: out/unzippedFaces/Synth_p007/1.6/v0/0000014.jpg, `frames` of them spread over the video,
+    numbered at 25 Hz; vox2: out/mp4/id90007/v0/00001.mp4, the first `frames` frames at 12.5 per
+    second. `out` appears when it is complete. Raises `ThbenchError` when it exists or more is asked
+    for than there is.
     """
     dataset = synth(size_px)
     everyone = list(dict.fromkeys(video.person for video in dataset.videos))
-    limits = {"persons": (persons, len(everyone)), "videos": (videos, VIDEOS), "frames": (frames, FRAMES)}
+    limits = {
+        "persons": (persons, len(everyone)),
+        "videos": (videos, VIDEOS),
+        "frames": (frames, FRAMES),
+    }
     for what, (asked, limit) in limits.items():
         if not 1 <= asked <= limit:
             raise ThbenchError(f"--{what} {asked} asked for; synth has 1 to {limit}")
@@ -44,7 +54,13 @@ def export_synth(layout: Layout, out: Path, persons: int, videos: int, frames: i
                     positions = np.rint(np.linspace(0, FRAMES - 1, frames)).astype(int).tolist()
                     _write_jpegs(folder, video, positions, dataset.read(video, positions).images)
                 else:
-                    path = folder / "mp4" / f"id9{int(video.person[1:]):04d}" / video.video / "00001.mp4"
+                    path = (
+                        folder
+                        / "mp4"
+                        / f"id9{int(video.person[1:]):04d}"
+                        / video.video
+                        / "00001.mp4"
+                    )
                     path.parent.mkdir(parents=True)
                     write_video(path, dataset.read(video, range(frames)).images, FRAMES_PER_SECOND)
     return persons * videos * frames

@@ -1,4 +1,6 @@
-"""Triangle meshes with all that shading needs, made from grids of points, and where they lie in the texture atlas."""
+"""Triangle meshes with all that shading needs, made from grids of points, and where they lie in the
+texture atlas.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,10 @@ Floats = NDArray[np.float32]
 Array = NDArray[np.floating]
 Ints = NDArray[np.intp]
 
-# The atlas, in head units: the face map, then a strip of hair, then clothes, then a row of plain patches.
+# The atlas, in head units: the face map, then a strip of hair, then clothes, then a row of plain
+# patches.
 ANGLE_SCALE = 0.75
-FACE_HALF = 1.65           # the face map spans angles up to FACE_HALF / ANGLE_SCALE = 2.2 rad on each side
+FACE_HALF = 1.65  # the face map spans angles up to FACE_HALF / ANGLE_SCALE = 2.2 rad on each side
 FACE_TOP, FACE_HEIGHT = 1.05, 2.10
 HAIR_HEIGHT, CLOTHES_HEIGHT, PATCH_HEIGHT = 0.5, 1.5, 0.2
 HAIR_ROW = FACE_HEIGHT
@@ -25,11 +28,13 @@ PATCH_SKIN, PATCH_GLASSES = 0.2, 0.7
 
 @dataclass(frozen=True)
 class Mesh:
-    """Vertices at rest in the head frame, with all that shading needs; corners [3, T] are vertex numbers.
+    """Vertices at rest in the head frame, with all that shading needs; corners [3, T] are vertex
+    numbers.
 
-    body: 0 where a vertex rides on the head, 1 on the torso. occlusion: share of the ambient light that arrives.
-    shadow: [V, 4] how much light from the left, right, above and anywhere the nose or chin takes away.
-    atlas: texture position in head units. gloss: strength of the highlight. jaw, smile: displacements per unit.
+    body: 0 where a vertex rides on the head, 1 on the torso. occlusion: share of the ambient light
+    that arrives. shadow: [V, 4] how much light from the left, right, above and anywhere the nose or
+    chin takes away. atlas: texture position in head units. gloss: strength of the highlight. jaw,
+    smile: displacements per unit.
     """
 
     vertices: Floats
@@ -51,19 +56,36 @@ def face_atlas(angle: Floats, y: Floats) -> Floats:
     return np.stack([across, FACE_TOP - y], -1).astype(np.float32)
 
 
-def grid(points: Array, atlas: Array, *, body: Array | None = None, occlusion: Array | None = None,
-         shadow: Array | None = None, gloss: Array | None = None, jaw: Array | None = None, smile: Array | None = None,
-         hidden: NDArray[np.bool_] | None = None, double_sided: bool = False, wrap: bool = False,
-         flip: bool = False) -> Mesh:
-    """A mesh from a grid of points [rows, columns, 3], seen from the side where columns run to the right, rows down.
+def grid(
+    points: Array,
+    atlas: Array,
+    *,
+    body: Array | None = None,
+    occlusion: Array | None = None,
+    shadow: Array | None = None,
+    gloss: Array | None = None,
+    jaw: Array | None = None,
+    smile: Array | None = None,
+    hidden: NDArray[np.bool_] | None = None,
+    double_sided: bool = False,
+    wrap: bool = False,
+    flip: bool = False,
+) -> Mesh:
+    """A mesh from a grid of points [rows, columns, 3], seen from the side where columns run to the
+    right, rows down.
 
-    Missing values are 0 (occlusion: 1). Quads whose corners are all hidden are left out; wrap: the first and the last
-    column are the same place; flip: seen from the other side.
+    Missing values are 0 (occlusion: 1). Quads whose corners are all hidden are left out; wrap: the
+    first and the last column are the same place; flip: seen from the other side.
     """
     rows, columns = points.shape[:2]
     count = rows * columns
     index = np.arange(count).reshape(rows, columns)
-    a, b, c, d = index[:-1, :-1].ravel(), index[:-1, 1:].ravel(), index[1:, :-1].ravel(), index[1:, 1:].ravel()
+    a, b, c, d = (
+        index[:-1, :-1].ravel(),
+        index[:-1, 1:].ravel(),
+        index[1:, :-1].ravel(),
+        index[1:, 1:].ravel(),
+    )
     corners = np.concatenate([np.stack([a, c, b]), np.stack([b, c, d])], 1)
     if flip:
         corners = corners[::-1]
@@ -76,26 +98,43 @@ def grid(points: Array, atlas: Array, *, body: Array | None = None, occlusion: A
     normals = _normals(vertices, corners, index if wrap else None)
     if hidden is not None:
         corners = corners[:, ~hidden.ravel()[corners].all(0)]
-    return Mesh(vertices=vertices.astype(np.float32), normals=normals,
-                corners=corners, double_sided=np.full(corners.shape[1], double_sided), body=flat(body, 1),
-                occlusion=flat(occlusion, 1, 1.0), shadow=flat(shadow, 4), atlas=flat(atlas, 2), gloss=flat(gloss, 1),
-                jaw=flat(jaw, 3), smile=flat(smile, 3))
+    return Mesh(
+        vertices=vertices.astype(np.float32),
+        normals=normals,
+        corners=corners,
+        double_sided=np.full(corners.shape[1], double_sided),
+        body=flat(body, 1),
+        occlusion=flat(occlusion, 1, 1.0),
+        shadow=flat(shadow, 4),
+        atlas=flat(atlas, 2),
+        gloss=flat(gloss, 1),
+        jaw=flat(jaw, 3),
+        smile=flat(smile, 3),
+    )
 
 
 def join(parts: list[Mesh]) -> Mesh:
     """One mesh of several."""
     offsets = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Mesh.__dataclass_fields__
-              if name != "corners"}
-    corners = np.concatenate([part.corners + offset for part, offset in zip(parts, offsets, strict=True)], 1)
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in Mesh.__dataclass_fields__
+        if name != "corners"
+    }
+    corners = np.concatenate(
+        [part.corners + offset for part, offset in zip(parts, offsets, strict=True)], 1
+    )
     return Mesh(corners=np.ascontiguousarray(corners), **joined)
 
 
 def without_unused_vertices(mesh: Mesh) -> Mesh:
     """The same triangles, without the vertices that none of them has."""
     used, corners = np.unique(mesh.corners, return_inverse=True)
-    kept = {name: getattr(mesh, name)[used] for name in Mesh.__dataclass_fields__
-            if name not in ("corners", "double_sided")}
+    kept = {
+        name: getattr(mesh, name)[used]
+        for name in Mesh.__dataclass_fields__
+        if name not in ("corners", "double_sided")
+    }
     return Mesh(corners=corners.reshape(3, -1), double_sided=mesh.double_sided, **kept)
 
 

@@ -12,9 +12,11 @@ FRAMES_PER_SECOND = 12.5
 
 @dataclass(frozen=True)
 class Motion:
-    """A head in one frame: angles in degrees, positions in image widths, the rest 0..1 (gaze and brows -1..1).
+    """A head in one frame: angles in degrees, positions in image widths, the rest 0..1 (gaze and
+    brows -1..1).
 
-    Positive yaw turns the face to the right of the image, positive pitch up, positive roll clockwise.
+    Positive yaw turns the face to the right of the image, positive pitch up, positive roll
+    clockwise.
     """
 
     yaw: float = 0.0
@@ -22,7 +24,7 @@ class Motion:
     roll: float = 0.0
     x: float = 0.5
     y: float = 0.49
-    scale: float = 0.315       # image widths per head unit
+    scale: float = 0.315  # image widths per head unit
     gaze_x: float = 0.0
     gaze_y: float = 0.0
     blink: float = 0.0
@@ -43,25 +45,40 @@ class Trajectory:
     def at(self, frame: int) -> Motion:
         """The motion at a frame number."""
         time_s = frame / FRAMES_PER_SECOND
-        value = {name: self.rest[name] + float((size * np.sin(2 * np.pi * frequency_hz * time_s + phase)).sum())
-                 for name, (size, frequency_hz, phase) in self.waves.items()}
+        value = {
+            name: self.rest[name]
+            + float((size * np.sin(2 * np.pi * frequency_hz * time_s + phase)).sum())
+            for name, (size, frequency_hz, phase) in self.waves.items()
+        }
         speaking = 1.0 / (1.0 + np.exp(-4.0 * value["speech"]))
-        blink = float(np.exp(-((time_s - self.blinks_s) / 0.11) ** 2).max(initial=0.0))
+        blink = float(np.exp(-(((time_s - self.blinks_s) / 0.11) ** 2)).max(initial=0.0))
         return Motion(
-            yaw=float(np.clip(value["yaw"], -48, 48)), pitch=float(np.clip(value["pitch"], -26, 26)),
-            roll=float(np.clip(value["roll"], -25, 25)), x=value["x"], y=value["y"], scale=value["scale"],
-            gaze_x=float(np.clip(value["gaze_x"], -1, 1)), gaze_y=float(np.clip(value["gaze_y"], -1, 1)),
-            blink=blink, brows=float(np.tanh(value["brows"])),
+            yaw=float(np.clip(value["yaw"], -48, 48)),
+            pitch=float(np.clip(value["pitch"], -26, 26)),
+            roll=float(np.clip(value["roll"], -25, 25)),
+            x=value["x"],
+            y=value["y"],
+            scale=value["scale"],
+            gaze_x=float(np.clip(value["gaze_x"], -1, 1)),
+            gaze_y=float(np.clip(value["gaze_y"], -1, 1)),
+            blink=blink,
+            brows=float(np.tanh(value["brows"])),
             jaw=float(speaking * np.clip(0.5 + value["jaw"], 0.0, 1.1) ** 1.3),
             smile=float(1.0 / (1.0 + np.exp(-value["smile"]))),
-            pucker=float(speaking * np.clip(value["pucker"], 0.0, 1.0)))
+            pucker=float(speaking * np.clip(value["pucker"], 0.0, 1.0)),
+        )
 
 
 def sample_trajectory(rng: np.random.Generator, duration_s: float) -> Trajectory:
     """Draws the motion of one video."""
     waves = {
-        "yaw": _waves(rng, [(rng.uniform(8, 27), 0.06, 0.16), (rng.uniform(4, 10), 0.2, 0.45), (1.5, 0.6, 1.0)]),
-        "pitch": _waves(rng, [(rng.uniform(4, 13), 0.07, 0.2), (rng.uniform(2, 5), 0.25, 0.5), (1.2, 0.7, 1.2)]),
+        "yaw": _waves(
+            rng,
+            [(rng.uniform(8, 27), 0.06, 0.16), (rng.uniform(4, 10), 0.2, 0.45), (1.5, 0.6, 1.0)],
+        ),
+        "pitch": _waves(
+            rng, [(rng.uniform(4, 13), 0.07, 0.2), (rng.uniform(2, 5), 0.25, 0.5), (1.2, 0.7, 1.2)]
+        ),
         "roll": _waves(rng, [(rng.uniform(3, 9), 0.06, 0.18), (rng.uniform(1, 4), 0.2, 0.4)]),
         "x": _waves(rng, [(0.022, 0.05, 0.15), (0.010, 0.2, 0.4)]),
         "y": _waves(rng, [(0.012, 0.05, 0.15), (0.007, 0.2, 0.5)]),
@@ -74,14 +91,32 @@ def sample_trajectory(rng: np.random.Generator, duration_s: float) -> Trajectory
         "smile": _waves(rng, [(rng.uniform(0.8, 2.4), 0.07, 0.2), (0.5, 0.2, 0.5)]),
         "pucker": _waves(rng, [(0.5, 0.4, 0.8), (0.4, 0.8, 1.4)]),
     }
-    rest = {"yaw": rng.normal(0, 9), "pitch": rng.normal(0, 4), "roll": rng.normal(0, 3), "x": rng.uniform(0.46, 0.54),
-            "y": rng.uniform(0.46, 0.52), "scale": rng.uniform(0.29, 0.345), "gaze_x": rng.normal(0, 0.2),
-            "gaze_y": rng.normal(0, 0.1), "brows": rng.normal(0, 0.3), "speech": 0.4, "jaw": 0.0,
-            "smile": rng.normal(-0.8, 1.1), "pucker": -0.1}
+    rest = {
+        "yaw": rng.normal(0, 9),
+        "pitch": rng.normal(0, 4),
+        "roll": rng.normal(0, 3),
+        "x": rng.uniform(0.46, 0.54),
+        "y": rng.uniform(0.46, 0.52),
+        "scale": rng.uniform(0.29, 0.345),
+        "gaze_x": rng.normal(0, 0.2),
+        "gaze_y": rng.normal(0, 0.1),
+        "brows": rng.normal(0, 0.3),
+        "speech": 0.4,
+        "jaw": 0.0,
+        "smile": rng.normal(-0.8, 1.1),
+        "pucker": -0.1,
+    }
     gaps_s = rng.uniform(0.9, 3.6, int(duration_s) + 4)
-    return Trajectory(waves, {name: float(value) for name, value in rest.items()}, np.cumsum(gaps_s) - 0.6)
+    return Trajectory(
+        waves, {name: float(value) for name, value in rest.items()}, np.cumsum(gaps_s) - 0.6
+    )
 
 
-def _waves(rng: np.random.Generator, terms: list[tuple[float, float, float]]) -> NDArray[np.float64]:
-    waves = [(amplitude, rng.uniform(low, high), rng.uniform(0, 2 * np.pi)) for amplitude, low, high in terms]
+def _waves(
+    rng: np.random.Generator, terms: list[tuple[float, float, float]]
+) -> NDArray[np.float64]:
+    waves = [
+        (amplitude, rng.uniform(low, high), rng.uniform(0, 2 * np.pi))
+        for amplitude, low, high in terms
+    ]
     return np.array(waves).T

@@ -1,4 +1,6 @@
-"""Who a synthetic person is: face shape, skin, eyes, hair, beard, glasses, drawn once per person number."""
+"""Who a synthetic person is: face shape, skin, eyes, hair, beard, glasses, drawn once per person
+number.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +11,62 @@ from numpy.typing import NDArray
 
 Colour = NDArray[np.float32]  # RGB, 0..255
 
-_SKIN = np.array([(255, 226, 206), (250, 213, 186), (242, 198, 164), (229, 180, 143), (214, 160, 120), (190, 134, 95),
-                  (160, 107, 72), (128, 82, 54), (98, 62, 42), (72, 46, 34)], np.float32)
-_HAIR = np.array([(28, 24, 24), (48, 34, 28), (74, 48, 32), (104, 68, 42), (140, 96, 56), (186, 142, 86),
-                  (222, 190, 128), (158, 74, 38), (116, 44, 30), (150, 148, 146), (206, 204, 200)], np.float32)
+_SKIN = np.array(
+    [
+        (255, 226, 206),
+        (250, 213, 186),
+        (242, 198, 164),
+        (229, 180, 143),
+        (214, 160, 120),
+        (190, 134, 95),
+        (160, 107, 72),
+        (128, 82, 54),
+        (98, 62, 42),
+        (72, 46, 34),
+    ],
+    np.float32,
+)
+_HAIR = np.array(
+    [
+        (28, 24, 24),
+        (48, 34, 28),
+        (74, 48, 32),
+        (104, 68, 42),
+        (140, 96, 56),
+        (186, 142, 86),
+        (222, 190, 128),
+        (158, 74, 38),
+        (116, 44, 30),
+        (150, 148, 146),
+        (206, 204, 200),
+    ],
+    np.float32,
+)
 _DYED = np.array([(190, 60, 110), (60, 110, 170), (70, 140, 110), (130, 80, 170)], np.float32)
-_IRIS = np.array([(70, 44, 28), (98, 64, 36), (120, 92, 48), (92, 110, 62), (72, 112, 96), (78, 120, 158),
-                  (106, 138, 160), (92, 96, 104)], np.float32)
-_FRAMES = np.array([(24, 22, 24), (70, 40, 26), (120, 26, 34), (40, 58, 104), (168, 140, 84), (150, 152, 158)],
-                   np.float32)
+_IRIS = np.array(
+    [
+        (70, 44, 28),
+        (98, 64, 36),
+        (120, 92, 48),
+        (92, 110, 62),
+        (72, 112, 96),
+        (78, 120, 158),
+        (106, 138, 160),
+        (92, 96, 104),
+    ],
+    np.float32,
+)
+_FRAMES = np.array(
+    [(24, 22, 24), (70, 40, 26), (120, 26, 34), (40, 58, 104), (168, 140, 84), (150, 152, 158)],
+    np.float32,
+)
 
 
 @dataclass(frozen=True)
 class Person:
-    """What all videos of one person share. Lengths are in head units: chin to crown is 2, the eyes at y = 0."""
+    """What all videos of one person share. Lengths are in head units: chin to crown is 2, the eyes
+    at y = 0.
+    """
 
     head_width: float
     jaw_width: float
@@ -54,17 +98,17 @@ class Person:
     lips: Colour
     iris: Colour
     blush: float
-    hair: str              # bald, buzz, short, swept, bob, long, curly, afro, bun
+    hair: str  # bald, buzz, short, swept, bob, long, curly, afro, bun
     hair_colour: Colour
     brow_colour: Colour
     hair_volume: float
     hairline: float
-    hair_part: float       # -1..1: which side the fringe is lifted on
-    fringe: float          # 0: open forehead, 1: down to the brows
-    hair_length: float     # y where long hair ends
-    beard: str             # none, stubble, moustache, goatee, full
+    hair_part: float  # -1..1: which side the fringe is lifted on
+    fringe: float  # 0: open forehead, 1: down to the brows
+    hair_length: float  # y where long hair ends
+    beard: str  # none, stubble, moustache, goatee, full
     beard_density: float
-    glasses: str           # none, round, square, oval
+    glasses: str  # none, round, square, oval
     glasses_colour: Colour
     moles: NDArray[np.float32]  # [n, 3]: x, y, radius
     freckles: float
@@ -113,30 +157,43 @@ def sample_person(seed: int) -> Person:
         ear=_normal(rng, 1.0 + 0.05 * sign, 0.1, 0.75, 1.3),
         neck_width=_normal(rng, 0.42 + 0.045 * sign, 0.025, 0.33, 0.52),
         skin=np.clip(skin, 20, 255).astype(np.float32),
-        lips=np.clip(lip_base * (1 - 0.75 * makeup) + rouge * 0.75 * makeup, 0, 255).astype(np.float32),
+        lips=np.clip(lip_base * (1 - 0.75 * makeup) + rouge * 0.75 * makeup, 0, 255).astype(
+            np.float32
+        ),
         iris=_between(_IRIS, float(rng.random() ** (1.0 + 0.35 * skin_tone) * (len(_IRIS) - 1))),
         blush=float(rng.uniform(0.0, 0.6)) + 0.3 * makeup,
-        hair=hair, hair_colour=hair_colour,
+        hair=hair,
+        hair_colour=hair_colour,
         brow_colour=_brow_colour(rng, hair_colour),
         hair_volume=float(rng.uniform(0.75, 1.25)),
         hairline=_normal(rng, 0.60, 0.04, 0.5, 0.7) + (0.12 if old and masculine else 0.0),
         hair_part=float(rng.uniform(-1, 1)),
         fringe=float(rng.uniform(0.55, 1.0)) if rng.random() < 0.3 else 0.0,
         hair_length=float(rng.uniform(-2.0, -1.0)),
-        beard=str(rng.choice(["none", "stubble", "moustache", "goatee", "full"], p=[0.46, 0.18, 0.08, 0.1, 0.18]))
-        if masculine else "none",
+        beard=str(
+            rng.choice(
+                ["none", "stubble", "moustache", "goatee", "full"], p=[0.46, 0.18, 0.08, 0.1, 0.18]
+            )
+        )
+        if masculine
+        else "none",
         beard_density=float(rng.uniform(0.6, 1.0)),
         glasses=str(rng.choice(["none", "round", "square", "oval"], p=[0.75, 0.08, 0.1, 0.07])),
         glasses_colour=_FRAMES[rng.integers(len(_FRAMES))],
         moles=_moles(rng),
         freckles=float(rng.uniform(0.4, 1.0)) if skin_tone < 4 and rng.random() < 0.15 else 0.0,
-        makeup=makeup, seed=seed)
+        makeup=makeup,
+        seed=seed,
+    )
 
 
 def _hair_style(rng: np.random.Generator, masculine: bool, old: bool) -> str:
     styles = ["bald", "buzz", "short", "swept", "bob", "long", "curly", "afro", "bun"]
-    odds = np.array([0.09 + 0.1 * old, 0.14, 0.3, 0.22, 0.03, 0.06, 0.09, 0.06, 0.01] if masculine else
-                    [0.005, 0.015, 0.07, 0.08, 0.22, 0.32, 0.11, 0.06, 0.12])
+    odds = np.array(
+        [0.09 + 0.1 * old, 0.14, 0.3, 0.22, 0.03, 0.06, 0.09, 0.06, 0.01]
+        if masculine
+        else [0.005, 0.015, 0.07, 0.08, 0.22, 0.32, 0.11, 0.06, 0.12]
+    )
     return str(rng.choice(styles, p=odds / odds.sum()))
 
 
@@ -159,7 +216,7 @@ def _brow_colour(rng: np.random.Generator, hair_colour: Colour) -> Colour:
 def _moles(rng: np.random.Generator) -> NDArray[np.float32]:
     x = rng.uniform(0.14, 0.5, 3) * rng.choice([-1, 1], 3)
     places = np.stack([x, rng.uniform(-0.85, 0.45, 3), rng.uniform(0.013, 0.028, 3)], 1)
-    return places.astype(np.float32)[:int(rng.choice([0, 0, 1, 2, 3]))]
+    return places.astype(np.float32)[: int(rng.choice([0, 0, 1, 2, 3]))]
 
 
 def _between(colours: Colour, position: float) -> Colour:
@@ -168,5 +225,7 @@ def _between(colours: Colour, position: float) -> Colour:
     return np.asarray(colours[low] * (1 - part) + colours[low + 1] * part, np.float32)
 
 
-def _normal(rng: np.random.Generator, mean: float, deviation: float, low: float, high: float) -> float:
+def _normal(
+    rng: np.random.Generator, mean: float, deviation: float, low: float, high: float
+) -> float:
     return float(np.clip(rng.normal(mean, deviation), low, high))

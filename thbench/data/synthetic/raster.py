@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
-_SEAM = np.float32(2e-3)   # samples this near to an edge belong to both triangles, so no crack opens
+_SEAM = np.float32(2e-3)  # samples this near to an edge belong to both triangles, so no crack opens
 _FAR = np.float32(-1e6)
 
 
 @dataclass(frozen=True)
 class Fragments:
-    """The visible surface: flat sample positions [n], the triangle seen there [n], weights of its corners 1 and 2."""
+    """The visible surface: flat sample positions [n], the triangle seen there [n], weights of its
+    corners 1 and 2.
+    """
 
     samples: Ints
     triangles: Ints
@@ -23,11 +25,14 @@ class Fragments:
     v: Floats
 
 
-def rasterise(points: Floats, depth: Floats, corners: Ints, double_sided: NDArray[np.bool_], size: int) -> Fragments:
+def rasterise(
+    points: Floats, depth: Floats, corners: Ints, double_sided: NDArray[np.bool_], size: int
+) -> Fragments:
     """Depth-tests triangles on a size x size grid of samples.
 
-    points: float32 [V, 2], (x, y) in samples, sample (0, 0) at the top left; depth: float32 [V], larger is nearer;
-    corners: [3, T] vertex numbers, counter-clockwise on screen when they face the viewer; double_sided: [T].
+    points: float32 [V, 2], (x, y) in samples, sample (0, 0) at the top left; depth: float32 [V],
+    larger is nearer; corners: [3, T] vertex numbers, counter-clockwise on screen when they face the
+    viewer; double_sided: [T].
     """
     x = np.ascontiguousarray(points[:, 0]).take(corners)
     y = np.ascontiguousarray(points[:, 1]).take(corners)
@@ -35,9 +40,15 @@ def rasterise(points: Floats, depth: Floats, corners: Ints, double_sided: NDArra
     top = np.maximum(np.ceil(np.minimum(np.minimum(y[0], y[1]), y[2])), 0)
     bottom = np.minimum(np.floor(np.maximum(np.maximum(y[0], y[1]), y[2])), size - 1)
     visible = np.flatnonzero(((area < -1e-6) | (double_sided & (area > 1e-6))) & (bottom >= top))
-    x, y, top, bottom = x.take(visible, 1), y.take(visible, 1), top.take(visible), bottom.take(visible)
+    x, y, top, bottom = (
+        x.take(visible, 1),
+        y.take(visible, 1),
+        top.take(visible),
+        bottom.take(visible),
+    )
     z = depth.take(corners.take(visible, 1))
-    # weight u of corner 1 is u_x * (x - x0) + u_y * (y - y0); weight v of corner 2 and the depth likewise
+    # weight u of corner 1 is u_x * (x - x0) + u_y * (y - y0); weight v of corner 2 and the depth
+    # likewise
     scale = 1 / area.take(visible)
     u_x, u_y = (y[2] - y[0]) * scale, (x[0] - x[2]) * scale
     v_x, v_y = (y[0] - y[1]) * scale, (x[1] - x[0]) * scale
@@ -60,27 +71,41 @@ def rasterise(points: Floats, depth: Floats, corners: Ints, double_sided: NDArra
     along, step = along.take(wins), step.take(wins).astype(np.float32)
     triangle = of_row.take(along)
     across, below = across.take(along) + step, below.take(along)
-    return Fragments(sample.take(wins), visible.take(triangle),
-                     u_x.take(triangle) * across + u_y.take(triangle) * below,
-                     v_x.take(triangle) * across + v_y.take(triangle) * below)
+    return Fragments(
+        sample.take(wins),
+        visible.take(triangle),
+        u_x.take(triangle) * across + u_y.take(triangle) * below,
+        v_x.take(triangle) * across + v_y.take(triangle) * below,
+    )
 
 
 def _spans(x: Floats, y: Floats, of_row: Ints, row: Floats) -> tuple[Floats, Floats]:
-    """Where each row enters and leaves its triangle: between the long edge and one of the two short ones."""
+    """Where each row enters and leaves its triangle: between the long edge and one of the two short
+    ones.
+    """
     (x_0, y_0), (x_1, y_1) = _by_height(x[0], y[0], x[1], y[1])
     (x_1, y_1), (x_2, y_2) = _by_height(x_1, y_1, x[2], y[2])
     (x_0, y_0), (x_1, y_1) = _by_height(x_0, y_0, x_1, y_1)
-    long, upper, lower = (_slope(x_2 - x_0, y_2 - y_0), _slope(x_1 - x_0, y_1 - y_0), _slope(x_2 - x_1, y_2 - y_1))
+    long, upper, lower = (
+        _slope(x_2 - x_0, y_2 - y_0),
+        _slope(x_1 - x_0, y_1 - y_0),
+        _slope(x_2 - x_1, y_2 - y_1),
+    )
     on_long = x_0.take(of_row) + long.take(of_row) * (row - y_0.take(of_row))
     past = row - y_1.take(of_row)
     on_short = x_1.take(of_row) + np.where(past < 0, upper.take(of_row), lower.take(of_row)) * past
     return np.minimum(on_long, on_short), np.maximum(on_long, on_short)
 
 
-def _by_height(x_0: Floats, y_0: Floats, x_1: Floats, y_1: Floats) -> tuple[tuple[Floats, Floats], ...]:
+def _by_height(
+    x_0: Floats, y_0: Floats, x_1: Floats, y_1: Floats
+) -> tuple[tuple[Floats, Floats], ...]:
     """The two points, the upper one first."""
     swap = y_1 < y_0
-    return (np.where(swap, x_1, x_0), np.minimum(y_0, y_1)), (np.where(swap, x_0, x_1), np.maximum(y_0, y_1))
+    return (np.where(swap, x_1, x_0), np.minimum(y_0, y_1)), (
+        np.where(swap, x_0, x_1),
+        np.maximum(y_0, y_1),
+    )
 
 
 def _slope(run: Floats, rise: Floats) -> Floats:

@@ -1,4 +1,6 @@
-"""One frame: pose the mesh, light it, rasterise it, look the colours up, and average the samples of each pixel."""
+"""One frame: pose the mesh, light it, rasterise it, look the colours up, and average the samples of
+each pixel.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,15 @@ from thbench.data.synthetic.scene import Scene
 
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
-SAMPLES = 2                       # samples per pixel side
-_PIVOT = np.array([0.0, -0.75, -0.25], np.float32)   # where the neck carries the head
+SAMPLES = 2  # samples per pixel side
+_PIVOT = np.array([0.0, -0.75, -0.25], np.float32)  # where the neck carries the head
 
 
 @dataclass(frozen=True)
 class Cast:
-    """All of one person that does not change between videos. units: pixels per head unit in the textures."""
+    """All of one person that does not change between videos. units: pixels per head unit in the
+    textures.
+    """
 
     person: Person
     head: Head
@@ -59,7 +63,9 @@ def build_studio(cast: Cast, scene: Scene, size_px: int) -> Studio:
 
 
 def project(points: Floats, motion: Motion, distance: float, size_px: int) -> tuple[Floats, Floats]:
-    """Head-frame points [n, 3] to image positions [n, 2] in pixels and depths [n] (larger is nearer)."""
+    """Head-frame points [n, 3] to image positions [n, 2] in pixels and depths [n] (larger is
+    nearer).
+    """
     return _to_image(_turn(points, _rotation(motion)), motion, distance, size_px)
 
 
@@ -80,22 +86,34 @@ def render(studio: Studio, motion: Motion) -> tuple[Image, Floats]:
 
     seen = rasterise(points, depth, mesh.corners, mesh.double_sided, size)
     attributes = np.concatenate([(mesh.atlas * cast.units - 0.5).T, shade.T])
-    first, second, third = (attributes.take(corner, 1) for corner in mesh.corners.take(seen.triangles, 1))
+    first, second, third = (
+        attributes.take(corner, 1) for corner in mesh.corners.take(seen.triangles, 1)
+    )
     values = first + seen.u * (second - first) + seen.v * (third - first)
-    colour = (_look_up(atlas, values[:2]).T * values[2:5] + values[5]) * (scene.exposure * scene.tint)[:, None]
+    colour = (_look_up(atlas, values[:2]).T * values[2:5] + values[5]) * (
+        scene.exposure * scene.tint
+    )[:, None]
     canvas = studio.backdrop.reshape(-1, 3).copy()
     canvas[seen.samples] = np.clip(colour + 0.5, 0, 255).astype(np.uint8).T
-    image = cv2.resize(canvas.reshape(size, size, 3), (studio.size_px, studio.size_px), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(
+        canvas.reshape(size, size, 3),
+        (studio.size_px, studio.size_px),
+        interpolation=cv2.INTER_AREA,
+    )
     marks, _ = project(cast.head.landmarks(curves, motion), motion, scene.distance, studio.size_px)
     return np.asarray(image, np.uint8), marks
 
 
 def _look_up(atlas: Image, places: Floats) -> Image:
-    """The atlas at fractional positions [2, n]: uint8 [n, 3]. Positions are folded, as OpenCV limits rows to 32767."""
+    """The atlas at fractional positions [2, n]: uint8 [n, 3]. Positions are folded, as OpenCV
+    limits rows to 32767.
+    """
     count = places.shape[1]
     folded = np.zeros((2, -(-count // 4096), 4096), np.float32)
     folded.reshape(2, -1)[:, :count] = places
-    found = cv2.remap(atlas, folded[0], folded[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    found = cv2.remap(
+        atlas, folded[0], folded[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(found, np.uint8).reshape(-1, 3)[:count]
 
 
@@ -106,7 +124,10 @@ def _light(mesh: Mesh, scene: Scene, head_turn: Floats, body_turn: Floats) -> Fl
     light_head = scene.light @ head_turn
     on_head, on_body = mesh.normals @ (toward @ head_turn).T, mesh.normals @ (toward @ body_turn).T
     lit, shiny, up = (on_head + (on_body - on_head) * mesh.body[:, None]).T
-    blocked = np.array([max(light_head[0], 0), max(-light_head[0], 0), max(light_head[1] + 0.15, 0), 1.0], np.float32)
+    blocked = np.array(
+        [max(light_head[0], 0), max(-light_head[0], 0), max(light_head[1] + 0.15, 0), 1.0],
+        np.float32,
+    )
     cast = np.clip(1 - mesh.shadow @ blocked, 0, 1)
     diffuse = np.clip((lit + 0.25) / 1.25, 0, 1) * cast
     shiny = np.clip(shiny, 0, 1) ** 2
@@ -123,7 +144,14 @@ def _body_motion(motion: Motion) -> Motion:
 def _rotation(motion: Motion) -> Floats:
     """Head frame to camera frame: pitch, then yaw, then roll."""
     yaw, pitch, roll = np.deg2rad([motion.yaw, motion.pitch, motion.roll])
-    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    cy, sy, cp, sp, cr, sr = (
+        np.cos(yaw),
+        np.sin(yaw),
+        np.cos(pitch),
+        np.sin(pitch),
+        np.cos(roll),
+        np.sin(roll),
+    )
     about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_z = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])
@@ -134,7 +162,9 @@ def _turn(points: Floats, rotation: Floats) -> Floats:
     return np.asarray((points - _PIVOT) @ rotation.T + _PIVOT, np.float32)
 
 
-def _to_image(points: Floats, motion: Motion, distance: float, size_px: int) -> tuple[Floats, Floats]:
+def _to_image(
+    points: Floats, motion: Motion, distance: float, size_px: int
+) -> tuple[Floats, Floats]:
     nearness = motion.scale * distance / (distance - points[:, 2])
     x = motion.x + points[:, 0] * nearness
     y = motion.y - points[:, 1] * nearness
