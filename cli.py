@@ -753,7 +753,7 @@ def prepare(**options: Any) -> None:
 
     Run it again after a kill: it goes on where it stopped.
     """
-    from thbench.data.prepare_command import run
+    from thbench.data.prepare.request import run
 
     click.echo(run(**options))
 
@@ -800,8 +800,8 @@ def data_sheet(dataset: str, output: Path, per_video: int, videos: int) -> None:
     """A contact sheet of DATASET: crops with their landmarks, to see at a glance whether they are
     right.
     """
-    from thbench.data.contact_sheet import write_contact_sheet
     from thbench.data.open import open_dataset
+    from thbench.data.prepare.contact_sheet import write_contact_sheet
 
     write_contact_sheet(open_dataset(dataset), output, per_video, videos)
     click.echo(output)
@@ -832,8 +832,8 @@ def data_pack(dataset: str, out: Path, size_px: int | None, quiet: bool, **optio
     Frames are lossless PNG; landmarks are the dataset's own, nothing is detected again.
     """
     from thbench.data.open import open_dataset
-    from thbench.data.pack import pack
-    from thbench.data.resized import Resized
+    from thbench.data.store.pack import pack
+    from thbench.data.store.resized import Resized
     from thbench.progress import counter
 
     opened = open_dataset(dataset)
@@ -877,7 +877,7 @@ def data_verify(dataset: Path) -> None:
     """Reads every byte of DATASET again and compares it with what was recorded when it was
     prepared.
     """
-    from thbench.data.verify import verify
+    from thbench.data.store.verify import verify
 
     click.echo(verify(dataset))
 

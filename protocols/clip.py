@@ -8,7 +8,7 @@ import torch
 
 from protocols.run import bundled_checkpoint
 from thbench.data.dataset import videos_of
-from thbench.data.landmark_image import landmark_images
+from thbench.data.landmarks.image import landmark_images
 from thbench.data.synthetic import synth
 from thbench.data.video import write_video
 from thbench.method import MethodOptions, load_method

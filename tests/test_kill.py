@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from prepared_samples import make_frames
-from processes import Family, start
+from support.prepared_samples import make_frames
+from support.processes import Family, start
 
 KILLS = int(os.environ.get("THBENCH_TEST_KILLS", "2"))
 pytestmark = [

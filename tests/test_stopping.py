@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import start
+from support.processes import start
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = """

@@ -79,7 +79,7 @@ def _packages() -> list[Finding]:
 
 
 def _dlib() -> str:
-    from thbench.data.landmarks import load_detector
+    from thbench.data.landmarks.load import load_detector
 
     return str(load_detector("dlib").source)
 
@@ -128,7 +128,7 @@ def _data() -> list[Finding]:
                 "thbench prepare vox1-frames SRC OUT, and export THBENCH_DATA=FOLDER OF OUT",
             ),
         ]
-    from thbench.data.store import is_store
+    from thbench.data.store.prepared import is_store
 
     stores = [path for path in sorted(Path(root).glob("*")) if path.is_dir() and is_store(path)]
     return [
@@ -141,7 +141,7 @@ def _data() -> list[Finding]:
 
 
 def _store(path: Path) -> str:
-    from thbench.data.store import PreparedStore
+    from thbench.data.store.prepared import PreparedStore
 
     return f"{len(PreparedStore(path).videos)} videos"
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thbench.data.crop import CropPolicy, pixels_outside
-from thbench.data.landmarks import load_detector
+from thbench.data.landmarks.load import load_detector
 from thbench.data.photos import Photos, drive_frames, held, listed, read_photos, refuse
+from thbench.data.prepare.crop import CropPolicy, pixels_outside
 from thbench.data.video import write_video
 from thbench.errors import ThbenchError
 from thbench.method import MethodOptions, TalkingHead, load_method

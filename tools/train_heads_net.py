@@ -34,7 +34,7 @@ from thbench.data.synthetic.person import Person
 from thbench.data.synthetic.scene import Scene
 from thbench.files import atomic_path, write_json
 from thbench.metrics.heads_net import EMBEDDING, EXPRESSION, SIZE_PX, HeadsNet
-from thbench.nets.heads_vgg import STAGES, HeadsVGG
+from thbench.perceptual.heads_vgg import STAGES, HeadsVGG
 
 POSE = ("yaw", "pitch", "roll")
 WORDS = {

@@ -30,7 +30,7 @@ from typing import Any, Literal
 from PIL import Image
 from torch import Tensor
 
-from thbench.data.landmark_image import landmark_images
+from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
 from thbench.files import atomic_folder, sha256_file, write_json
 from thbench.method import Frames

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from baselines.pix2pixhd.losses import VGGLoss
 from baselines.weight_files import read_weights
 from thbench.errors import ThbenchError
-from thbench.losses import ContentLoss
-from thbench.nets.perceptual import VGG19, VGGFeatures, caffe_state, random_vgg
-from thbench.training.content import content_networks
+from thbench.perceptual.content import ContentLoss, content_networks
+from thbench.perceptual.vgg import VGG19, VGGFeatures, caffe_state, random_vgg
 from thbench.weights import weight_path
 
 # vgg19: the authors' (torchvision's VGG-19). random: the same architecture with seeded weights.

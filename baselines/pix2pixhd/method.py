@@ -18,12 +18,12 @@ from baselines.pix2pixhd.losses import adam, apply_gradients, compute_losses, ta
 from baselines.pix2pixhd.network import PRESETS, Pix2pixHDConfig, build, without_running_statistics
 from baselines.pix2pixhd.training import mirrored
 from baselines.weight_files import read_weights
-from thbench.data.landmark_image import landmark_images
+from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
 from thbench.images import to_signed, to_uint8
 from thbench.method import Frames, MethodOptions
-from thbench.ours import seed_for
+from thbench.paper.ours import seed_for
 from thbench.records.decode import decode
 from thbench.training import checkpoints
 

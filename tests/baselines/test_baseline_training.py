@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from random_frames import RandomDataset, random_frames
+from support.random_frames import RandomDataset, random_frames
 
 from baselines.pix2pixhd.method import pix2pixhd
 from baselines.pix2pixhd.network import Pix2pixHDConfig
@@ -136,7 +136,7 @@ def test_sizes_that_do_not_divide_are_refused(config: Any) -> None:
 TWO_PROCESSES = """
 import torch
 from lightning.fabric import Fabric
-from random_frames import RandomDataset
+from support.random_frames import RandomDataset
 from test_baseline_training import PIX2PIXHD, X2FACE
 from baselines.pix2pixhd.training import Pix2pixHDTrainer
 from baselines.x2face.training import X2FaceTrainer
@@ -166,7 +166,7 @@ def test_two_processes_keep_the_same_networks(tmp_path: Path) -> None:
     """
     script = tmp_path / "two.py"
     script.write_text(TWO_PROCESSES)
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    paths = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
     ran = subprocess.run(
         [sys.executable, str(script)],
         capture_output=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from random_frames import random_frames
+from support.random_frames import random_frames
 
 from thbench.method import Frames, MethodOptions, load_method
 

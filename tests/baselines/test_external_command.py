@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from random_frames import random_frames
+from support.random_frames import random_frames
 
 from baselines.external.command import command
 from thbench.errors import ThbenchError
@@ -186,8 +186,8 @@ RENDER = """
 import sys
 import tempfile
 from pathlib import Path
-sys.path.insert(0, str(Path('tests/baselines').resolve()))
-from random_frames import random_frames
+sys.path.insert(0, str(Path('tests').resolve()))
+from support.random_frames import random_frames
 from baselines.external.command import command
 from thbench.method import MethodOptions
 command(MethodOptions(sys.argv[1])).adapt(random_frames(2)).render(random_frames(3))

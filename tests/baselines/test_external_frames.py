@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from random_frames import random_frames
+from support.random_frames import random_frames
 
 from baselines.external.export import Episode, export_protocol, shots_sha256
 from baselines.external.frames import external

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from random_frames import random_frames
+from support.random_frames import random_frames
 from torchvision.models.vgg import cfgs, make_layers
 
 from baselines.pix2pixhd import method

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from random_frames import random_frames
+from support.random_frames import random_frames
 
 from baselines.x2face.method import AUTHORS_FILE, X2Face, x2face
 from baselines.x2face.network import PRESETS, X2FaceConfig, build

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from few_heads import FewHeads
 from lightning.fabric import Fabric
+from support.few_heads import FewHeads
 from torch import Tensor
 
 from baselines.x2face.activity import DEAD_DRIVER

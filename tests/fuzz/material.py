@@ -9,17 +9,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from study_run import write_run
+from support.study_run import write_run
 
 from cli import thbench
 from protocols.definition import definition_text
 from reports.study.build import build_study
-from thbench.data.store import PreparedStore
+from thbench.data.store.prepared import PreparedStore
 from thbench.data.video import write_video
 from thbench.files import read_json, write_json
-from thbench.nets.config import NetConfig
+from thbench.paper.meta import OursTrainer, ours_config
+from thbench.paper.nets.config import NetConfig
 from thbench.training.loop import LoopConfig, train
-from thbench.training.meta import OursTrainer, ours_config
 
 PERSONS, VIDEOS, FRAMES, SIZE_PX = 3, 3, 8, 64
 TINY = replace(

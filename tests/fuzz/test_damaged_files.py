@@ -10,7 +10,6 @@ import os
 import random
 import shutil
 import signal
-import sys
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -19,9 +18,6 @@ from pathlib import Path
 
 import click
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "reports" / "study"))  # its drawn heads
-
 from damage import copied, damage
 from kinds import KINDS, REFUSED, Kind, Reader
 from material import FACES, make_material

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from short_videos import ShortVideos
+from support.short_videos import ShortVideos
 
 import protocols.generate
 from protocols.definition import MethodEntry, load_definition, method_entry

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from run_info import run_info
+from support.run_info import run_info
 
 from protocols.summary_text import summary_text
 from thbench.files import write_json

@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from short_videos import ShortVideos
+from support.short_videos import ShortVideos
 
 from protocols.definition import load_definition, method_entry
 from protocols.run import RunOptions, run_protocol
 from protocols.score import score_run
 from protocols.verify import verify_run
-from thbench.data.pack import pack
-from thbench.data.store import PreparedStore
+from thbench.data.store.pack import pack
+from thbench.data.store.prepared import PreparedStore
 from thbench.files import write_json
 from thbench.metrics.base import load_metric, metric_names
 from thbench.runs import Run

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_run import make_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from support.fake_run import make_run
 
 from reports.compare import compare_text, score_changes, setting_changes
 from reports.results import Results

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from fake_run import make_run
+from support.fake_run import make_run
 
 from cli import thbench
 from reports.compare_methods import compare_methods_text

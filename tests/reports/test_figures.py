@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from fake_run import SPECIAL_NAMES, make_run
 from PIL import Image
+from support.fake_run import SPECIAL_NAMES, make_run
 
 from cli import thbench
 from reports.figures import PICKS, Frame, Pick, Rule, figure, pick_frames, write_figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fake_run import make_run
+from support.fake_run import make_run
 
 from reports.gaps import Gap, gap_note, gap_to_shots
 from reports.results import Results

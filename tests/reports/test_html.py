@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 import pytest
-from fake_run import SPECIAL_NAMES, make_run
 from PIL import Image
+from support.fake_run import SPECIAL_NAMES, make_run
 
 from reports.html import write_report
 from thbench.errors import ThbenchError

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_run import SPECIAL_NAMES, make_run
 from PIL import Image
+from support.fake_run import SPECIAL_NAMES, make_run
 
 from reports.html import write_report
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_run import make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fake_run import make_run
 
 from reports.emit import table_text
 from reports.ranges import RANGES, clipped, range_of

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_run import paper_run
+from support.fake_run import paper_run
 
 from reports.latex import to_latex
 from reports.published import paper

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from fake_run import SPECIAL_NAMES, make_run
 from PIL import Image
+from support.fake_run import SPECIAL_NAMES, make_run
 
 from reports.plots import (
     FORMATS,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from fake_run import make_run
+from support.fake_run import make_run
 
 from cli import thbench
 from reports.emit import table_text

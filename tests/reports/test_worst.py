@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from fake_run import make_run
+from support.fake_run import make_run
 
 from reports.html import write_report
 from reports.results import Results

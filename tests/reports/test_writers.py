@@ -13,9 +13,9 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from fake_run import SPECIAL_NAMES, make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fake_run import SPECIAL_NAMES, make_run
 
 from reports.emit import FORMATS, table_text
 from reports.latex import escape, to_latex

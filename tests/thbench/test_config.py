@@ -9,8 +9,8 @@ import pytest
 
 from thbench.config import override
 from thbench.errors import ThbenchError
-from thbench.nets.config import NetConfig
-from thbench.training.meta import ours_config
+from thbench.paper.meta import ours_config
+from thbench.paper.nets.config import NetConfig
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,16 @@ from lightning.fabric import Fabric
 from PIL import Image
 
 from cli import thbench
-from thbench.data.dlib_landmarks import DlibLandmarks
+from thbench.data.landmarks.dlib import DlibLandmarks
 from thbench.data.photos import Drive, drive_frames, held, read_photos
 from thbench.data.timeline import Timeline
 from thbench.data.video import read_video, write_video
 from thbench.errors import ThbenchError
 from thbench.heads import adapt_head, drive_head, load_head
 from thbench.method import Frames, MethodOptions, load_method
-from thbench.nets.config import NetConfig
+from thbench.paper.meta import OursTrainer, ours_config
+from thbench.paper.nets.config import NetConfig
 from thbench.training.checkpoints import load_model, save_model
-from thbench.training.meta import OursTrainer, ours_config
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 PHOTOS = DATA / "vox1-sample" / "unzippedFaces" / "Peter_Capaldi" / "1.6" / "uAgUjSqIj7U"

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import worker_tasks
-from processes import is_running
+from support import worker_tasks
+from support.processes import is_running
 
 from thbench.errors import ThbenchError
 from thbench.workers import each

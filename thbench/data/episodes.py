@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from thbench.data.dataset import Dataset, Video, videos_of
-from thbench.data.landmark_image import landmark_images
+from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
 from thbench.workers import end_with_parent
 

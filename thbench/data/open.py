@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from thbench.data.dataset import Dataset
-from thbench.data.store import PreparedStore, is_store
+from thbench.data.store.prepared import PreparedStore, is_store
 from thbench.errors import ThbenchError
 
 
@@ -52,7 +52,7 @@ def open_sources(spec: str, size_px: int, skip_unusable: bool = False) -> Datase
         raise ThbenchError(
             f"no sources at {spec}: name a folder of photographs, one for each person, or a dataset"
         )
-    from thbench.data.landmarks import load_detector
+    from thbench.data.landmarks.load import load_detector
     from thbench.data.photo_folder import PhotoFolder
 
     return PhotoFolder(Path(spec), size_px, load_detector("auto"), skip_unusable)

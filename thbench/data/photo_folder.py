@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thbench.data.dataset import Video
-from thbench.data.landmarks import LandmarkDetector
-from thbench.data.layouts import IMAGE_SUFFIXES
+from thbench.data.landmarks.detector import LandmarkDetector
 from thbench.data.photos import Photos, Unusable, listed, read_photos, refuse, unread_suffix
+from thbench.data.prepare.layouts import IMAGE_SUFFIXES
 from thbench.errors import ThbenchError
 from thbench.method import Frames
 from thbench.pictures import Pictures

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from thbench.data.clips import read_image
-from thbench.data.crop import CropPolicy, crop_squares, cut, moved
-from thbench.data.landmarks import Face, FrameKey, LandmarkDetector
-from thbench.data.layouts import IMAGE_SUFFIXES
+from thbench.data.landmarks.detector import Face, FrameKey, LandmarkDetector
+from thbench.data.prepare.clips import read_image
+from thbench.data.prepare.crop import CropPolicy, crop_squares, cut, moved
+from thbench.data.prepare.layouts import IMAGE_SUFFIXES
 from thbench.data.timeline import Timeline
 from thbench.data.video import read_timeline, read_video
 from thbench.errors import ThbenchError

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from thbench.data.crop import pixels_outside
 from thbench.data.dataset import Dataset, videos_of
-from thbench.data.finish import told
 from thbench.data.open import open_dataset
-from thbench.data.store import PreparedStore
-from thbench.data.store_format import INDEX
+from thbench.data.prepare.crop import pixels_outside
+from thbench.data.prepare.finish import told
+from thbench.data.store.format import INDEX
+from thbench.data.store.prepared import PreparedStore
 from thbench.errors import ThbenchError
 
 

@@ -45,7 +45,7 @@ def true_landmarks(real: Frames) -> NDArray[np.float32]:
 
 
 def _detect(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    from thbench.data.landmarks import FrameKey
+    from thbench.data.landmarks.detector import FrameKey
 
     faces = _detector().detect(list(images), [FrameKey("", frame) for frame in range(len(images))])
     missing = np.full((68, 2), np.nan, np.float32)
@@ -54,6 +54,6 @@ def _detect(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=1)
 def _detector() -> Any:
-    from thbench.data.landmarks import load_detector
+    from thbench.data.landmarks.load import load_detector
 
     return load_detector("dlib")

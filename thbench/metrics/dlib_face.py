@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thbench.data.dlib_landmarks import model_file
-from thbench.data.landmarks import detection_scale, scaled
+from thbench.data.landmarks.detector import detection_scale, scaled
+from thbench.data.landmarks.dlib import model_file
 from thbench.metrics.frame_cache import FrameCache
 
 FILE = "dlib_face_recognition_resnet_model_v1.dat"

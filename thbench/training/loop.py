@@ -143,8 +143,8 @@ def train(
         accelerator=loop.accelerator,
         devices=loop.devices,
         strategy=strategy,
-        precision=loop.precision,
-    )  # type: ignore[arg-type]
+        precision=loop.precision,  # type: ignore[arg-type]
+    )
     fabric.launch()
     if fabric.local_rank > 0:
         end_with_parent(os.getppid())
@@ -181,8 +181,8 @@ class _Loop:
         self.losses_file = out / f"losses.rank{fabric.global_rank}.jsonl"
         held_out = held_out_persons(dataset, loop.watch_persons)
         self.description = {
-            "kind": trainer_class.kind,
-            "config": asdict(config),  # type: ignore[attr-defined]
+            "kind": trainer_class.kind,  # type: ignore[attr-defined]
+            "config": asdict(config),
             "dataset": {"name": dataset.name, "sha256": dataset.sha256},
             "seed": loop.seed,
             "batch": config.batch,

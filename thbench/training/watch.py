@@ -12,7 +12,7 @@ from torch import Tensor
 
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.data.episodes import Episodes
-from thbench.data.landmark_image import landmark_images
+from thbench.data.landmarks.image import landmark_images
 from thbench.images import to_uint8
 from thbench.method import Frames
 from thbench.metrics.base import is_frame_metric, load_metric

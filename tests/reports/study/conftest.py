@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from study_run import write_run
+from support.study_run import write_run
 
 from reports.study.build import build_study
 from reports.study.folder import Study

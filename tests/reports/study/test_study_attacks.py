@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 from itsdangerous import URLSafeTimedSerializer
-from live import served
-from rater import DEVICE, Rater
 from sqlalchemy import func, select
 from starlette.requests import HTTPConnection
+from support.live import served
+from support.rater import DEVICE, Rater
 
 from reports.study.folder import Study
 from reports.study.guard import Addresses, Buckets

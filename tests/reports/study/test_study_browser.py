@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import served
 from sqlalchemy import func, select
-from study_run import write_run
+from support.live import served
+from support.study_run import write_run
 
 from reports.study.build import build_study
 from reports.study.folder import Study

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from study_run import write_run
+from support.study_run import write_run
 
 from reports.study.build import build_study
 from reports.study.folder import Study, save_new_keys

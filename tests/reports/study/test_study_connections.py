@@ -14,11 +14,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from live import running, served
-from rater import Rater
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
+from support.live import running, served
+from support.rater import Rater
 
 from reports.study import connections
 from reports.study.connections import OncePerPeriod, bind, connection_limit

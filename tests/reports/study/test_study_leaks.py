@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from live import served
 from numpy.typing import NDArray
-from rater import Rater
 from sqlalchemy import select
+from support.live import served
+from support.rater import Rater
 
 from reports.study import stimuli
 from reports.study.arrange import arrange_form

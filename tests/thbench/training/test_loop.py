@@ -12,14 +12,14 @@ from pathlib import Path
 
 import cv2
 import pytest
-from processes import start
-from tiny import TINY, FewHeads
+from support.processes import start
+from support.tiny import TINY, FewHeads
 
 from thbench.data.episodes import EpisodeBatches, EpisodeSampler, episode_loader
 from thbench.errors import ThbenchError
 from thbench.locks import locked
+from thbench.paper.meta import OursTrainer
 from thbench.training.loop import LoopConfig, train
-from thbench.training.meta import OursTrainer
 from thbench.training.start import start_training
 
 WARM = replace(TINY, warmup_steps=1)

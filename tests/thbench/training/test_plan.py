@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tiny import TINY, trainer
+from support.tiny import TINY, trainer
 
 from thbench.training.plan import Phase, begins, phases_text, resumed_text
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import TINY, FewHeads
+from support.tiny import TINY, FewHeads
 
 from thbench.data.dataset import Video, videos_of
 from thbench.images import to_signed
+from thbench.paper.meta import OursTrainer
 from thbench.training.checkpoints import load_model
 from thbench.training.loop import LoopConfig, train
-from thbench.training.meta import OursTrainer
 from thbench.training.watch import TrainingPart, best_quality, held_out_persons, watch, watched
 
 

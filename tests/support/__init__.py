@@ -1,0 +1,1 @@
+"""What several tests share: small datasets, tiny networks, made-up runs, watched processes."""

@@ -1,0 +1,128 @@
+"""Packing: the store gives back the dataset's own pixels, landmarks and split, whole or resumed."""
+
+from dataclasses import dataclass, replace
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from thbench.data.dataset import Video
+from thbench.data.store.format import ROWS_PER_GROUP
+from thbench.data.store.pack import pack
+from thbench.data.store.prepared import PreparedStore
+from thbench.data.store.resized import Resized
+from thbench.data.store.shards import table_writer
+from thbench.data.store.verify import verify
+from thbench.data.synthetic import synth
+from thbench.errors import ThbenchError
+from thbench.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class TwoPersons:
+    """One training and one test person of the synthetic heads, two videos of six frames each."""
+
+    name: str = "two"
+    pictures: str = "synthetic heads"
+    size_px: int = 64
+    sha256: str = "ee" * 32
+
+    @property
+    def videos(self):
+        heads = synth(64).videos
+        chosen = [*heads[:2], *[video for video in heads if video.split == "test"][:2]]
+        return [Video(video.person, video.video, video.split, 6) for video in chosen]
+
+    def read(self, video, frames):
+        return synth(64).read(next(v for v in synth(64).videos if v.key == video.key), list(frames))
+
+    def frame_names(self, video):
+        return [f"c/{index:04d}" for index in range(video.n_frames)]
+
+    def frame_times_s(self, video):
+        return None if video.person == "p400" else [index / 25 for index in range(video.n_frames)]
+
+
+def test_a_packed_dataset_reads_the_same(tmp_path):
+    pack(TwoPersons(), tmp_path / "store")
+    store, dataset = PreparedStore(tmp_path / "store"), TwoPersons()
+    assert list(store.videos) == dataset.videos
+    for video in dataset.videos:
+        kept, own = store.read(video, range(6)), dataset.read(video, range(6))
+        assert torch.equal(kept.images, own.images)
+        torch.testing.assert_close(kept.landmarks, own.landmarks)
+        assert store.frame_names(video) == dataset.frame_names(video)
+        assert store.frame_times_s(video) == dataset.frame_times_s(video)
+
+
+def test_a_store_of_before_times_were_recorded_has_none_and_is_whole(tmp_path):
+    pack(TwoPersons(), tmp_path / "store")
+    index = tmp_path / "store" / "index.parquet"
+    table = pq.read_table(index).drop_columns("time_s")
+    with table_writer(index, table.schema) as writer:
+        writer.write_table(table, ROWS_PER_GROUP)
+    info = read_json(tmp_path / "store" / "dataset.json")
+    del info["files"]  # nor had a store of then the sha256 of its index
+    write_json(tmp_path / "store" / "dataset.json", info)
+    store = PreparedStore(tmp_path / "store")
+    assert store.frame_times_s(store.videos[0]) is None
+    assert "is whole" in verify(tmp_path / "store")
+
+
+def test_fewer_videos_and_frames_are_evenly_spaced(tmp_path):
+    pack(TwoPersons(), tmp_path / "store", videos=1, frames=3)
+    store = PreparedStore(tmp_path / "store")
+    assert [(video.video, video.n_frames) for video in store.videos] == [("v0", 3), ("v0", 3)]
+    assert store.frame_names(store.videos[0]) == ["c/0001", "c/0003", "c/0005"]
+
+
+def test_packing_again_is_refused_for_other_data_and_free_for_the_same(tmp_path):
+    pack(TwoPersons(), tmp_path / "store", videos=1, frames=2)
+    before = (tmp_path / "store" / "index.parquet").read_bytes()
+    pack(TwoPersons(), tmp_path / "store", videos=1, frames=2)
+    assert (tmp_path / "store" / "index.parquet").read_bytes() == before
+    with pytest.raises(ThbenchError, match="begun with another dataset"):
+        pack(TwoPersons(), tmp_path / "store", videos=2, frames=2)
+
+
+def test_a_smaller_store_has_the_averaged_pixels_and_scaled_landmarks(tmp_path):
+    pack(Resized(TwoPersons(), 32), tmp_path / "store")
+    store, dataset = PreparedStore(tmp_path / "store"), TwoPersons()
+    video = dataset.videos[0]
+    small, large = store.read(video, range(6)), dataset.read(video, range(6))
+    halved = torch.nn.functional.avg_pool2d(large.images.float(), 2)
+    assert store.size_px == 32
+    assert (small.images - halved).abs().max() <= 0.5
+    # The centre of the first large pixel lies a quarter of a small pixel left of the small one's.
+    torch.testing.assert_close(small.landmarks, large.landmarks / 2 - 0.25)
+    assert store.frame_times_s(video) == dataset.frame_times_s(video)
+
+
+@pytest.mark.parametrize("size_px", [15, 64, 128])
+def test_a_size_that_is_not_smaller_is_refused(size_px):
+    with pytest.raises(ThbenchError, match="choose a --size from 16 to 63"):
+        Resized(TwoPersons(), size_px)
+
+
+def test_a_packed_copy_is_of_the_same_pictures(tmp_path):
+    for pictures in ("synthetic heads", "photographs"):
+        pack(replace(TwoPersons(), pictures=pictures), tmp_path / pictures)
+        assert PreparedStore(tmp_path / pictures).pictures == pictures
+
+
+def test_synthetic_heads_packed_before_the_field_are_known_by_their_digest(tmp_path):
+    heads = replace(TwoPersons(), name="synth", sha256=synth(64).sha256)
+    pack(heads, tmp_path / "store")
+    pack(replace(heads, sha256="ee" * 32), tmp_path / "namesake")
+    for name in ("store", "namesake"):
+        info = read_json(tmp_path / name / "dataset.json")
+        del info["recipe"]["pictures"]
+        write_json(tmp_path / name / "dataset.json", info)
+    assert PreparedStore(tmp_path / "store").pictures == "synthetic heads"
+    assert PreparedStore(tmp_path / "namesake").pictures == "photographs"
+
+
+def test_a_store_of_unknown_pictures_is_refused(tmp_path):
+    pack(replace(TwoPersons(), pictures="drawings"), tmp_path / "store")
+    with pytest.raises(ThbenchError, match="pictures is 'drawings', photographs or synthetic"):
+        PreparedStore(tmp_path / "store")

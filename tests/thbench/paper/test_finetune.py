@@ -1,0 +1,140 @@
+"""Fine-tuning: what moves, what stays, and that it learns the shots."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from support.tiny import FewHeads, moved, snapshot, trainer
+
+from thbench.data.landmarks.image import landmark_images
+from thbench.images import to_signed
+from thbench.paper.finetune import FineTuneConfig, _batches, fine_tune
+
+CONFIG = FineTuneConfig(epochs=2, lr_generator=1e-3, lr_discriminator=1e-3)
+
+
+@pytest.fixture(scope="module")
+def meta():
+    training, batches = trainer()
+    for step in range(3):
+        training.step([batches[step]])
+    return training
+
+
+@pytest.fixture(scope="module")
+def person():
+    heads = FewHeads()
+    frames = heads.read(heads.videos[-1], range(4))
+    return to_signed(frames.images), to_signed(landmark_images(frames.landmarks, 64))
+
+
+def tune(meta, person, config=CONFIG, seed=0):
+    x, y = person
+    generator, discriminator = meta.generator.module.eval(), meta.discriminator.eval()
+    with torch.no_grad():
+        embedding = meta.embedder.module.eval()(x, y).mean(0)
+    return embedding, fine_tune(
+        generator, discriminator, embedding, x, y, meta.content, config, seed
+    )
+
+
+def test_person_parameters_start_at_the_embedders_prediction_and_move(meta, person):
+    embedding, still = tune(meta, person, replace(CONFIG, epochs=0))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            still.adaptive, meta.generator.module.eval().project(embedding[None])
+        )
+        torch.testing.assert_close(
+            still.discriminator.w.detach(), meta.discriminator.eval().general.weight[0] + embedding
+        )
+    _, tuned = tune(meta, person)
+    assert not torch.equal(tuned.adaptive, still.adaptive)
+    assert not torch.equal(tuned.discriminator.w, still.discriminator.w)
+    # b is trained too, but while both hinges are active their gradients cancel in it.
+    assert tuned.discriminator.b.requires_grad
+
+
+def test_projection_and_embedder_do_not_move_but_psi_and_theta_do(meta, person):
+    embedder = snapshot(meta.embedder.module)
+    before = snapshot(meta.generator.module), snapshot(meta.discriminator)
+    _, tuned = tune(meta, person)
+    assert not moved(meta.embedder.module, embedder)
+    changed = moved(tuned.generator, before[0])
+    assert changed
+    assert not any(name.startswith("projection") for name in changed)
+    assert any(
+        name.startswith("blocks") for name in moved(tuned.discriminator.discriminator, before[1])
+    )
+
+
+def test_the_meta_learned_networks_are_copied_not_changed(meta, person):
+    before = snapshot(meta.generator.module), snapshot(meta.discriminator)
+    tune(meta, person)
+    assert not moved(meta.generator.module, before[0])
+    assert not moved(meta.discriminator, before[1])
+
+
+def test_the_same_shots_and_seed_give_the_same_bits(meta, person):
+    first, second = tune(meta, person)[1], tune(meta, person)[1]
+    assert torch.equal(first.adaptive, second.adaptive)
+    for a, b in zip(first.generator.parameters(), second.generator.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_every_epoch_takes_all_shots_until_the_most_steps():
+    random = torch.Generator().manual_seed(0)
+    batches = _batches(10, FineTuneConfig(epochs=3, batch=4), random)
+    assert [len(batch) for batch in batches] == [4, 4, 2] * 3
+    assert torch.cat(batches[3:6]).sort().values.tolist() == list(range(10))
+    assert len(_batches(10, FineTuneConfig(epochs=3, batch=4, most_steps=5), random)) == 5
+
+
+def test_without_the_adversarial_term_the_discriminator_stays(meta, person):
+    before = snapshot(meta.discriminator)
+    _, tuned = tune(meta, person, replace(CONFIG, adversarial=False))
+    assert not moved(tuned.discriminator.discriminator, before)
+
+
+def test_random_starts_differ_from_the_embedders(meta, person):
+    _embedding, still = tune(meta, person, replace(CONFIG, epochs=0))
+    _, random = tune(
+        meta,
+        person,
+        replace(CONFIG, epochs=0, generator_start="random", discriminator_start="random"),
+    )
+    assert (random.adaptive - still.adaptive).abs().mean() > 0.1 * still.adaptive.std()
+    w0 = meta.discriminator.eval().general.weight[0]
+    assert (random.discriminator.w - w0).abs().max() <= 0.1 + 1e-6
+
+
+def test_a_random_embedding_start_is_the_projection_of_noise_like_the_embedding(meta, person):
+    config = replace(CONFIG, epochs=0, generator_start="random-embedding")
+    embedding, still = tune(meta, person, replace(CONFIG, epochs=0))
+    _, random = tune(meta, person, config)
+    assert (random.adaptive - still.adaptive).abs().max() > 0
+    assert torch.equal(random.discriminator.w, still.discriminator.w)
+
+    # P is affine, so what it makes of an embedding gives the embedding back.
+    generator = meta.generator.module.eval()
+    with torch.no_grad():
+        origin = generator.project(torch.zeros(1, len(embedding)))
+        matrix = generator.project(torch.eye(len(embedding))) - origin
+    noise = torch.linalg.lstsq(matrix.T, (random.adaptive - origin).T).solution[:, 0]
+    assert noise.min() >= -1e-4
+    assert 0.3 * embedding.mean() < noise.mean() < 3 * embedding.mean()
+
+
+@pytest.mark.slow
+def test_fine_tuning_reproduces_the_shots_better_than_feed_forward(meta, person):
+    x, y = person
+    errors = []
+    for epochs in (0, 30):
+        _, tuned = tune(meta, person, replace(CONFIG, epochs=epochs, lr_generator=2e-3))
+        with torch.no_grad():
+            errors.append(
+                (tuned.generator.eval().synthesise(y, tuned.adaptive.expand(4, -1)) - x)
+                .abs()
+                .mean()
+                .item()
+            )
+    assert errors[1] < 0.7 * errors[0]

@@ -1,0 +1,1 @@
+"""Faces and landmarks in real images, and landmark images."""

@@ -1,0 +1,110 @@
+"""Landmarks that were computed elsewhere, read from files laid out like the source folder.
+
+For the frame `person/video/0000001.jpg` the file is `person/video/0000001.npy`, `.pts` or `.csv`;
+for the video `person/video/00001.mp4` it is `person/video/00001.npy` or `.csv`, one row per frame.
+Coordinates are pixels of the source frame.
+
+    .npy   [68, 2 or 3] or [frames, 68, 2 or 3]; the third coordinate is left out
+    .pts   300-W annotation, whose first pixel is (1, 1)
+    .csv   OpenFace output: columns x_0 .. x_67, y_0 .. y_67, and `success` where there is one
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thbench.arrays import read_array
+from thbench.data.landmarks.detector import Face, FrameKey, Image
+from thbench.errors import ThbenchError
+from thbench.files import inside
+
+
+class ImportedLandmarks:
+    """One face per frame that has landmarks; a frame without a file, or with NaN, has none."""
+
+    source = "imported"
+
+    def __init__(self, folder: Path) -> None:
+        """Raises `ThbenchError` when the folder does not exist."""
+        if not folder.is_dir():
+            raise ThbenchError(f"{folder} is not a folder of landmark files")
+        self.folder = folder
+        self.provenance = {"source": self.source}
+        self._read = lru_cache(maxsize=4)(_read)
+
+    def detect(self, images: Sequence[Image], keys: Sequence[FrameKey]) -> list[list[Face]]:
+        """See `LandmarkDetector.detect`."""
+        return [self._faces(key) for key in keys]
+
+    def _faces(self, key: FrameKey) -> list[Face]:
+        path = self._file(key.path)
+        if path is None:
+            return []
+        landmarks = self._read(path)
+        if key.position >= len(landmarks):
+            raise ThbenchError(
+                f"{path} holds landmarks of {len(landmarks)} frames, frame {key.position} of {key.path} "
+                "has none: import landmarks of the same video"
+            )
+        points = landmarks[key.position]
+        if not np.isfinite(points).all():
+            return []
+        return [Face(np.concatenate([points.min(0), points.max(0)]), points)]
+
+    def _file(self, source: str) -> Path | None:
+        stem = source.rpartition(".")[0]
+        candidates = (inside(self.folder, stem + suffix) for suffix in _READERS)
+        return next((path for path in candidates if path.is_file()), None)
+
+
+def _read(path: Path) -> NDArray[np.float32]:
+    """float32 [frames, 68, 2]."""
+    try:
+        landmarks = _READERS[path.suffix](path)
+    except (ValueError, KeyError, TypeError, OSError, EOFError, csv.Error, ThbenchError) as error:
+        raise ThbenchError(f"{path} is not a landmark file thbench can read ({error})") from error
+    if landmarks.ndim == 2:
+        landmarks = landmarks[None]
+    if landmarks.ndim != 3 or landmarks.shape[1] != 68 or landmarks.shape[2] not in (2, 3):
+        raise ThbenchError(
+            f"{path} holds an array {list(landmarks.shape)}, not [68, 2] or [frames, 68, 2]"
+        )
+    return np.ascontiguousarray(landmarks[..., :2], np.float32)
+
+
+def _read_npy(path: Path) -> NDArray[np.float64]:
+    found = read_array(path, "import the landmarks again")
+    if found.dtype.kind not in "fiu":
+        raise ValueError(f"an array of {found.dtype}")
+    return np.asarray(found, np.float64)
+
+
+def _read_pts(path: Path) -> NDArray[np.float64]:
+    body = path.read_text(encoding="utf-8", errors="replace").partition("{")[2].partition("}")[0]
+    return (
+        np.array([[float(number) for number in line.split()] for line in body.strip().splitlines()])
+        - 1
+    )
+
+
+def _read_csv(path: Path) -> NDArray[np.float64]:
+    frames = []
+    with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        for row in csv.DictReader(file, skipinitialspace=True):
+            found = float(row.get("success", 1)) > 0
+            frames.append(
+                [
+                    [float(row[f"{axis}_{point}"]) if found else np.nan for axis in "xy"]
+                    for point in range(68)
+                ]
+            )
+    return np.array(frames)
+
+
+_READERS = {".npy": _read_npy, ".pts": _read_pts, ".csv": _read_csv}

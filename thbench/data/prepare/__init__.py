@@ -1,0 +1,1 @@
+"""Real videos and photographs become a prepared dataset."""

@@ -1,0 +1,209 @@
+"""From the videos of one shard to its frames: read, find faces, crop, encode. The work of one
+process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thbench.data.landmarks.detector import Face, LandmarkDetector
+from thbench.data.prepare.clips import ClipReader, SourceFrame, sampled_positions
+from thbench.data.prepare.crop import CropPolicy, crop_squares, cut, moved, share_outside
+from thbench.data.prepare.layouts import Clip, Dropped, SourceVideo
+from thbench.data.store.shards import ShardWriter, commit_shard, shard_path
+from thbench.data.video import VideoError
+from thbench.errors import ThbenchError
+from thbench.files import atomic_path
+
+VOX1_FRAMES_PER_SECOND = 25  # VoxCeleb1 names each frame by its number in the video
+_FRAMES_AT_ONCE = 32  # held in memory for a batched detector
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How frames are made. fps and frames_per_clip choose among the source's frames; None takes all
+    of them.
+
+    margin is the side of a per-frame or per-clip crop in extents of the landmarks. max_outside is
+    the share of its landmarks that may lie outside a frame; a quarter is the whole jaw line.
+    quality is JPEG's; lossless is PNG.
+    """
+
+    layout: str
+    size_px: int = 256
+    crop: CropPolicy = "as-is"
+    margin: float = 2.0
+    max_outside: float = 0.25
+    landmarks: str = "auto"
+    fps: float | None = None
+    frames_per_clip: int | None = None
+    quality: int = 95
+    lossless: bool = False
+    follow_links: bool = False
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A frame with a face: its name and position, the size of its image, all faces counted, the
+    largest one kept.
+    """
+
+    name: str
+    position: int
+    size: tuple[int, int]
+    faces: int
+    face: Face
+
+
+def prepare_shard(
+    root: Path,
+    out: Path,
+    shard: int,
+    videos: Sequence[SourceVideo],
+    recipe: Recipe,
+    detector: LandmarkDetector,
+) -> int:
+    """Makes one shard, whole or not at all, and returns its number of frames.
+
+    Clips that cannot be read and frames without a face are left out and listed. Raises
+    `ThbenchError` when the output cannot be written.
+    """
+    dropped: list[Dropped] = []
+    path = shard_path(out, shard)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        writer = ShardWriter(file, shard)
+        for video in videos:
+            for clip in video.clips:
+                for encoded, row in _clip_frames(root, video, clip, recipe, detector, dropped):
+                    writer.add(encoded, ".png" if recipe.lossless else ".jpg", row)
+        sha256 = writer.close()
+    commit_shard(out, shard, writer.rows, dropped, sha256)
+    return len(writer.rows)
+
+
+def _clip_frames(
+    root: Path,
+    video: SourceVideo,
+    clip: Clip,
+    recipe: Recipe,
+    detector: LandmarkDetector,
+    dropped: list[Dropped],
+) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """(encoded frame, its row) for each frame of a clip that has a face. The clip is read twice,
+    never held whole.
+    """
+    here = Dropped("", video.person, video.video, clip.name)
+    lost: list[Dropped] = []
+    try:
+        reader = ClipReader(root, clip, recipe.follow_links)
+        positions = sampled_positions(
+            reader.n_frames, reader.times_s, recipe.fps, recipe.frames_per_clip
+        )
+        found = list(_faces(reader, positions, detector, here, lost))
+    except VideoError as error:
+        dropped.append(replace(here, reason=f"video {error.reason}"))
+        return
+    dropped += lost
+    if not found:
+        return
+    try:
+        squares = crop_squares(
+            recipe.crop,
+            [frame.size for frame in found],
+            [frame.face for frame in found],
+            recipe.margin,
+        )
+    except ThbenchError as error:
+        raise ThbenchError(f"{root / clip.path}: {error}") from None
+    images = reader.read([frame.position for frame in found])
+    for frame, square, source in zip(found, squares, images, strict=True):
+        if source.image is None:
+            raise ThbenchError(
+                f"{root / source.key.path} changed while it was read: run the same command again"
+            )
+        box = moved(frame.face.box.reshape(2, 2), square, recipe.size_px)
+        landmarks = moved(frame.face.landmarks, square, recipe.size_px)
+        if share_outside(landmarks, recipe.size_px) > recipe.max_outside:
+            dropped.append(replace(here, reason="face outside its crop", frame=frame.name))
+            continue
+        yield (
+            _encode(cut(source.image, square, recipe.size_px), recipe),
+            {
+                "person": video.person,
+                "video": video.video,
+                "clip": clip.name,
+                "frame": frame.name,
+                "crop": [square.left, square.top, square.side],
+                "box": box.reshape(-1),
+                "faces": frame.faces,
+                "landmarks": landmarks.reshape(-1),
+                "landmark_source": detector.source,
+                "time_s": _time_s(recipe, reader, frame),
+            },
+        )
+
+
+def _time_s(recipe: Recipe, reader: ClipReader, frame: _Found) -> float | None:
+    """When a frame was recorded, since the start of its clip; None where nobody knows."""
+    if reader.times_s is not None:
+        return float(reader.times_s[frame.position])
+    if recipe.layout == "vox1-frames" and frame.name.isdecimal():
+        return int(frame.name) / VOX1_FRAMES_PER_SECOND
+    return None
+
+
+def _faces(
+    reader: ClipReader,
+    positions: Sequence[int],
+    detector: LandmarkDetector,
+    here: Dropped,
+    lost: list[Dropped],
+) -> Iterator[_Found]:
+    names: set[str] = set()
+    for chunk in _chunks(zip(positions, reader.read(positions), strict=True)):
+        usable = []
+        for position, source in chunk:
+            if source.image is None:
+                lost.append(replace(here, reason="unreadable frame", frame=source.name))
+            elif source.name in names:
+                lost.append(
+                    replace(
+                        here,
+                        reason="another frame has the same name but for its suffix",
+                        frame=source.name,
+                    )
+                )
+            else:
+                names.add(source.name)
+                usable.append((position, source, source.image))
+        detected = detector.detect(
+            [image for _, _, image in usable], [source.key for _, source, _ in usable]
+        )
+        for (position, source, image), faces in zip(usable, detected, strict=True):
+            if faces:
+                yield _Found(
+                    source.name, position, (image.shape[0], image.shape[1]), len(faces), faces[0]
+                )
+            else:
+                lost.append(replace(here, reason="no face found", frame=source.name))
+
+
+def _chunks(items: Iterable[tuple[int, SourceFrame]]) -> Iterator[list[tuple[int, SourceFrame]]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, _FRAMES_AT_ONCE)):
+        yield chunk
+
+
+def _encode(image: NDArray[np.uint8], recipe: Recipe) -> bytes:
+    bgr = np.ascontiguousarray(image[..., ::-1])
+    if recipe.lossless:
+        return bytes(cv2.imencode(".png", bgr)[1])
+    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, recipe.quality])[1])

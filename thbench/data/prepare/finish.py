@@ -1,0 +1,182 @@
+"""The end of `thbench prepare`: the shards' rows become one index, and dataset.json says that all
+is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from thbench.data.prepare.layouts import Dropped
+from thbench.data.splits import SplitRule, choose_test_persons
+from thbench.data.store.format import (
+    DATASET_JSON,
+    DROPPED,
+    DROPPED_SCHEMA,
+    FORMAT,
+    INDEX,
+    PLAN_JSON,
+    ROWS_PER_GROUP,
+    SCHEMA,
+    SHARDS,
+)
+from thbench.data.store.shards import (
+    read_dropped,
+    read_rows,
+    remove_parts,
+    shard_path,
+    table_writer,
+    tar_sha256,
+    write_table,
+)
+from thbench.errors import ThbenchError
+from thbench.files import atomic_path, sha256_file, write_json
+
+
+def finish(
+    out: Path,
+    shards: int,
+    recipe: Mapping[str, Any],
+    landmarks: Mapping[str, Any],
+    rule: SplitRule,
+    unlisted: Sequence[Dropped],
+) -> None:
+    """Merges the rows of all shards and writes index.parquet, dropped.parquet and, last,
+    dataset.json.
+
+    The same shards give the same bytes. Raises `ThbenchError` when not one frame was kept, with the
+    reasons.
+    """
+    lost = pa.concat_tables(
+        [
+            pa.Table.from_pylist([asdict(drop) for drop in unlisted], DROPPED_SCHEMA),
+            *(read_dropped(out, shard) for shard in range(shards)),
+        ]
+    )
+    reasons = _counts(lost["reason"])
+    persons = sorted(
+        {
+            person
+            for shard in range(shards)
+            for person in read_rows(out, shard, ["person"])["person"].unique().to_pylist()
+        }
+    )
+    if not persons:
+        remove_store(out)
+        raise ThbenchError(
+            f"no frame was kept ({told(reasons) or 'the source holds none'}): {out} was not made; check "
+            "the source, its layout and --landmarks"
+        )
+    test, how = choose_test_persons(rule, str(recipe["layout"]), persons)
+    write_table(out / DROPPED, lost)
+    tally = _Tally()
+    with atomic_path(out / INDEX) as temporary, table_writer(temporary, SCHEMA) as writer:
+        for table in _split_rows(out, shards, test, tally):
+            writer.write_table(table, ROWS_PER_GROUP)
+    write_json(
+        out / DATASET_JSON,
+        {
+            "format": FORMAT,
+            "size_px": recipe["size_px"],
+            "sha256": tally.sha256(),
+            "recipe": dict(recipe),
+            "landmarks": dict(landmarks),
+            "split": {**how, "test_persons": sorted(test)},
+            "counts": tally.counts(),
+            "dropped": reasons,
+            "frames_with_several_faces": tally.several_faces,
+            "shards": tally.shards,
+            "files": {name: sha256_file(out / name) for name in (INDEX, DROPPED)},
+        },
+    )
+    remove_parts(out)
+
+
+def remove_store(out: Path) -> None:
+    """Deletes the files of a store and nothing else; dataset.json first, so that no half looks
+    whole.
+    """
+    (out / DATASET_JSON).unlink(missing_ok=True)
+    remove_parts(out)
+    for file in (out / INDEX, out / DROPPED, *(out / SHARDS).glob("*.tar"), out / PLAN_JSON):
+        file.unlink(missing_ok=True)
+    with suppress(OSError):  # something else lies in it
+        (out / SHARDS).rmdir()
+        out.rmdir()
+
+
+def told(reasons: Mapping[str, int]) -> str:
+    """Reasons and their counts in one line, the most frequent first."""
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+
+
+def table_sha256(table: pa.Table) -> bytes:
+    """The digest of what names and describes the frames of one shard: names, split, landmarks."""
+    digest = hashlib.sha256()
+    for column in ("person", "video", "clip", "frame", "split"):
+        digest.update("\0".join(table[column].to_pylist()).encode())
+    digest.update(table["landmarks"].combine_chunks().flatten().to_numpy().astype("<f4").tobytes())
+    return digest.digest()
+
+
+class _Tally:
+    """Counts and digests gathered while the rows pass by."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._videos: set[tuple[str, str, str]] = set()
+        self._frames: Counter[str] = Counter()
+        self.several_faces = 0
+        self.shards: list[dict[str, Any]] = []
+
+    def add(self, shard: Path, sha256: str, table: pa.Table) -> None:
+        self._digest.update(bytes.fromhex(sha256) + table_sha256(table))
+        names = (
+            table.select(["split", "person", "video"])
+            .group_by(["split", "person", "video"])
+            .aggregate([])
+        )
+        self._videos |= {tuple(row.values()) for row in names.to_pylist()}
+        self._frames.update(_counts(table["split"]))
+        self.several_faces += pc.sum(pc.greater(table["faces"], 1)).as_py() or 0
+        self.shards.append(
+            {"file": f"{shard.parent.name}/{shard.name}", "frames": len(table), "sha256": sha256}
+        )
+
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        return {
+            split: {
+                "persons": len({person for part, person, _ in self._videos if part == split}),
+                "videos": sum(part == split for part, _, _ in self._videos),
+                "frames": self._frames[split],
+            }
+            for split in ("train", "test")
+        }
+
+
+def _split_rows(out: Path, shards: int, test: frozenset[str], tally: _Tally) -> Iterator[pa.Table]:
+    """The rows of each shard with their split added."""
+    for shard in range(shards):
+        rows = read_rows(out, shard)
+        split = pa.array(
+            ["test" if person in test else "train" for person in rows["person"].to_pylist()],
+            pa.string(),
+        )
+        table = rows.add_column(SCHEMA.get_field_index("split"), "split", split).cast(SCHEMA)
+        tally.add(shard_path(out, shard), tar_sha256(out, shard), table)
+        yield table
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    return dict(sorted(Counter(column.to_pylist()).items(), key=lambda item: (-item[1], item[0])))

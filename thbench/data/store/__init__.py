@@ -1,0 +1,1 @@
+"""A prepared dataset on disk: written, read in place, checked."""

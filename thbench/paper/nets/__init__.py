@@ -1,0 +1,1 @@
+"""Embedder, generator and discriminator, with their parts (A.1)."""

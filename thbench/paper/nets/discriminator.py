@@ -1,0 +1,100 @@
+"""The projection discriminator D(x, y, i) = V(x, y)^T (W_i + w0) + b."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from thbench.paper.nets.blocks import FlatBlock, SelfAttention, down_blocks, linear, sum_pool
+from thbench.paper.nets.config import NetConfig
+
+
+class Judgement(NamedTuple):
+    """score: realism r, [B]. features: the activations after each residual block, for the
+    feature-matching loss.
+    """
+
+    score: Tensor
+    features: list[Tensor]
+
+
+class Discriminator(nn.Module):
+    """D of eq. 5: the conv part V (19,626,881 parameters at 256), w0 and b. W lives in
+    `VideoEmbeddings`.
+    """
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        widths = config.widths(config.down_blocks)
+        self.blocks = down_blocks(6, widths, config.attention_after_down, normalised=False)
+        self.blocks.append(FlatBlock(widths[-1]))
+        self.general = linear(config.embedding, 1)  # w0 and b
+
+    def forward(self, frames: Tensor, landmark_images: Tensor, video: Tensor) -> Judgement:
+        """frames, landmark_images [B, 3, S, S] in [-1, 1]; video [B, N] = W_i of each sample's
+        video (eq. 5).
+        """
+        vector, features = self.describe(frames, landmark_images)
+        return Judgement((vector * video).sum(dim=1) + self.general(vector)[:, 0], features)
+
+    def describe(self, frames: Tensor, landmark_images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """V(x, y) [B, N] and the activations after each residual block."""
+        x = torch.cat([landmark_images, frames], dim=1)
+        features = []
+        for block in self.blocks:
+            x = block(x)
+            if not isinstance(block, SelfAttention):
+                features.append(x)
+        return sum_pool(x), features
+
+
+class PersonDiscriminator(nn.Module):
+    """D' of eq. 8 for one new person: V(x, y)^T w' + b, with w' = w0 + e_NEW a free parameter.
+
+    w' is not spectrally normalised again: a 1 x N matrix would be forced to length 1 whatever e_NEW
+    is.
+    """
+
+    def __init__(self, discriminator: Discriminator, person: Tensor) -> None:
+        """discriminator is trained on in place; person [N] takes the place of W_i (e_NEW in the
+        paper).
+        """
+        super().__init__()
+        self.discriminator = discriminator
+        self.w = nn.Parameter(discriminator.general.weight[0].detach() + person)
+        self.b = nn.Parameter(discriminator.general.bias.detach().clone())
+        discriminator.general.requires_grad_(False)
+
+    def forward(self, frames: Tensor, landmark_images: Tensor) -> Judgement:
+        """frames, landmark_images [B, 3, S, S] in [-1, 1]."""
+        vector, features = self.discriminator.describe(frames, landmark_images)
+        return Judgement(vector @ self.w + self.b, features)
+
+
+class VideoEmbeddings(nn.Module):
+    """W: one row per training video, a lookup table with sparse gradients, so a step's cost does
+    not grow with it.
+    """
+
+    def __init__(self, videos: int, embedding: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(videos, embedding, sparse=True)
+        nn.init.uniform_(self.table.weight, -0.1, 0.1)
+        self.seen: Tensor
+        self.register_buffer("seen", torch.zeros(videos, dtype=torch.bool))
+
+    def forward(self, videos: Tensor) -> Tensor:
+        """videos int64 [B] -> W_i [B, N]."""
+        rows: Tensor = self.table(videos)
+        return rows
+
+    @torch.no_grad()
+    def start_at(self, videos: Tensor, embeddings: Tensor) -> None:
+        """Rows seen for the first time become these embeddings: videos int64 [B], embeddings [B,
+        N].
+        """
+        new = ~self.seen[videos]
+        self.table.weight[videos[new]] = embeddings[new].to(self.table.weight.dtype)
+        self.seen[videos] = True

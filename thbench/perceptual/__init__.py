@@ -1,0 +1,1 @@
+"""Fixed networks whose features the content losses compare."""
