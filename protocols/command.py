@@ -91,14 +91,14 @@ def run_from_command_line(
         is_partial = definition.videos < full.videos
     options = RunOptions(
         _checkpoints(checkpoints),
-        chosen_device(device),
-        _workers(workers, device),
         dataset or definition.dataset,
         learned,
         sources or "",
         split,
         is_partial,
         _left_out(learned),
+        device=chosen_device(device),
+        workers=_workers(workers, device),
     )
     folder = out or Path("runs") / definition.name
     run = time_protocol if definition.kind == "timing" else run_protocol
