@@ -10,21 +10,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from protocols.allowed import commands_of, refuse_unasked_commands
-from protocols.cross import open_data
-from protocols.definition import load_definition, parse_stored
-from protocols.run import Outcome, RunOptions, locked, methods_from, run_protocol
+from protocols.data import open_data
+from protocols.definition import load_definition, stored_definition
+from protocols.methods import methods_from
+from protocols.run import RunOptions, locked, run_protocol
 from protocols.score import metrics_of, score_run
 from protocols.summary_text import summary_text
+from protocols.times_text import times_text
 from protocols.timing import time_protocol
 from thbench.data.dataset import Dataset
 from thbench.data.photo_folder import PhotoFolder
 from thbench.data.photos import Unusable, listed
 from thbench.errors import ThbenchError
 from thbench.progress import track
-from thbench.runs import Run
+from thbench.runs import Run, Unit
 
 
 def run_from_command_line(
@@ -56,15 +57,15 @@ def run_from_command_line(
     `allow_commands` or by a person at the terminal.
     """
     if resume is not None:
-        info = Run.open(resume).info()
-        definition, out = parse_stored(info["protocol"]["definition"]), resume
-        definition = replace(definition, T=tuple(info["T"]), metrics=tuple(info["metrics"]))
+        record = Run.open(resume).record()
+        definition, out = stored_definition(record.protocol), resume
+        definition = replace(definition, T=tuple(record.T), metrics=tuple(record.metrics))
         metrics = metrics_of(Run(resume), metrics, only=False)
-        dataset = dataset or info["dataset"]["spec"]
-        stored_sources = info.get("sources") or {}
-        sources = sources or stored_sources.get("spec")
-        skip_unusable = skip_unusable or bool(stored_sources.get("left_out"))
-        is_partial = bool(info["partial"])
+        dataset = dataset or record.dataset.spec
+        if record.sources is not None:
+            sources = sources or record.sources.spec
+            skip_unusable = skip_unusable or bool(record.sources.left_out)
+        is_partial = record.partial
     else:
         definition = load_definition(protocol)
     definition = definition.with_values(
@@ -75,11 +76,8 @@ def run_from_command_line(
         drivers=drivers,
         rank_by=rank_by,
         methods=methods_from(methods, definition) if methods else None,
+        iterations=iterations,
     )
-    if iterations is not None:
-        definition = definition.with_values(
-            iterations=iterations, warmup=min(iterations, definition.warmup)
-        )
     folder = out or Path("runs") / definition.name
     if not allow_commands:
         where = str(folder) if Run(folder).run_json.exists() else protocol
@@ -101,14 +99,15 @@ def run_from_command_line(
         _left_out(learned),
     )
     folder = out or Path("runs") / definition.name
-    run = time_protocol if definition.kind == "timing" else run_protocol
-    outcome = run(definition, opened, folder, options, partial(track, quiet=quiet))
-    if definition.kind == "timing":
-        _print_times(outcome.summary, folder)
+    progress = partial(track, quiet=quiet)
+    if definition.measures == "time":
+        failed = time_protocol(definition, opened, folder, options, progress).failed
+        _print_times(folder)
     else:
+        failed = run_protocol(definition, opened, folder, options, progress).failed
         _print_scores(folder)
-    _print_failures(outcome, folder)
-    return not outcome.failed
+    _print_failures(failed, folder)
+    return not failed
 
 
 def score_from_command_line(
@@ -164,17 +163,8 @@ def _workers(workers: int | None, device: str) -> int:
     return workers or (1 if chosen_device(device).startswith("cuda") else os.cpu_count() or 1)
 
 
-def _print_times(timing: dict[str, Any], folder: Path) -> None:
-    for row in timing["rows"]:
-        what = "inference" if row["T"] is None else f"{row['phase']} T={row['T']}"
-        parts = "".join(
-            f"  {name.removesuffix('_s')} {value:.4g}" for name, value in row["parts"].items()
-        )
-        note = f"  ({row['note']})" if row["note"] else ""
-        print(
-            f"{row['method']:14} {what:14} {row['median_s']:.4g} s, IQR {row['iqr_s']:.2g}, n = {row['n']}{parts}"
-            f"{note}"
-        )
+def _print_times(folder: Path) -> None:
+    print(times_text(Run.open(folder).timing_record()))
     print(f"run: {folder}   table: thbench report latex {folder} --table 2")
 
 
@@ -183,11 +173,12 @@ def _print_scores(folder: Path) -> None:
     print(f"run: {folder}   table: thbench report latex {folder}")
 
 
-def _print_failures(outcome: Outcome, folder: Path) -> None:
-    for unit, error in outcome.failed:
+def _print_failures(failed: Sequence[tuple[Unit, str]], folder: Path) -> None:
+    for unit, error in failed:
         print(f"failed: {unit.method} T={unit.T} {unit.video}: {error}", file=sys.stderr)
-    if outcome.failed:
+    if failed:
         print(
-            f"{len(outcome.failed)} units failed; mend the cause and `thbench run-protocol --resume {folder}`",
+            f"{len(failed)} units failed; mend the cause and `thbench run-protocol --resume "
+            f"{folder}`",
             file=sys.stderr,
         )
