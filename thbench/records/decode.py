@@ -5,7 +5,6 @@ in one line.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
@@ -16,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from thbench.errors import ThbenchError
 from thbench.files import read_json
+from thbench.nearest import did_you_mean
 
 Record = TypeVar("Record")
 REST = {
@@ -93,11 +93,8 @@ def _dataclass(kind: Any, value: Any) -> Any:
         }
     for key in given:
         if key not in hints:
-            near = difflib.get_close_matches(key, hints, n=1)
-            raise _WrongError(
-                f"has the unknown key {_brief(key)}"
-                + (f" (did you mean {near[0]}?)" if near else "")
-            )
+            near = did_you_mean(key, hints)
+            raise _WrongError(f"has the unknown key {_brief(key)}" + (f" ({near})" if near else ""))
     missing = [
         field.name
         for field in dataclasses.fields(kind)

@@ -63,7 +63,7 @@ def test_a_right_record_is_read_whole():
             {"parts": {"x": [{"name": "n", "pair": [1]}]}},
             "f.json: parts.x[0].pair is [1], not a list of 2; do",
         ),
-        ({"counts": 1}, "f.json has the unknown key 'counts' (did you mean count?); do"),
+        ({"counts": 1}, "f.json has the unknown key 'counts' (did you mean 'count'?); do"),
     ],
 )
 def test_a_wrong_record_is_told_in_one_line_with_its_place(change, told):
