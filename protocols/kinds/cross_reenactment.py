@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from protocols.kinds.base import Definition
-from thbench.data.dataset import Dataset, Video, find_video, videos_of
+from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.data.photo_folder import PhotoFolder
 from thbench.errors import ThbenchError
 from thbench.method import Frames
@@ -64,9 +64,10 @@ class CrossReenactment(Definition):
 
     def drive(self, dataset: Dataset, video: DrawnVideo) -> Frames:
         """The frames of the drivers, one after the other."""
+        known = {driver.key: driver for driver in dataset.videos}
         places = zip(video.driver_of or [], video.holdout, strict=True)
         parts = [
-            dataset.read(find_video(dataset, driver), [frame for _, frame in part])
+            dataset.read(known[driver], [frame for _, frame in part])
             for driver, part in groupby(places, key=lambda place: place[0])
         ]
         return Frames(
