@@ -198,7 +198,7 @@ def _extended(earlier: RunRecord, new: RunRecord, out: Path) -> RunRecord:
 
     # Versions and hardware of the first session stand on top; older runs do not say what their
     # pictures show.
-    kept = {**earlier.protocol.definition, "rank_by": now["rank_by"]}
+    kept = {**earlier.protocol.definition, "rank_by": new.protocol.rank_by}
     return replace(
         earlier,
         protocol=replace(earlier.protocol, definition=kept),

@@ -8,18 +8,18 @@ from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
-from typing import ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import numpy as np
-import torch
 
 from protocols.kinds.base import Definition
 from thbench.data.dataset import Dataset, Video, videos_of
-from thbench.data.photo_folder import PhotoFolder
 from thbench.errors import ThbenchError
-from thbench.method import Frames
 from thbench.records.run import Kind
 from thbench.records.split import DrawnVideo, Split
+
+if TYPE_CHECKING:
+    from thbench.method import Frames
 
 DrivenBy = Literal["same-person", "other-persons"]
 
@@ -64,6 +64,10 @@ class CrossReenactment(Definition):
 
     def drive(self, dataset: Dataset, video: DrawnVideo) -> Frames:
         """The frames of the drivers, one after the other."""
+        import torch
+
+        from thbench.method import Frames
+
         known = {driver.key: driver for driver in dataset.videos}
         places = zip(video.driver_of or [], video.holdout, strict=True)
         parts = [
@@ -142,6 +146,8 @@ class CrossReenactment(Definition):
         drivers: those of the same dataset. A video of it that too few of them fit is passed over,
         while photographs that nobody drives are an error, told by `_draw_source`.
         """
+        from thbench.data.photo_folder import PhotoFolder
+
         shots = max(self.T)
         few = [video for video in sources.videos if video.n_frames < shots]
         if isinstance(sources, PhotoFolder) and few:

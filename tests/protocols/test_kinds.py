@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
 from typing import get_args
 
@@ -74,6 +76,14 @@ def test_no_more_repetitions_warm_up_than_are_measured(
         changes["iterations"],
         warmup,
     )
+
+
+def test_protocols_are_known_without_pytorch() -> None:
+    code = (
+        "import sys; from protocols.definition import load_definition; "
+        "load_definition('puppeteering'); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_identities_of_the_bundled_protocols_stay() -> None:
