@@ -49,7 +49,7 @@ def prepare_run(
     _check_metrics(definition, options.device)
     earlier = Run.open(run.path).record() if run.run_json.exists() else None
     if earlier is None and not holds_nothing(run.path):
-        raise ThbenchError(f"{run.path} exists and is no run folder; choose another --out")
+        raise ThbenchError(f"{run.path} exists and is not a run folder; choose another --out")
 
     split = _split(definition, dataset, options, earlier)
     stored = earlier.methods if earlier else {}

@@ -90,7 +90,7 @@ class CrossReenactment(Definition):
 
         counts = Counter(video.driver_of)
         if len(counts) != self.drivers or set(counts.values()) != {self.holdout}:
-            return f"is not driven by {self.drivers} videos with {self.holdout} frames of each"
+            return f"is not driven by {self._driving_videos}"
 
         same = {driver.partition("/")[0] == video.person for driver in counts}
         if same != {self.driven_by == "same-person"} or video.key in counts:
@@ -125,9 +125,15 @@ class CrossReenactment(Definition):
         """What drives what."""
         return [
             f"sources   {sources}",
-            f"driven by {self.driven_by}, {self.drivers} videos, {self.holdout} frames of each; "
+            f"driven by {self.driven_by}, {self._driving_videos}; "
             f"ranked by {self.rank_by or 'nothing'}",
         ]
+
+    @property
+    def _driving_videos(self) -> str:
+        if self.drivers == 1:
+            return f"1 video, {self.holdout} frames of it"
+        return f"{self.drivers} videos, {self.holdout} frames of each"
 
     @property
     def _by_same_person(self) -> bool:

@@ -260,7 +260,7 @@ def test_wrong_continuations_are_refused(copied, tmp_path):
         run_protocol(DEFINITION, replace(DATASET, sha256="dd" * 32), copied, OPTIONS)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
-    with pytest.raises(ThbenchError, match="exists and is no run folder"):
+    with pytest.raises(ThbenchError, match="exists and is not a run folder"):
         run_protocol(DEFINITION, DATASET, tmp_path / "mine", OPTIONS)
     assert (tmp_path / "mine" / "thesis.tex").exists()
 

@@ -20,7 +20,7 @@ class ShardRecord:
     sha256: str
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for a digest that is none."""
+        """Raises `ValueError` for a digest that is not one."""
         bytes.fromhex(self.sha256)
 
 
