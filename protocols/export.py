@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from baselines.external.export import DrivesWith, Episode, export_protocol
+from baselines.external.export import Episode, export_protocol
+from baselines.external.manifest import DrivesWith
 from protocols.data import open_data
 from protocols.definition import load_definition
 from protocols.kinds.base import Definition

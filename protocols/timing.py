@@ -206,6 +206,7 @@ def measure(
     """
     for _ in range(warmup):
         action()
+
     forget_memory_peak(device)
     seconds: list[float] = []
     parts: dict[str, list[float]] = {}
@@ -217,6 +218,7 @@ def measure(
         seconds.append(time.perf_counter() - started)
         for name, value in getattr(result, "parts_s", {}).items():
             parts.setdefault(name, []).append(value)
+
     return (
         seconds,
         {name: float(np.median(values)) for name, values in parts.items()},

@@ -10,7 +10,6 @@ Where nobody published the whole sha256 of a file, that of the first one fetched
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import http.client
 import os
@@ -25,6 +24,7 @@ from pathlib import Path, PurePosixPath
 
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, read_json, sha256_file, write_json
+from thbench.nearest import hint
 
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where the server tells
 
@@ -87,9 +87,8 @@ def weight_file(name: str) -> WeightFile:
     known one.
     """
     if name not in WEIGHTS:
-        near = difflib.get_close_matches(name, WEIGHTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known files: {', '.join(WEIGHTS)}"
-        raise ThbenchError(f"no weight file named {name!r}: {hint}")
+        near = hint(name, WEIGHTS, "known files:")
+        raise ThbenchError(f"no weight file named {name!r}: {near}")
     return WEIGHTS[name]
 
 
@@ -141,7 +140,7 @@ def kept_digests() -> Path:
 
 
 def find(weight: WeightFile) -> Path | None:
-    """Where the file lies: in its own place, in torch hub's folder, or where another tool keeps it."""
+    """Where the file lies: in its own place, torch hub's folder, or where another tool keeps it."""
     places = [
         weight.path,
         torch_hub() / weight.file,
@@ -291,7 +290,7 @@ def _save(url: str, path: Path, progress: Progress) -> None:
 
 
 def _extract(archive: Path, file: str, target: Path) -> None:
-    """Writes the one member called `file`, in whatever folder of the archive it lies, to `target`."""
+    """Writes the member called `file`, in whatever folder of the archive it lies, to `target`."""
     try:
         with zipfile.ZipFile(archive) as members:
             found = [name for name in members.namelist() if PurePosixPath(name).name == file]
