@@ -103,7 +103,12 @@ class Run:
         return (record.sources or record.dataset).pictures
 
     def summary(self) -> dict[str, Any]:
-        """summary.json as a dictionary.
+        """summary.json as a dictionary that holds what `summary_record` asks for."""
+        self.summary_record()
+        return read_json_object(self.summary_json)
+
+    def summary_record(self) -> SummaryRecord:
+        """summary.json.
 
         Raises `ThbenchError` when the run was never scored, or the file is not the one on record.
         """
@@ -118,15 +123,20 @@ class Run:
                 f"{self.path}` or `thbench score {self.path}`"
             )
         self._refuse_altered(self.summary_json.name)
-        return self._checked(
+        return read_record(
             self.summary_json,
             SummaryRecord,
             f"it is not a summary of this thbench: `thbench score {self.path}` writes it again",
         )
 
     def timing(self) -> dict[str, Any]:
-        """timing.json as a dictionary; raises `ThbenchError` where it does not hold what it must."""
-        return self._checked(
+        """timing.json as a dictionary that holds what `timing_record` asks for."""
+        self.timing_record()
+        return read_json_object(self.timing_json)
+
+    def timing_record(self) -> TimingRecord:
+        """timing.json; raises `ThbenchError` where it does not hold what it must."""
+        return read_record(
             self.timing_json,
             TimingRecord,
             f"remove it and `thbench run-protocol --resume {self.path}` to time again",
@@ -219,12 +229,12 @@ class Run:
 
     def planned(self) -> Iterator[Unit]:
         """Every unit of the run, method by method, T by T, video by video."""
-        info = self.info()
-        videos = [f"{v['person']}/{v['video']}" for v in info["split"]["videos"]]
-        for method in info["methods"]:
-            for T in info["T"]:
-                for video in videos:
-                    yield Unit(method, T, video)
+        record = self.record()
+
+        for method in record.methods:
+            for T in record.T:
+                for video in record.split.videos:
+                    yield Unit(method, T, video.key)
 
     def _checked(self, path: Path, kind: type[object], remedy: str) -> dict[str, Any]:
         value = read_json_object(path)

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from thbench.method import Frames
 from thbench.pictures import Pictures
+from thbench.records.video_key import video_key
 
 Split = Literal["train", "test"]
 
@@ -24,7 +25,7 @@ class Video:
     @property
     def key(self) -> str:
         """`person/video`, unique in a dataset."""
-        return f"{self.person}/{self.video}"
+        return video_key(self.person, self.video)
 
 
 class Dataset(Protocol):

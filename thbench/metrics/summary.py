@@ -15,13 +15,14 @@ import pandas as pd
 from thbench.errors import ThbenchError
 from thbench.metrics.base import MetricCard
 from thbench.metrics.statistics import (
-    Difference,
     Estimate,
+    PairedDifference,
     difference_from_zero,
     holm,
     paired_difference,
     video_mean,
 )
+from thbench.records.video_key import video_keys
 from thbench.runs import REAL
 
 FORMAT = 1
@@ -217,7 +218,8 @@ def _difference(
     }
 
 
-def _frame_difference(name: str, a: pd.DataFrame, b: pd.DataFrame, cluster: Cluster) -> Difference:
+def _frame_difference(name: str, a: pd.DataFrame, b: pd.DataFrame, cluster: Cluster
+) -> PairedDifference:
     column = f"{name}/value"
     if column not in a or column not in b:
         raise ThbenchError("not computed for both methods")
@@ -250,7 +252,7 @@ def _described(card: MetricCard) -> dict[str, Any]:
 
 
 def _videos(table: pd.DataFrame) -> pd.Series[str]:
-    return table.person.astype(str) + "/" + table.video.astype(str)
+    return video_keys(table)
 
 
 def _clusters(table: pd.DataFrame, cluster: Cluster) -> pd.Series[str]:

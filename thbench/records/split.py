@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from thbench.records.video_key import video_key
+
 FramePlace = tuple[str, int]  # ("person/video", position)
 
 
@@ -64,7 +66,8 @@ class TestVideo:
 
     @property
     def key(self) -> str:
-        return f"{self.person}/{self.video}"
+        """The key of the video, "person/video"."""
+        return video_key(self.person, self.video)
 
 
 @dataclass(frozen=True)
