@@ -81,7 +81,7 @@ def _oriented_scores(results: Results) -> pd.DataFrame:
 
 
 def _oriented(score: Score, metric: Metric) -> float:
-    """NaN where there is no value, or one that is not over all videos and so has no rank."""
+    """NaN where there is no value, or one that misses videos and so has no rank."""
     if score.value is None or score.coverage is None or score.is_partial:
         return float("nan")
     return score.value if metric.higher_is_better else -score.value

@@ -25,7 +25,7 @@ LONGEST_VALUE = 100  # characters of a setting
 def compare_text(path_a: Path, path_b: Path, format: str = "markdown") -> str:
     """What changed from run A to run B, in one of `FORMATS`.
 
-    Raises `ThbenchError` for folders that are no runs.
+    Raises `ThbenchError` for a folder that is not a run.
     """
     a, b = Results.open(path_a), Results.open(path_b)
     changes = list(setting_changes(a.stored, b.stored))

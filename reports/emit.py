@@ -35,7 +35,7 @@ def table_text(
 ) -> str:
     """A table of finished runs in one of `FORMATS`; standalone makes LaTeX that compiles by itself.
 
-    Raises `ThbenchError` for folders that are no scored runs, and for runs that may not share a
+    Raises `ThbenchError` for a folder that is not a scored run, and for runs that may not share a
     table.
     """
     runs = open_all(paths)

@@ -77,8 +77,8 @@ def write_report(
 
     films are videos to play in the page, each with what it shows. rows people are drawn at random
     by `seed` for the comparison. Unscored and unfinished runs get a page that says so. Raises
-    `ThbenchError` for folders that are no runs, runs that may not share a table, and an `output`
-    that exists and is no report.
+    `ThbenchError` for a folder that is not a run, runs that may not share a table, and an
+    `output` that exists and is not a report.
     """
     runs = open_all(paths)
     _refuse_other_folders(output)
@@ -105,7 +105,7 @@ def _refuse_other_folders(output: Path) -> None:
     is_report = (output / MARKER).exists()
     is_empty = output.is_dir() and not any(output.iterdir())
     if output.exists() and not is_report and not is_empty:
-        raise ThbenchError(f"{output} exists and is no report; choose another folder")
+        raise ThbenchError(f"{output} exists and is not a report; choose another folder")
 
 
 def _copied(film: Path, page: Path) -> str:

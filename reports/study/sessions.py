@@ -78,8 +78,8 @@ class Sessions:
     def _read(self, purpose: str, signed: str, age_s: int) -> Any:
         """The signed value, or None when it is not ours or too old.
 
-        A clock that was set back makes it look younger than nothing; that is no reason to doubt a
-        signature, as long as the clock did not move by more than a whole lifetime.
+        A clock that was set back makes it look as if it came from the future. That does not cast
+        doubt on a signature, as long as the clock did not move by more than a whole lifetime.
         """
         try:
             value, signed_at = self._signer(purpose).loads(signed, return_timestamp=True)

@@ -87,8 +87,8 @@ class Store:
         return str(found.id)
 
     def is_same(self, participant: str, agreement: Agreement) -> bool:
-        """Whether a known participant is the one that the platform names now (anyone, when it names
-        nobody).
+        """Whether a known participant is the one that the platform names now. Where it names
+        nobody, anyone is.
         """
         with self._reading.connect() as connection:
             found = connection.execute(
@@ -152,8 +152,9 @@ class Store:
         return first, middle, last
 
     def withdraw(self, participant: str) -> bool:
-        """Deletes a participant and every answer of theirs; their form is given out again. False
-        when unknown.
+        """Deletes a participant with all answers, and frees the form to be given out again.
+
+        False when nobody is known by that id.
         """
         held = select(assignments.c.id).where(assignments.c.participant_id == participant)
 

@@ -12,6 +12,7 @@ import pytest
 from support.study_run import write_run
 
 from reports.study.build import build_study
+from reports.study.design import load_design, save_design
 from reports.study.folder import Study
 from reports.study.keys import save_new_keys
 from reports.study.triplets import recording, triplets_of_run
@@ -157,6 +158,24 @@ def test_a_setting_that_is_not_known_is_named(study: Study) -> None:
         write_json(study.settings_json, {**settings, **change})
         with pytest.raises(ThbenchError, match=message):
             _ = Study.open(study.path).settings
+
+
+def test_a_trial_is_a_pair_in_the_file_and_a_design_comes_back_as_it_was(study: Study) -> None:
+    stored = read_json(study.design_json)
+    assert list(stored)[:2] == ["format", "study_id"]
+    assert all(
+        len(trial) == 2 and 0 <= trial[1] < 3
+        for form in stored["forms"]
+        for trial in form["trials"]
+    )
+    before = study.design_json.read_bytes()
+    save_design(study.design_json, load_design(study.design_json))
+    assert study.design_json.read_bytes() == before
+
+    stored["forms"][0]["trials"][0] = [0, 3]
+    write_json(study.design_json, stored)
+    with pytest.raises(ThbenchError, match="a fake at none of three positions; it is never edited"):
+        load_design(study.design_json)
 
 
 def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
