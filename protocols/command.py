@@ -20,8 +20,7 @@ from protocols.score import metrics_of, score_run
 from protocols.summary_text import summary_text
 from protocols.timing import time_protocol
 from thbench.data.dataset import Dataset
-from thbench.data.photo_folder import PhotoFolder
-from thbench.data.photos import Unusable, listed
+from thbench.data.photos import HandPicked, Unusable, listed
 from thbench.errors import ThbenchError
 from thbench.progress import track
 from thbench.runs import Run
@@ -145,7 +144,7 @@ def chosen_device(device: str) -> str:
 
 def _left_out(sources: Dataset | None) -> Sequence[Unusable]:
     """The photographs that cannot be used, told on stderr."""
-    unusable = sources.unusable if isinstance(sources, PhotoFolder) else []
+    unusable: Sequence[Unusable] = sources.unusable if isinstance(sources, HandPicked) else ()
     if unusable:
         print(f"left out of the sources:{listed(unusable)}", file=sys.stderr)
     return unusable

@@ -14,7 +14,7 @@ from protocols.definition import Definition
 from protocols.split import Split, TestVideo, draw_split
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.data.open import open_dataset, open_sources
-from thbench.data.photo_folder import PhotoFolder
+from thbench.data.photos import HandPicked
 from thbench.errors import ThbenchError
 from thbench.method import Frames
 
@@ -68,7 +68,7 @@ def open_data(
             f"sources are {learned.size_px} pixels large, {opened.name} {opened.size_px}; prepare them "
             "with the same --size"
         )
-    photographs = len(learned.videos) if isinstance(learned, PhotoFolder) else None
+    photographs = len(learned.videos) if isinstance(learned, HandPicked) else None
     return definition.with_values(videos=videos or photographs), opened, learned
 
 
@@ -106,7 +106,7 @@ def _draw_cross(definition: Definition, dataset: Dataset, sources: Dataset | Non
             if len(_fitting(definition, video, drivers)) >= definition.drivers
         ]
     few = [video for video in (sources.videos if sources else ()) if video.n_frames < shots]
-    if isinstance(sources, PhotoFolder) and few:
+    if isinstance(sources, HandPicked) and few:
         raise ThbenchError(
             f"T = {shots} needs {shots} photographs of {few[0].person}, {sources.name} has "
             f"{few[0].n_frames}; lower --T or leave {few[0].person} out"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from baselines.external.export import DrivesWith, Episode, export_protocol
+from baselines.external.export import Episode, export_protocol
 from protocols.cross import open_data, read_drive, split_of
 from protocols.definition import Definition, load_definition
 from protocols.split import Split
 from protocols.stored_split import read_split_for
 from thbench.data.dataset import Dataset
 from thbench.errors import ThbenchError
+from thbench.method import DrivesWith
 from thbench.runs import nested_shots
 
 

@@ -20,7 +20,7 @@ from protocols.split import TestVideo
 from thbench.data.dataset import Dataset, Video
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file, write_json
-from thbench.method import Frames, Method, MethodOptions, load_method
+from thbench.method import Frames, Method, MethodOptions, load_method, parts_s
 from thbench.runs import REAL, Run, Unit, UnitResult, nested_shots
 from thbench.workers import each
 
@@ -152,7 +152,7 @@ def _render(shop: Workshop, unit: Unit, video: TestVideo) -> tuple[torch.Tensor,
     head = method.adapt(shots)
     images = head.render(drive)
     check_rendered(images, drive, unit.method)
-    return images, dict(getattr(head, "parts_s", {}))
+    return images, parts_s(head)
 
 
 def check_rendered(images: Any, drive: Frames, method: str) -> None:

@@ -17,13 +17,13 @@ import torch
 from protocols.definition import Definition
 from protocols.generate import Workshop, first_line
 from protocols.machine import clocks, forget_memory_peak, memory_peak_mb, synchronise
-from protocols.random_models import trainer_of, write_random_model
+from protocols.random_models import write_random_model
 from protocols.run import Outcome, Progress, RunOptions, locked, prepare_run, set_status
 from thbench.data.dataset import Dataset
 from thbench.environment import hardware
 from thbench.errors import ThbenchError
 from thbench.files import write_json
-from thbench.method import Frames
+from thbench.method import Frames, parts_s, trainer_of
 from thbench.runs import Run, Unit, nested_shots
 
 RANDOM = "random weights"
@@ -185,7 +185,7 @@ def measure(
         result = action()
         synchronise(device)
         seconds.append(time.perf_counter() - started)
-        for name, value in getattr(result, "parts_s", {}).items():
+        for name, value in parts_s(result).items():
             parts.setdefault(name, []).append(value)
     return (
         seconds,

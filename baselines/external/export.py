@@ -25,7 +25,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -33,12 +33,11 @@ from torch import Tensor
 from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
 from thbench.files import atomic_folder, sha256_file, write_json
-from thbench.method import Frames
+from thbench.method import DrivesWith, Frames
 from thbench.runs import slug
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-DrivesWith = Literal["landmarks", "image"]
 
 
 @dataclass(frozen=True)

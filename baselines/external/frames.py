@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from baselines.external.export import FORMAT, MANIFEST, DrivesWith, landmarks_sha256, shots_sha256
+from baselines.external.export import FORMAT, MANIFEST, landmarks_sha256, shots_sha256
 from thbench.errors import ThbenchError
 from thbench.files import inside, read_json, sha256_file
-from thbench.method import Frames, MethodOptions
+from thbench.method import DrivesWith, Frames, MethodOptions
 from thbench.runs import REAL
 
 _SHOWN = 3  # names in a message before it only counts

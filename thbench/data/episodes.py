@@ -123,13 +123,22 @@ def episode_loader(
     )
     try:
         yield from loader
-    except RuntimeError as error:  # all that torch has for it
-        if not str(error).startswith("DataLoader worker"):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if not _tells_of_a_killed_worker(error):
             raise
         raise ThbenchError(
             "a process that reads frames was killed, for lack of memory perhaps: go "
             "on with --resume, and fewer --workers if it happens again"
         ) from None
+
+
+def _tells_of_a_killed_worker(error: Exception) -> bool:
+    """Torch has no error of its own for it: a RuntimeError, or a connection that breaks while a
+    batch is fetched. What a worker itself raises comes as "Caught ... in DataLoader worker".
+    """
+    if isinstance(error, RuntimeError):
+        return str(error).startswith("DataLoader worker")
+    return not str(error).startswith("Caught")
 
 
 def _begin_worker(parent: int, number: int) -> None:

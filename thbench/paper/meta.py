@@ -20,7 +20,7 @@ from thbench.errors import ThbenchError
 from thbench.images import to_signed
 from thbench.paper.diagnostics import embedding_values, gradient_norm, ours_alarms
 from thbench.paper.losses import discriminator_hinge, feature_matching, match, realism
-from thbench.paper.nets.config import NetConfig, preset
+from thbench.paper.nets.config import PRESETS, NetConfig, preset
 from thbench.paper.nets.discriminator import Discriminator, VideoEmbeddings
 from thbench.paper.nets.embedder import Embedder
 from thbench.paper.nets.generator import Generator
@@ -80,6 +80,9 @@ class OursConfig:
     def size_px(self) -> int:
         return self.net.size_px
 
+    def without_fetched_weights(self) -> OursConfig:
+        return self if self.content == "heads" else replace(self, content="random")
+
 
 def ours_config(preset_name: str) -> OursConfig:
     """The configuration of a preset: `paper` and `paper-224` as published, `small` for 64 pixels on
@@ -108,15 +111,16 @@ def ours_config(preset_name: str) -> OursConfig:
     return config
 
 
-def parameter_counts(config: OursConfig) -> dict[str, int]:
+def parameter_counts(preset_name: str) -> dict[str, int]:
     """Trainable parameters as the paper counts them: G with its projection, D's conv part without
     W, w0 and b.
     """
+    net = preset(preset_name)
     with torch.device("meta"):
         parts = {
-            "embedder": Embedder(config.net),
-            "generator": Generator(config.net),
-            "discriminator": Discriminator(config.net).blocks,
+            "embedder": Embedder(net),
+            "generator": Generator(net),
+            "discriminator": Discriminator(net).blocks,
         }
     return {
         name: sum(parameter.numel() for parameter in part.parameters())
@@ -130,10 +134,11 @@ class OursTrainer:
     """
 
     kind: ClassVar[str] = "ours"
-    alarms: ClassVar[tuple[Alarm, ...]] = ours_alarms()
+    alarms: ClassVar[Sequence[Alarm]] = ours_alarms()
+    presets: ClassVar[Sequence[str]] = tuple(PRESETS)
     configure = staticmethod(ours_config)
     parameter_counts = staticmethod(parameter_counts)
-    variants: ClassVar[dict[str, dict[str, str]]] = {
+    variants: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "ft": {"variant": "ft"},
         "ff": {"variant": "ff", "epochs": "150"},
     }

@@ -1,4 +1,4 @@
-"""Starting a training by name: trainers come from the entry-point group `thbench.trainers`."""
+"""Starting a training by name."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from thbench.data.dataset import videos_of
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
 from thbench.files import parse_json, read_json_object, read_text
-from thbench.plugins import load_plugin
 from thbench.training.loop import LoopConfig, train
-
-ENTRY_POINTS = "thbench.trainers"
+from thbench.training.trainer import TrainingConfig, load_trainer
 
 
 def start_training(
@@ -41,15 +39,15 @@ def start_training(
     the same amount of iterations as our system").
     """
     trainer = load_trainer(method)
-    variants: dict[str | None, dict[str, str]] = {None: {}, **getattr(trainer, "variants", {})}
-    if variant not in variants:
-        known = " or ".join(filter(None, variants))
+    if variant is not None and variant not in trainer.variants:
+        known = " or ".join(trainer.variants)
         raise ThbenchError(
             f"{method} has no variant {variant!r}; "
             + (f"choose {known}" if known else "leave --variant out")
         )
     config = override(
-        trainer.configure(preset), variants[variant] | dict(_setting(text) for text in settings)
+        trainer.configure(preset),
+        {**(trainer.variants[variant] if variant else {}), **dict(map(_setting, settings))},
     )
     data = open_dataset(dataset)
     if steps_of is not None:
@@ -61,24 +59,15 @@ def start_training(
     train(trainer, config, data, LoopConfig(steps=steps, **loop), out, resume, quiet)
 
 
-def load_trainer(method: str) -> Any:
-    """The trainer class registered for `method`; raises `ThbenchError` naming the nearest known
-    one.
-    """
-    return load_plugin(ENTRY_POINTS, method, "trainer")
-
-
 def parameter_counts(method: str, preset: str) -> dict[str, int]:
     """Trainable parameters of each network of a method, counted from its modules."""
-    trainer = load_trainer(method)
-    counts: dict[str, int] = trainer.parameter_counts(trainer.configure(preset))
-    return counts
+    return load_trainer(method).parameter_counts(preset)
 
 
-def _default_steps(config: Any, preset: str, videos: int) -> int:
+def _default_steps(config: TrainingConfig, preset: str, videos: int) -> int:
     like = config if config.epochs is not None else load_trainer("ours").configure(preset)
-    steps: int = math.ceil(like.epochs * videos / like.batch)
-    return steps
+    assert like.epochs is not None
+    return math.ceil(like.epochs * videos / like.batch)
 
 
 def _setting(text: str) -> tuple[str, str]:
