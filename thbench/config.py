@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from thbench.errors import ThbenchError
@@ -30,6 +31,19 @@ def override(config: Config, settings: dict[str, str]) -> Config:
         _put(changes, path, value)
     changed: Config = _replaced(config, changes)
     return changed
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, str]:
+    """`["batch=16", "net.width=8"]` -> `{"batch": "16", "net.width": "8"}`, for `override`."""
+    settings = {}
+
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ThbenchError(f"--set {text!r}: write NAME=VALUE, for example --set batch=16")
+        settings[name] = value
+
+    return settings
 
 
 def _kind_of(config: Any, path: list[str], name: str) -> Any:
@@ -58,7 +72,7 @@ def _put(changes: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _replaced(config: Any, changes: dict[str, Any]) -> Any:
-    """A copy with nested changes, inner dataclasses first, each checked once with all its changes."""
+    """A copy with nested changes, inner dataclasses first, each checked once with all of them."""
     new = {
         name: _replaced(getattr(config, name), change) if isinstance(change, dict) else change
         for name, change in changes.items()

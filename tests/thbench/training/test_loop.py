@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ from thbench.data.episodes import EpisodeBatches, EpisodeSampler, episode_loader
 from thbench.errors import ThbenchError
 from thbench.locks import locked
 from thbench.paper.meta import OursTrainer
-from thbench.training.loop import LoopConfig, train
+from thbench.training.loop import HowToTrain, LoopConfig, train
 from thbench.training.start import start_training
 
 WARM = replace(TINY, warmup_steps=1)
@@ -64,6 +64,30 @@ def test_a_resumed_training_keeps_its_steps(
     start_training("ours", "synth:64", tmp_path, preset="small", resume=True)
     start_training("ours", "synth:64", tmp_path, preset="small", resume=True, steps=7)
     assert seen == [123, 7]
+
+
+def test_what_says_how_to_train_changes_no_weight(tmp_path: Path) -> None:
+    heads = FewHeads()
+    plain = LoopConfig(2, workers=0, accelerator="cpu")
+    otherwise = LoopConfig(
+        2,
+        workers=1,
+        accelerator="cpu",
+        checkpoint_every=1,
+        sample_every=1,
+        watch_every=1,
+        keep=1,
+    )
+    kept = {field.name for field in fields(HowToTrain)} - {"accelerator"}
+    assert all(getattr(plain, name) != getattr(otherwise, name) for name in kept)
+
+    train(OursTrainer, TINY, heads, plain, tmp_path / "plain", quiet=True)
+    train(OursTrainer, TINY, heads, otherwise, tmp_path / "otherwise", quiet=True)
+
+    model = "model.safetensors"
+    assert (tmp_path / "plain" / model).read_bytes() == (
+        tmp_path / "otherwise" / model
+    ).read_bytes()
 
 
 def test_a_second_training_in_a_folder_is_refused(tmp_path: Path) -> None:
