@@ -89,7 +89,9 @@ def test_shots_of_the_wrong_person_give_a_head_that_is_less_like_the_right_one(m
     for index, video in enumerate(videos):
         true = HEADS.read(video, [15, 35, 55, 75])
         right.append(csim_heads().score(heads[index].render(true.without_images()), true).mean())
-        wrong.append(csim_heads().score(heads[index - 1].render(true.without_images()), true).mean())
+        wrong.append(
+            csim_heads().score(heads[index - 1].render(true.without_images()), true).mean()
+        )
     assert all(np.array(right) > np.array(wrong) + 0.1)
 
 
