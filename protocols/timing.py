@@ -21,12 +21,12 @@ from protocols.machine import clocks, forget_memory_peak, memory_peak_mb, synchr
 from protocols.methods import entries_of
 from protocols.plan import prepare_run
 from protocols.progress import Progress, unwatched
-from protocols.random_models import trainer_of, write_random_model
+from protocols.random_models import write_random_model
 from protocols.run import RunOptions, locked, set_status
 from thbench.data.dataset import Dataset
 from thbench.environment import hardware
 from thbench.errors import ThbenchError
-from thbench.method import Method
+from thbench.method import Method, parts_s, trainer_of
 from thbench.records.encode import write_record
 from thbench.records.timing import TimeRecord, TimingRecord
 from thbench.runs import Run, Unit
@@ -216,7 +216,7 @@ def measure(
         result = action()
         synchronise(device)
         seconds.append(time.perf_counter() - started)
-        for name, value in getattr(result, "parts_s", {}).items():
+        for name, value in parts_s(result).items():
             parts.setdefault(name, []).append(value)
 
     return (

@@ -17,10 +17,9 @@ from torch import Tensor
 
 from baselines.external.export import write_episode
 from baselines.external.frames import check_frames, read_frame
-from baselines.external.manifest import DrivesWith
 from baselines.external.program import Workplace, workplace
 from thbench.errors import ThbenchError
-from thbench.method import Frames, MethodOptions
+from thbench.method import DrivesWith, Frames, MethodOptions
 from thbench.printable import printable
 
 TIMEOUT_S = 600.0

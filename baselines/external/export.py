@@ -35,13 +35,12 @@ from baselines.external.manifest import (
     About,
     AskedEpisode,
     AskedFrame,
-    DrivesWith,
     Manifest,
 )
 from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
 from thbench.files import atomic_folder, sha256_file
-from thbench.method import Frames
+from thbench.method import DrivesWith, Frames
 from thbench.records.encode import write_record
 from thbench.runs import slug
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from thbench.method import DrivesWith
+
 FORMAT: Literal[1] = 1
 MANIFEST = "manifest.json"
 
-DrivesWith = Literal["landmarks", "image"]
 About = Mapping[str, Mapping[str, str]]  # protocol and dataset -> name and sha256
 
 

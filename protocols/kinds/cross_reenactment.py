@@ -152,11 +152,11 @@ class CrossReenactment(Definition):
         drivers: those of the same dataset. A video of it that too few of them fit is passed over,
         while photographs that nobody drives are an error, told by `_draw_source`.
         """
-        from thbench.data.photo_folder import PhotoFolder
+        from thbench.data.photos import HandPicked
 
         shots = max(self.T)
         few = [video for video in sources.videos if video.n_frames < shots]
-        if isinstance(sources, PhotoFolder) and few:
+        if isinstance(sources, HandPicked) and few:
             raise ThbenchError(
                 f"T = {shots} needs {shots} photographs of {few[0].person}, {sources.name} has "
                 f"{few[0].n_frames}; lower --T or leave {few[0].person} out"

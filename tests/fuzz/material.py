@@ -18,7 +18,8 @@ from reports.study.build import build_study
 from thbench.data.store.prepared import PreparedStore
 from thbench.data.video import write_video
 from thbench.files import read_json, write_json
-from thbench.paper.meta import OursTrainer, ours_config
+from thbench.paper.config import ours_config
+from thbench.paper.meta import OursTrainer
 from thbench.paper.nets.config import NetConfig
 from thbench.records.unit import UserColumn, UserRow
 from thbench.training.loop import LoopConfig, train

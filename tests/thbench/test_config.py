@@ -9,7 +9,7 @@ import pytest
 
 from thbench.config import override, parse_settings
 from thbench.errors import ThbenchError
-from thbench.paper.meta import ours_config
+from thbench.paper.config import ours_config
 from thbench.paper.nets.config import NetConfig
 
 
