@@ -32,11 +32,13 @@ def write_clip(path: Path, method: str = "ours-ft") -> None:
     loaded = load_method(
         method, MethodOptions(checkpoint=bundled_checkpoint(method), size_px=heads.size_px)
     )
+
     shots = heads.read(video, [index * video.n_frames // SHOTS for index in range(SHOTS)])
     drive = heads.read(driver, range(min(FRAMES, driver.n_frames)))
     rendered = loaded.adapt(shots).render(
         drive.without_images() if loaded.drives_with == "landmarks" else drive
     )
+
     panels = torch.cat(
         [
             shots.images[:1].expand(len(drive), -1, -1, -1),

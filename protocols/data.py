@@ -5,7 +5,7 @@ from __future__ import annotations
 from protocols.kinds.base import Definition
 from thbench.data.dataset import Dataset
 from thbench.data.open import open_dataset, open_sources
-from thbench.data.photo_folder import PhotoFolder
+from thbench.data.photos import HandPicked
 from thbench.errors import ThbenchError
 
 
@@ -41,5 +41,5 @@ def open_data(
             f"sources are {learned.size_px} pixels large, {opened.name} {opened.size_px}; "
             "prepare them with the same --size"
         )
-    photographs = len(learned.videos) if isinstance(learned, PhotoFolder) else None
+    photographs = len(learned.videos) if isinstance(learned, HandPicked) else None
     return definition.with_values(videos=videos or photographs), opened, learned

@@ -116,13 +116,14 @@ def _plain_entry(entry: Any, where: str) -> Any:
         return {"label": named.label, "spec": named.spec}
     if not isinstance(entry, dict):
         raise ThbenchError(f"{where}, methods: {entry!r} is neither a name nor a table")
-    if "spec" not in entry:
+    spec = entry.get("spec")
+    if spec is None:
         raise ThbenchError(f'{where}: a method needs spec = "...", got {entry!r}')
 
     try:
         json.dumps(entry, allow_nan=False)  # as run.json will hold it
     except (TypeError, ValueError) as error:
         raise ThbenchError(
-            f"{where}, methods: {entry['spec']!r} has a setting that cannot be kept ({error})"
+            f"{where}, methods: {spec!r} has a setting that cannot be kept ({error})"
         ) from None
-    return {"label": entry["spec"], **entry}
+    return {"label": spec, **entry}

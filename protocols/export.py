@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from baselines.external.export import DrivesWith, Episode, export_protocol
+from baselines.external.export import Episode, export_protocol
 from protocols.data import open_data
 from protocols.definition import load_definition
 from protocols.kinds.base import Definition
 from protocols.stored_split import read_split_for
 from thbench.data.dataset import Dataset, find_video
 from thbench.errors import ThbenchError
+from thbench.method import DrivesWith
 from thbench.records.split import Split
 from thbench.runs import nested_shots
 

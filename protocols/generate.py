@@ -18,7 +18,7 @@ from protocols.kinds.base import Definition, MethodEntry
 from thbench.data.dataset import Dataset, find_video
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
-from thbench.method import Frames, Method, MethodOptions, load_method
+from thbench.method import Frames, Method, MethodOptions, load_method, parts_s
 from thbench.records.encode import write_record
 from thbench.records.split import DrawnVideo
 from thbench.records.unit import References
@@ -161,7 +161,7 @@ def _render(shop: Workshop, unit: Unit, video: DrawnVideo) -> tuple[torch.Tensor
     head = method.adapt(shots)
     images = head.render(drive)
     check_rendered(images, drive, unit.method)
-    return images, dict(getattr(head, "parts_s", {}))
+    return images, parts_s(head)
 
 
 def check_rendered(images: Any, drive: Frames, method: str) -> None:

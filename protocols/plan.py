@@ -49,7 +49,7 @@ def prepare_run(
     _check_metrics(definition, options.device)
     earlier = Run.open(run.path).record() if run.run_json.exists() else None
     if earlier is None and not holds_nothing(run.path):
-        raise ThbenchError(f"{run.path} exists and is no run folder; choose another --out")
+        raise ThbenchError(f"{run.path} exists and is not a run folder; choose another --out")
 
     split = _split(definition, dataset, options, earlier)
     stored = earlier.methods if earlier else {}
@@ -198,7 +198,7 @@ def _extended(earlier: RunRecord, new: RunRecord, out: Path) -> RunRecord:
 
     # Versions and hardware of the first session stand on top; older runs do not say what their
     # pictures show.
-    kept = {**earlier.protocol.definition, "rank_by": now["rank_by"]}
+    kept = {**earlier.protocol.definition, "rank_by": new.protocol.rank_by}
     return replace(
         earlier,
         protocol=replace(earlier.protocol, definition=kept),

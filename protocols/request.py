@@ -22,8 +22,7 @@ from protocols.summary_text import summary_text
 from protocols.times_text import times_text
 from protocols.timing import time_protocol
 from thbench.data.dataset import Dataset
-from thbench.data.photo_folder import PhotoFolder
-from thbench.data.photos import Unusable, listed
+from thbench.data.photos import HandPicked, Unusable, listed
 from thbench.device import chosen_device
 from thbench.progress import track
 from thbench.runs import Run, Unit
@@ -190,7 +189,7 @@ def _work(
 
 def _left_out(sources: Dataset | None) -> Sequence[Unusable]:
     """The photographs that cannot be used, told on stderr."""
-    unusable = sources.unusable if isinstance(sources, PhotoFolder) else []
+    unusable: Sequence[Unusable] = sources.unusable if isinstance(sources, HandPicked) else ()
     if unusable:
         print(f"left out of the sources:{listed(unusable)}", file=sys.stderr)
     return unusable

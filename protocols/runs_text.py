@@ -13,9 +13,9 @@ from thbench.runs import Run
 
 
 def list_text(folder: Path) -> str:
-    """One line per run folder in `folder`; raises `ThbenchError` when it is no folder."""
+    """One line per run folder in `folder`; raises `ThbenchError` when it is none."""
     if not folder.is_dir():
-        raise ThbenchError(f"{folder} is no folder; name the one that holds your runs")
+        raise ThbenchError(f"{folder} is not a folder; name the one that holds your runs")
 
     lines = []
     for path in sorted(file.parent for file in folder.glob("*/run.json")):

@@ -41,10 +41,10 @@ def metrics_of(run: Run, asked: Sequence[str], only: bool) -> list[str]:
     record = run.record()
     chosen = list(dict.fromkeys(asked if only else [*record.metrics, *asked]))
 
-    ranked_by = stored_definition(record.protocol).ranked_by
-    if ranked_by and ranked_by not in chosen:
+    rank_by = record.protocol.rank_by
+    if rank_by and rank_by not in chosen:
         raise ThbenchError(
-            f"the drivers of {run.path} are ranked by {ranked_by}; keep it among --metrics"
+            f"the drivers of {run.path} are ranked by {rank_by}; keep it among --metrics"
         )
     return chosen
 

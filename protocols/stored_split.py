@@ -95,7 +95,9 @@ def read_split_for(
         )
     for video in split.videos:
         if problem := definition.check(video):
-            raise ThbenchError(f"{path} is no split of {definition.name!r}: {video.key} {problem}")
+            raise ThbenchError(
+                f"{path} is not a split of {definition.name!r}: {video.key} {problem}"
+            )
     return split
 
 

@@ -21,12 +21,12 @@ from protocols.machine import clocks, forget_memory_peak, memory_peak_mb, synchr
 from protocols.methods import entries_of
 from protocols.plan import prepare_run
 from protocols.progress import Progress, unwatched
-from protocols.random_models import trainer_of, write_random_model
+from protocols.random_models import write_random_model
 from protocols.run import RunOptions, locked, set_status
 from thbench.data.dataset import Dataset
 from thbench.environment import hardware
 from thbench.errors import ThbenchError
-from thbench.method import Method
+from thbench.method import Method, parts_s, trainer_of
 from thbench.records.encode import write_record
 from thbench.records.timing import TimeRecord, TimingRecord
 from thbench.runs import Run, Unit
@@ -206,6 +206,7 @@ def measure(
     """
     for _ in range(warmup):
         action()
+
     forget_memory_peak(device)
     seconds: list[float] = []
     parts: dict[str, list[float]] = {}
@@ -215,8 +216,9 @@ def measure(
         result = action()
         synchronise(device)
         seconds.append(time.perf_counter() - started)
-        for name, value in getattr(result, "parts_s", {}).items():
+        for name, value in parts_s(result).items():
             parts.setdefault(name, []).append(value)
+
     return (
         seconds,
         {name: float(np.median(values)) for name, values in parts.items()},

@@ -175,7 +175,7 @@ class Run:
         return self.record().scored
 
     def altered_numbers(self) -> list[str]:
-        """Names of the files on record that are there with other bytes."""
+        """Names of the files on record whose bytes have changed."""
         return [
             name
             for name, sha256 in self.scored().items()

@@ -8,7 +8,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,7 @@ from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
 from thbench.images import to_signed, to_uint8
-from thbench.method import Frames, MethodOptions
-from thbench.paper.ours import seed_for
+from thbench.method import DrivesWith, Frames, MethodOptions, seed_for
 from thbench.records.decode import decode
 from thbench.training import checkpoints
 
@@ -65,7 +64,8 @@ class Pix2pixHD:
     """Pix2pixHD with a model of `thbench train pix2pixhd`, or with G and D in its authors' files."""
 
     name = "pix2pixhd"
-    drives_with: Literal["landmarks", "image"] = "landmarks"
+    trainer: ClassVar[str] = "pix2pixhd"
+    drives_with: DrivesWith = "landmarks"
 
     def __init__(self, options: MethodOptions) -> None:
         """settings may hold the fields of `FineTuning`.
@@ -125,11 +125,6 @@ class Pix2pixHD:
                 ):
                     apply_gradients(optimiser, network, gradients)
         return networks[0]
-
-
-def pix2pixhd(options: MethodOptions) -> Pix2pixHD:
-    """Entry point."""
-    return Pix2pixHD(options)
 
 
 @dataclass(frozen=True)

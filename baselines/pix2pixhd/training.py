@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -49,6 +49,9 @@ class Pix2pixHDTraining:
     def size_px(self) -> int:
         return self.net.size_px
 
+    def without_fetched_weights(self) -> Pix2pixHDTraining:
+        return replace(self, content="random") if self.content == "vgg19" else self
+
 
 def pix2pixhd_training(preset_name: str) -> Pix2pixHDTraining:
     """The configuration of a preset: `paper` and `paper-224` as the authors trained, `small` for 64
@@ -77,9 +80,14 @@ class Pix2pixHDTrainer:
     """G and D with their optimisers; one `step` updates both at once (see training.loop)."""
 
     kind: ClassVar[str] = "pix2pixhd"
-    alarms: ClassVar[tuple[Alarm, ...]] = ()
+    alarms: ClassVar[Sequence[Alarm]] = ()
+    presets: ClassVar[Sequence[str]] = tuple(PRESETS)
+    variants: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     configure = staticmethod(pix2pixhd_training)
-    parameter_counts = staticmethod(lambda config: parameter_counts(config.net))
+
+    @staticmethod
+    def parameter_counts(preset: str) -> dict[str, int]:
+        return parameter_counts(pix2pixhd_training(preset).net)
 
     def __init__(self, config: Pix2pixHDTraining, videos: int, fabric: Fabric) -> None:
         self.config, self.fabric = config, fabric

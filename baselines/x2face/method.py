@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ from baselines.x2face.network import PRESETS, X2FaceConfig, X2FaceNet, build
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
 from thbench.images import to_uint8
-from thbench.method import Frames, MethodOptions
+from thbench.method import DrivesWith, Frames, MethodOptions
 from thbench.records.decode import decode
 from thbench.training import checkpoints
 from thbench.weights import weight_path
@@ -56,7 +56,8 @@ class X2Face:
     """
 
     name = "x2face"
-    drives_with: Literal["landmarks", "image"] = "image"
+    trainer: ClassVar[str] = "x2face"
+    drives_with: DrivesWith = "image"
 
     def __init__(self, options: MethodOptions) -> None:
         """Raises `ThbenchError` when no weights are there, or those named are of something else."""
@@ -72,11 +73,6 @@ class X2Face:
         with torch.no_grad():
             face = self.net.embed(_inputs(shots.images, self.config.size_px, self.device)[None])
         return X2FaceHead(self.net, face, self.config.size_px)
-
-
-def x2face(options: MethodOptions) -> X2Face:
-    """Entry point."""
-    return X2Face(options)
 
 
 def _weights(checkpoint: Path | None) -> tuple[Mapping[str, Tensor], X2FaceConfig, dict[str, Any]]:

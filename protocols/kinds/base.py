@@ -1,20 +1,25 @@
-"""What every protocol says and does, whatever its kind."""
+"""What every protocol says and does, whatever its kind.
+
+Protocols are listed and shown without PyTorch, so kinds import it where they read frames.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Container, Mapping, Set
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from thbench.data.dataset import Dataset
 from thbench.errors import ThbenchError
 from thbench.files import sha256_json
-from thbench.method import Frames
 from thbench.records.encode import encode
 from thbench.records.run import Kind
 from thbench.records.split import DrawnVideo, Split
 from thbench.records.summary import Cluster
+
+if TYPE_CHECKING:
+    from thbench.data.dataset import Dataset
+    from thbench.method import Frames
 
 # The values that one kind alone has, and what run.json says of them in protocols of other kinds.
 OF_ONE_KIND: Mapping[Kind, Mapping[str, Any]] = {

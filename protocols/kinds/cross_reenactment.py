@@ -8,18 +8,18 @@ from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
-from typing import ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import numpy as np
-import torch
 
 from protocols.kinds.base import Definition
-from thbench.data.dataset import Dataset, Video, find_video, videos_of
-from thbench.data.photo_folder import PhotoFolder
+from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.errors import ThbenchError
-from thbench.method import Frames
 from thbench.records.run import Kind
 from thbench.records.split import DrawnVideo, Split
+
+if TYPE_CHECKING:
+    from thbench.method import Frames
 
 DrivenBy = Literal["same-person", "other-persons"]
 
@@ -64,9 +64,14 @@ class CrossReenactment(Definition):
 
     def drive(self, dataset: Dataset, video: DrawnVideo) -> Frames:
         """The frames of the drivers, one after the other."""
+        import torch
+
+        from thbench.method import Frames
+
+        known = {driver.key: driver for driver in dataset.videos}
         places = zip(video.driver_of or [], video.holdout, strict=True)
         parts = [
-            dataset.read(find_video(dataset, driver), [frame for _, frame in part])
+            dataset.read(known[driver], [frame for _, frame in part])
             for driver, part in groupby(places, key=lambda place: place[0])
         ]
         return Frames(
@@ -85,7 +90,7 @@ class CrossReenactment(Definition):
 
         counts = Counter(video.driver_of)
         if len(counts) != self.drivers or set(counts.values()) != {self.holdout}:
-            return f"is not driven by {self.drivers} videos with {self.holdout} frames of each"
+            return f"is not driven by {self._driving_videos}"
 
         same = {driver.partition("/")[0] == video.person for driver in counts}
         if same != {self.driven_by == "same-person"} or video.key in counts:
@@ -120,9 +125,15 @@ class CrossReenactment(Definition):
         """What drives what."""
         return [
             f"sources   {sources}",
-            f"driven by {self.driven_by}, {self.drivers} videos, {self.holdout} frames of each; "
+            f"driven by {self.driven_by}, {self._driving_videos}; "
             f"ranked by {self.rank_by or 'nothing'}",
         ]
+
+    @property
+    def _driving_videos(self) -> str:
+        if self.drivers == 1:
+            return f"1 video, {self.holdout} frames of it"
+        return f"{self.drivers} videos, {self.holdout} frames of each"
 
     @property
     def _by_same_person(self) -> bool:
@@ -141,9 +152,11 @@ class CrossReenactment(Definition):
         drivers: those of the same dataset. A video of it that too few of them fit is passed over,
         while photographs that nobody drives are an error, told by `_draw_source`.
         """
+        from thbench.data.photos import HandPicked
+
         shots = max(self.T)
         few = [video for video in sources.videos if video.n_frames < shots]
-        if isinstance(sources, PhotoFolder) and few:
+        if isinstance(sources, HandPicked) and few:
             raise ThbenchError(
                 f"T = {shots} needs {shots} photographs of {few[0].person}, {sources.name} has "
                 f"{few[0].n_frames}; lower --T or leave {few[0].person} out"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from protocols.kinds.base import Definition
 from protocols.split import HoldoutRule, draw_split
 from thbench.data.dataset import Dataset, find_video
-from thbench.method import Frames
 from thbench.records.run import Kind
 from thbench.records.split import DrawnVideo, Split
+
+if TYPE_CHECKING:
+    from thbench.method import Frames
 
 
 @dataclass(frozen=True, kw_only=True)

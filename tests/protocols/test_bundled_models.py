@@ -12,7 +12,7 @@ from thbench.data.dataset import videos_of
 from thbench.data.synthetic import synth
 from thbench.method import MethodOptions, load_method
 from thbench.metrics.base import load_metric
-from thbench.metrics.heads import CSIMHeads
+from thbench.metrics.heads import csim_heads
 from thbench.runs import REAL
 
 HEADS = synth(64)
@@ -89,8 +89,10 @@ def test_shots_of_the_wrong_person_give_a_head_that_is_less_like_the_right_one(m
     right, wrong = [], []
     for index, video in enumerate(videos):
         true = HEADS.read(video, [15, 35, 55, 75])
-        right.append(CSIMHeads().score(heads[index].render(true.without_images()), true).mean())
-        wrong.append(CSIMHeads().score(heads[index - 1].render(true.without_images()), true).mean())
+        right.append(csim_heads().score(heads[index].render(true.without_images()), true).mean())
+        wrong.append(
+            csim_heads().score(heads[index - 1].render(true.without_images()), true).mean()
+        )
     assert all(np.array(right) > np.array(wrong) + 0.1)
 
 

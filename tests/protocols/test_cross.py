@@ -265,7 +265,7 @@ def test_too_few_drivers_are_counted():
         (
             PUPPETS,
             SELFIES.with_values(T=(1,), holdout=6),
-            "not driven by 1 videos with 6 frames of each",
+            "not driven by 1 video, 6 frames of it",
         ),
         (
             PUPPETS,
@@ -275,7 +275,7 @@ def test_too_few_drivers_are_counted():
         (
             PUPPETS,
             PUPPETS.with_values(holdout=3, drivers=2),
-            "not driven by 2 videos with 3 frames of each",
+            "not driven by 2 videos, 3 frames of each",
         ),
         (
             PUPPETS,

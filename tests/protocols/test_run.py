@@ -19,6 +19,7 @@ from thbench.errors import ThbenchError
 from thbench.files import write_json
 from thbench.images import to_uint8
 from thbench.method import Frames, load_method
+from thbench.records.encode import write_record
 from thbench.runs import REAL, Run, Unit, UnitResult
 from thbench.training.checkpoints import load_model, save_model
 
@@ -55,6 +56,18 @@ def test_two_runs_are_the_same_byte_for_byte(finished, tmp_path):
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
     assert len([name for name in first if "copy-nearest" in name]) == 2 * 3 * 3
+
+
+def test_a_record_writes_the_bytes_that_it_was_read_from(copied):
+    files = [copied / "run.json", copied / "summary.json", *copied.glob("units/**/*.json")]
+    before = {file: file.read_bytes() for file in files}
+    run = Run(copied)
+    run.write(run.record())
+    write_record(run.summary_json, run.summary_record())
+    for unit in run.planned():
+        run.commit_unit(unit, run.read_unit(unit))
+    assert {file: file.read_bytes() for file in files} == before
+    assert len(files) == 2 + 3 + 2 * 3
 
 
 @pytest.mark.slow
@@ -247,7 +260,7 @@ def test_wrong_continuations_are_refused(copied, tmp_path):
         run_protocol(DEFINITION, replace(DATASET, sha256="dd" * 32), copied, OPTIONS)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
-    with pytest.raises(ThbenchError, match="exists and is no run folder"):
+    with pytest.raises(ThbenchError, match="exists and is not a run folder"):
         run_protocol(DEFINITION, DATASET, tmp_path / "mine", OPTIONS)
     assert (tmp_path / "mine" / "thesis.tex").exists()
 

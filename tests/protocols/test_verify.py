@@ -182,7 +182,7 @@ def test_show_and_list_say_what_happened(run):
     assert "self-reenactment on synth, 2 videos, T = [2], copy-nearest, none; failed" in list_text(
         run.path.parent
     )
-    with pytest.raises(ThbenchError, match="is no folder"):
+    with pytest.raises(ThbenchError, match="is not a folder"):
         list_text(run.path / "nowhere")
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from thbench.errors import ThbenchError
-from thbench.method import Frames
 from thbench.pictures import Pictures
 from thbench.records.video_key import video_key
+
+if TYPE_CHECKING:
+    from thbench.method import Frames
 
 Split = Literal["train", "test"]
 

@@ -27,6 +27,16 @@ class ProtocolRecord:
     sha256: str
     definition: Mapping[str, Any]
 
+    @property
+    def rank_by(self) -> str:
+        """The metric that ranks drivers, "" where the protocol names none."""
+        return str(self.definition.get("rank_by") or "")
+
+    @property
+    def holdout_rule(self) -> str:
+        """Where hold-out frames lie beside the shots; "interleaved" before that was a choice."""
+        return str(self.definition.get("holdout_rule", "interleaved"))
+
 
 @dataclass(frozen=True)
 class DatasetRecord:

@@ -8,11 +8,11 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -29,9 +29,10 @@ from thbench.locks import locked
 from thbench.records.decode import decode
 from thbench.training import checkpoints
 from thbench.training.alarms import Alarm, Watchman, logged
-from thbench.training.plan import Phase, begins, phases_text, resumed_text
+from thbench.training.plan import begins, phases_text, resumed_text
 from thbench.training.progress import TrainingProgress, write_png
 from thbench.training.samples import sample_grid
+from thbench.training.trainer import Trainer, TrainingConfig
 from thbench.training.watch import (
     TrainingPart,
     best_quality,
@@ -41,51 +42,6 @@ from thbench.training.watch import (
     watching_metrics,
 )
 from thbench.workers import end_with_parent
-
-
-class Trainer(Protocol):
-    """What the loop needs of a method. Built as `TrainerClass(config, videos, fabric)`.
-
-    `configure(preset)` makes its configuration (`parameter_counts(config)` counts its networks): a
-    frozen dataclass with at least `size_px`, `shots` (frames per episode beside the target),
-    `batch` (episodes per step, over all processes) and `epochs` (passes over the training videos
-    when no number of steps is given). Modules that all processes share go through
-    `fabric.setup_module`.
-    """
-
-    kind: ClassVar[str]
-    alarms: ClassVar[Sequence[Alarm]]  # held against the values of each step
-    config: Any
-
-    def step(self, episodes: list[Episodes]) -> Mapping[str, float]:
-        """One optimisation step over these micro-batches (accumulated).
-
-        Returns what is logged: losses ("cnt") and diagnostics, whose names have a slash
-        ("embedding/mean").
-        """
-        ...
-
-    def shared_state(self) -> dict[str, Any]:
-        """Everything that is equal in all processes and needed to go on: modules, optimisers."""
-        ...
-
-    def rank_state(self) -> dict[str, Any]:
-        """Everything that each process keeps for itself (the discriminator); may be empty."""
-        ...
-
-    def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None: ...
-
-    def model(self) -> dict[str, Tensor]:
-        """The tensors of the model file that methods load."""
-        ...
-
-    def preview(self, episodes: Episodes) -> Tensor:
-        """One reconstruction per episode, [B, 3, S, S] in [-1, 1], without training."""
-        ...
-
-    def phases(self) -> Sequence[Phase]:
-        """What the training does, in order; the first phase begins with step 1."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +70,8 @@ class LoopConfig(HowToTrain):
 
 
 def train(
-    trainer_class: Callable[[Any, int, Fabric], Trainer],
-    config: Any,
+    trainer_class: type[Trainer],
+    config: TrainingConfig,
     dataset: Dataset,
     loop: LoopConfig,
     out: Path,
@@ -172,8 +128,8 @@ WAITING = Alarm(
 class _Loop:
     def __init__(
         self,
-        trainer_class: Callable[[Any, int, Fabric], Trainer],
-        config: Any,
+        trainer_class: type[Trainer],
+        config: TrainingConfig,
         dataset: Dataset,
         loop: LoopConfig,
         out: Path,
@@ -186,7 +142,7 @@ class _Loop:
         self.losses_file = out / f"losses.rank{fabric.global_rank}.jsonl"
         held_out = held_out_persons(dataset, loop.watch_persons)
         self.description = {
-            "kind": trainer_class.kind,  # type: ignore[attr-defined]
+            "kind": trainer_class.kind,
             "config": asdict(config),
             "dataset": {"name": dataset.name, "sha256": dataset.sha256},
             "seed": loop.seed,

@@ -1,21 +1,18 @@
-"""Starting a training by name: trainers come from the entry-point group `thbench.trainers`."""
+"""Starting a training by name."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from thbench.config import override, parse_settings
 from thbench.data.dataset import videos_of
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
 from thbench.files import parse_json, read_json_object, read_text
-from thbench.plugins import load_plugin
 from thbench.training.loop import LoopConfig, train
-
-ENTRY_POINTS = "thbench.trainers"
+from thbench.training.trainer import Trainer, TrainingConfig, load_trainer
 
 
 def start_training(
@@ -49,7 +46,7 @@ def start_training(
     the same amount of iterations as our system").
     """
     trainer = load_trainer(method)
-    changes = _variant(trainer, method, variant) | parse_settings(settings)
+    changes = {**_variant(trainer, method, variant), **parse_settings(settings)}
     config = override(trainer.configure(preset), changes)
     data = open_dataset(dataset)
 
@@ -74,35 +71,27 @@ def start_training(
     train(trainer, config, data, loop, out, resume, quiet)
 
 
-def load_trainer(method: str) -> Any:
-    """The trainer class registered for `method`; raises `ThbenchError` naming the nearest known
-    one.
-    """
-    return load_plugin(ENTRY_POINTS, method, "trainer")
-
-
 def parameter_counts(method: str, preset: str) -> dict[str, int]:
     """Trainable parameters of each network of a method, counted from its modules."""
-    trainer = load_trainer(method)
-    counts: dict[str, int] = trainer.parameter_counts(trainer.configure(preset))
-    return counts
+    return load_trainer(method).parameter_counts(preset)
 
 
-def _variant(trainer: Any, method: str, variant: str | None) -> dict[str, str]:
+def _variant(trainer: type[Trainer], method: str, variant: str | None) -> Mapping[str, str]:
     """The settings that a variant of a method changes."""
-    variants: dict[str | None, dict[str, str]] = {None: {}, **getattr(trainer, "variants", {})}
-    if variant not in variants:
-        known = " or ".join(filter(None, variants))
+    if variant is None:
+        return {}
+    if variant not in trainer.variants:
+        known = " or ".join(trainer.variants)
         remedy = f"choose {known}" if known else "leave --variant out"
         raise ThbenchError(f"{method} has no variant {variant!r}; {remedy}")
 
-    return variants[variant]
+    return trainer.variants[variant]
 
 
-def _default_steps(config: Any, preset: str, videos: int) -> int:
+def _default_steps(config: TrainingConfig, preset: str, videos: int) -> int:
     like = config if config.epochs is not None else load_trainer("ours").configure(preset)
-    steps: int = math.ceil(like.epochs * videos / like.batch)
-    return steps
+    assert like.epochs is not None
+    return math.ceil(like.epochs * videos / like.batch)
 
 
 def _steps_planned(out: Path) -> int | None:
