@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any
 
+from protocols.definition_files import definition_names, read_definition
 from protocols.kinds import KINDS
 from protocols.kinds.base import OF_ONE_KIND, Definition, MethodEntry, of_another_kind
 from thbench.errors import ThbenchError
-from thbench.files import read_text
-from thbench.nearest import hint
 from thbench.records.decode import decode
 from thbench.records.run import ProtocolRecord
 
@@ -43,22 +39,13 @@ def load_definition(name_or_path: str) -> Definition:
     Raises `ThbenchError` for an unknown name or key (naming the nearest known one), or a value of
     the wrong type.
     """
-    return parse_definition(_read(name_or_path), name_or_path)
+    return parse_definition(read_definition(name_or_path), name_or_path)
 
 
 def definition_text(name_or_path: str) -> str:
     """The TOML of a protocol with its comments; raises `ThbenchError` as `load_definition` does."""
     load_definition(name_or_path)
-    return _read(name_or_path)
-
-
-def definition_names() -> list[str]:
-    """Names of the bundled protocols, sorted."""
-    return sorted(
-        file.name.removesuffix(".toml")
-        for file in _folder().iterdir()
-        if file.name.endswith(".toml")
-    )
+    return read_definition(name_or_path)
 
 
 def parse_definition(text: str, where: str) -> Definition:
@@ -140,25 +127,3 @@ def _plain_entry(entry: Any, where: str) -> Any:
             f"{where}, methods: {spec!r} has a setting that cannot be kept ({error})"
         ) from None
     return {"label": spec, **entry}
-
-
-def _read(name_or_path: str) -> str:
-    path = Path(name_or_path)
-    if path.suffix == ".toml":
-        if not path.exists():
-            raise ThbenchError(
-                f"no protocol file {path}; `thbench protocols list` names the bundled ones"
-            )
-        return read_text(path)
-
-    names = definition_names()
-    if name_or_path not in names:
-        raise ThbenchError(
-            f"no protocol {name_or_path!r}: {hint(name_or_path, names, 'bundled are')} "
-            "(a file of your own ends in .toml)"
-        )
-    return _folder().joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
-
-
-def _folder() -> Traversable:
-    return resources.files("protocols") / "definitions"

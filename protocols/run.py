@@ -22,17 +22,22 @@ from thbench.records.summary import SummaryRecord
 from thbench.runs import Run, Unit
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """How to run, as opposed to what: nothing here changes a number."""
+@dataclass(frozen=True, kw_only=True)
+class HowToRun:
+    """What only says how to run: results differ by no more than how a device rounds."""
 
-    checkpoints: Mapping[str, Path]  # by method label
     device: str = "cpu"
     workers: int = 1
+
+
+@dataclass(frozen=True)
+class RunOptions(HowToRun):
+    """How to run, and what a run is given beside its protocol and dataset: this decides numbers."""
+
+    checkpoints: Mapping[str, Path]  # by method label
     dataset_spec: str = ""  # how to open the dataset again
-    sources: Dataset | None = (
-        None  # cross-reenactment: where heads are learned from, if not from the dataset
-    )
+    # Cross-reenactment: where heads are learned from, if not from the dataset.
+    sources: Dataset | None = None
     sources_spec: str = ""  # how to open it again
     split: Path | None = None  # a stored split instead of a drawn one
     partial: bool = False  # fewer videos than the protocol asks for: stamped on every table

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -31,6 +32,19 @@ def override(config: Config, settings: dict[str, str]) -> Config:
         _put(changes, path, value)
     changed: Config = _replaced(config, changes)
     return changed
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, str]:
+    """`["batch=16", "net.width=8"]` -> `{"batch": "16", "net.width": "8"}`, for `override`."""
+    settings = {}
+
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ThbenchError(f"--set {text!r}: write NAME=VALUE, for example --set batch=16")
+        settings[name] = value
+
+    return settings
 
 
 def _kind_of(config: Any, path: list[str], name: str) -> Any:

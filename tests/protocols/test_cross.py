@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from protocols.command import run_from_command_line
 from protocols.definition import load_definition, method_entry
 from protocols.export import export_from_command_line
-from protocols.run import RunOptions, run_protocol
+from protocols.request import Request, begin_run, resume_run
+from protocols.run import HowToRun, RunOptions, run_protocol
 from protocols.score import score_run
 from protocols.stored_split import read_split, read_split_for
 from protocols.verify import verify_run
@@ -208,26 +208,25 @@ def test_unusable_photographs_are_all_named_or_left_out_and_recorded(tmp_path, c
     with pytest.raises(ThbenchError, match=r"3 photos cannot be used(?s:.*)wall\.png: no face"):
         open_sources(str(photos), 64)
 
-    command = {
-        "dataset": "synth:64",
-        "sources": str(photos),
-        "holdout": 2,
-        "drivers": 1,
-        "T": (1,),
-        "methods": ("copy-nearest",),
-        "workers": 1,
-        "metrics": ("csim-heads",),
-        "rank_by": "csim-heads",
-        "skip_unusable": True,
-    }
-    assert run_from_command_line("puppeteering", out=tmp_path / "run", **command)
+    request = Request(
+        dataset="synth:64",
+        sources=str(photos),
+        holdout=2,
+        drivers=1,
+        T=(1,),
+        methods=("copy-nearest",),
+        metrics=("csim-heads",),
+        rank_by="csim-heads",
+        skip_unusable=True,
+    )
+    assert begin_run("puppeteering", request, tmp_path / "run", HowToRun())
     assert "dave/broken.jpg: damaged" in capsys.readouterr().err
 
     record = Run(tmp_path / "run").record()
     left_out = {Path(photo.file).name: photo.reason for photo in record.sources.left_out}
     assert set(left_out) == {"wall.png", "broken.jpg", "carol.heic"}
     assert [video.person for video in record.split.videos] == ["good0", "good1"]
-    assert run_from_command_line("puppeteering", resume=tmp_path / "run", workers=1)
+    assert resume_run(tmp_path / "run", Request(), HowToRun())
 
 
 def test_puppets_are_exported_and_their_answers_scored(tmp_path):

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli import thbench
-from protocols.command import run_from_command_line
 from protocols.definition import load_definition, method_entry
-from protocols.run import RunOptions, run_protocol
+from protocols.request import Request, resume_run
+from protocols.run import HowToRun, RunOptions, run_protocol
 from protocols.score import metrics_of
 from protocols.verify import verify_run
 from reports.emit import table_text
@@ -94,9 +94,9 @@ def test_only_without_names_is_an_error_of_usage(run):
 
 def test_a_resumed_run_keeps_the_metrics_that_it_was_given(run):
     score(run, "--only", "--metrics", "psnr")
-    run_from_command_line("", resume=run.path, workers=1)
+    resume_run(run.path, Request(), HowToRun())
     assert metrics(run) == ["psnr"]
-    run_from_command_line("", resume=run.path, workers=1, metrics=["l1"])
+    resume_run(run.path, Request(metrics=["l1"]), HowToRun())
     assert metrics(run) == ["psnr", "l1"]
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from thbench.config import override
+from thbench.config import override, parse_settings
 from thbench.errors import ThbenchError
 from thbench.paper.meta import ours_config
 from thbench.paper.nets.config import NetConfig
@@ -64,3 +64,13 @@ def test_settings_that_do_not_fit_are_refused_by_the_configuration() -> None:
 def test_a_wrong_setting_is_named(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ThbenchError, match=message):
         override(Outer(), settings)
+
+
+def test_settings_are_read_as_name_and_value():
+    assert parse_settings(["batch=16", "inner.width=4", "title=a=b", "title=c"]) == {
+        "batch": "16",
+        "inner.width": "4",
+        "title": "c",
+    }
+    with pytest.raises(ThbenchError, match="--set 'batch': write NAME=VALUE"):
+        parse_settings(["batch"])

@@ -88,24 +88,29 @@ class Trainer(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class HowToTrain:
+    """What only says how to train: no weight depends on it by more than how a device rounds."""
+
+    checkpoint_every: int = 1000
+    sample_every: int = 500
+    watch_every: int = 1000  # of the models watched, the best is kept as best.safetensors
+    keep: int = 2  # newest checkpoints
+    workers: int = 2  # processes that read frames
+    accelerator: str = "auto"
+
+
 @dataclass(frozen=True)
-class LoopConfig:
-    """How long and where to train; nothing here changes what is computed per step."""
+class LoopConfig(HowToTrain):
+    """How to train, and what decides the weights beside the method's configuration."""
 
     steps: int
     seed: int = 0
-    checkpoint_every: int = 1000
-    sample_every: int = 500
-    watch_every: int = 1000
-    watch_persons: int = (
-        8  # training persons held out for watching, a tenth of them at most; 0: none
-    )
-    keep: int = 2
+    # Training persons held out for watching, a tenth of them at most; 0: none.
+    watch_persons: int = 8
     accumulate: int = 1
-    workers: int = 2
     devices: int = 1
     precision: str = "32-true"  # or "bf16-mixed"
-    accelerator: str = "auto"
 
 
 def train(

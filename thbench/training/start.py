@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from thbench.config import override
+from thbench.config import override, parse_settings
 from thbench.data.dataset import videos_of
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
@@ -24,15 +25,22 @@ def start_training(
     *,
     preset: str = "paper",
     variant: str | None = None,
+    settings: Sequence[str] = (),
     steps: int | None = None,
     steps_of: Path | None = None,
-    settings: tuple[str, ...] = (),
+    seed: int = 0,
+    accumulate: int = 1,
+    devices: int = 1,
+    precision: str = "32-true",
+    accelerator: str = "auto",
+    workers: int = 2,
+    checkpoint_every: int = 1000,
+    sample_every: int = 500,
     resume: bool = False,
     quiet: bool = False,
-    **loop: Any,
 ) -> None:
-    """Builds the configuration (preset, then `settings` like "batch=16") and trains; see
-    `loop.train`.
+    """Builds the configuration (preset, variant, then `settings` like "batch=16") and trains; see
+    `loop.train`, and `loop.LoopConfig` for what the other options mean.
 
     Without `steps`, `steps_of` gives the steps that another training folder has taken. Else a
     resumed training keeps the number that it was begun with, and a new one takes the
@@ -41,24 +49,29 @@ def start_training(
     the same amount of iterations as our system").
     """
     trainer = load_trainer(method)
-    variants: dict[str | None, dict[str, str]] = {None: {}, **getattr(trainer, "variants", {})}
-    if variant not in variants:
-        known = " or ".join(filter(None, variants))
-        raise ThbenchError(
-            f"{method} has no variant {variant!r}; "
-            + (f"choose {known}" if known else "leave --variant out")
-        )
-    config = override(
-        trainer.configure(preset), variants[variant] | dict(_setting(text) for text in settings)
-    )
+    changes = _variant(trainer, method, variant) | parse_settings(settings)
+    config = override(trainer.configure(preset), changes)
     data = open_dataset(dataset)
+
     if steps_of is not None:
         steps = _steps_taken(steps_of)
     if steps is None and resume:
         steps = _steps_planned(out)
     if steps is None:
         steps = _default_steps(config, preset, len(videos_of(data, "train")))
-    train(trainer, config, data, LoopConfig(steps=steps, **loop), out, resume, quiet)
+
+    loop = LoopConfig(
+        steps,
+        seed=seed,
+        accumulate=accumulate,
+        devices=devices,
+        precision=precision,
+        accelerator=accelerator,
+        workers=workers,
+        checkpoint_every=checkpoint_every,
+        sample_every=sample_every,
+    )
+    train(trainer, config, data, loop, out, resume, quiet)
 
 
 def load_trainer(method: str) -> Any:
@@ -75,17 +88,21 @@ def parameter_counts(method: str, preset: str) -> dict[str, int]:
     return counts
 
 
+def _variant(trainer: Any, method: str, variant: str | None) -> dict[str, str]:
+    """The settings that a variant of a method changes."""
+    variants: dict[str | None, dict[str, str]] = {None: {}, **getattr(trainer, "variants", {})}
+    if variant not in variants:
+        known = " or ".join(filter(None, variants))
+        remedy = f"choose {known}" if known else "leave --variant out"
+        raise ThbenchError(f"{method} has no variant {variant!r}; {remedy}")
+
+    return variants[variant]
+
+
 def _default_steps(config: Any, preset: str, videos: int) -> int:
     like = config if config.epochs is not None else load_trainer("ours").configure(preset)
     steps: int = math.ceil(like.epochs * videos / like.batch)
     return steps
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ThbenchError(f"--set {text!r}: write NAME=VALUE, for example --set batch=16")
-    return name, value
 
 
 def _steps_planned(out: Path) -> int | None:
