@@ -23,7 +23,7 @@ from thbench.command_options import (
 from thbench.plugins import check_plugin
 
 if TYPE_CHECKING:
-    from baselines.external.export import DrivesWith
+    from baselines.external.manifest import DrivesWith
 
 SHOTS = click.option(
     "--T",

@@ -82,8 +82,8 @@ def test_ours_without_a_model_is_timed_with_random_weights_and_says_so(tmp_path)
     assert {"data_s", "embedding_s"} <= few_shot.parts.keys()
     assert sum(few_shot.parts.values()) == pytest.approx(few_shot.median_s, rel=0.5)
     method = Results.open(tmp_path / "r").methods["ours-ff"]
-    assert method["checkpoint"]["path"] == "random weights"
-    assert re.fullmatch("[0-9a-f]{64}", method["checkpoint"]["sha256"])
+    assert method.checkpoint.path == "random weights"
+    assert re.fullmatch("[0-9a-f]{64}", method.checkpoint.sha256)
 
 
 def test_random_models_repeat_and_load(tmp_path):

@@ -15,8 +15,8 @@ import pandas as pd
 from thbench.errors import ThbenchError
 from thbench.metrics.base import MetricCard
 from thbench.metrics.statistics import (
-    Difference,
     Estimate,
+    PairedDifference,
     difference_from_zero,
     holm,
     paired_difference,
@@ -213,7 +213,9 @@ def _difference(
     )
 
 
-def _frame_difference(name: str, a: pd.DataFrame, b: pd.DataFrame, cluster: Cluster) -> Difference:
+def _frame_difference(
+    name: str, a: pd.DataFrame, b: pd.DataFrame, cluster: Cluster
+) -> PairedDifference:
     column = f"{name}/value"
     if column not in a or column not in b:
         raise ThbenchError("not computed for both methods")

@@ -72,6 +72,8 @@ def _decoded(kind: Any, value: Any) -> Any:
         return [_item(arguments[0], item, f"[{place}]") for place, item in enumerate(_list(value))]
     if origin is tuple:
         return _tuple(arguments, _list(value))
+    if isinstance(kind, type) and issubclass(kind, tuple):  # a NamedTuple: a list with names
+        return kind(*_tuple(tuple(_hints(kind).values()), _list(value)))
     if origin in (dict, Mapping):
         return {
             _decoded(str, key): _item(arguments[1], item, key)

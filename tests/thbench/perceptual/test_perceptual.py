@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from thbench.nets import perceptual
 from torch import Tensor, nn
 
 from thbench.errors import ThbenchError
-from thbench.nets import perceptual
 from thbench.perceptual.vgg import (
     VGG19,
     VGGFACE16,
