@@ -151,7 +151,7 @@ def test_a_setting_that_is_not_known_is_named(study: Study) -> None:
         ({"small_windows": "maybe"}, "small_windows is 'maybe', not one of 'warn', 'refuse'"),
         ({"exclusion": {"gold": 1}}, "exclusion has the unknown key 'gold'"),
         ({"consent": "yes"}, "consent is 'yes', not a list"),
-        ({"consentt": []}, r"did you mean consent\?"),
+        ({"consentt": []}, r"did you mean 'consent'\?"),
         ({"rates": {"session_burst": -1}}, "rates has session_burst = -1, must be from 0 to 1e"),
         ({"exposure_ms": 2e9}, "exposure_ms is 2000000000.0, not a whole number"),
     ):
