@@ -4,14 +4,16 @@ CSV.
     OUT/
       README.txt                      what to do, in a few lines
       manifest.csv                    every file below with its sha256
-      T8/<video>/                     one episode: learn a head from 8 shots of this video, render its driving frames
+      T8/<video>/                     one episode: learn a head from 8 shots of this video, and
+                                      render its driving frames
         shots/00.png ...              the shots
         shots_landmarks/00.png ...    their landmark images
-        shots.csv                     their landmarks: file, x0, y0, ..., x67, y67 (pixels, iBUG-68 order)
+        shots.csv                     their landmarks: file, x0, y0, ..., x67, y67 (pixels, iBUG-68)
         drive/00.png ...              the driving frames; left out where a system must not see them
         drive_landmarks/00.png ...
         drive.csv
-      answers/manifest.json           which frames are asked for; they go to answers/T8/<video>/00.png ...
+      answers/manifest.json           which frames are asked for; they go to
+                                      answers/T8/<video>/00.png ...
 
 The answers have the layout of a method's images in a run folder. `baselines.external.frames` reads
 them back. It knows episodes and driving frames by the sha256 of what was exported, because a method
@@ -78,7 +80,8 @@ def export_protocol(
         for episode in episodes:
             if any(episode.folder == other["folder"] for other in asked):
                 raise ThbenchError(
-                    f"two episodes are called {episode.video}, T = {episode.T}; nothing was exported"
+                    f"two episodes are called {episode.video}, T = {episode.T}; nothing was "
+                    "exported"
                 )
             write_episode(folder / episode.folder, episode.shots, episode.drive, drives_with)
             asked.append(_asked(episode))
@@ -177,11 +180,13 @@ def _bytes(tensor: Tensor) -> bytes:
 
 
 _README = """\
-Every folder T<k>/<video> is one task: learn a head from the k frames in shots/, then render one frame for each driving
-pose. Poses are in drive_landmarks/ and drive.csv (68 points, iBUG order, pixels; the centre of the top-left pixel is
-0, 0) and, unless they were withheld, as true frames in drive/.
+Every folder T<k>/<video> is one task: learn a head from the k frames in shots/, then render one
+frame for each driving pose. Poses are in drive_landmarks/ and drive.csv (68 points, iBUG order,
+pixels; the centre of the top-left pixel is 0, 0) and, unless they were withheld, as true frames in
+drive/.
 
-Write the frames as PNG, same size, same names, to answers/T<k>/<video>/ (00.png, 01.png, ...) and leave
-answers/manifest.json where it is. For a second system, copy the folder answers. You may leave out a whole T.
+Write the frames as PNG, same size, same names, to answers/T<k>/<video>/ (00.png, 01.png, ...) and
+leave answers/manifest.json where it is. For a second system, copy the folder answers. You may leave
+out a whole T.
 Then: thbench run-protocol ... --methods external:NAME=answers
 """

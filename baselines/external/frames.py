@@ -76,7 +76,7 @@ class ExternalHead:
 
 
 class ExternalFrames:
-    """A system that is known by its frames only. All of them are checked before the first is used."""
+    """A system that is known by its frames only; all are checked before the first is used."""
 
     def __init__(self, options: MethodOptions) -> None:
         """argument: "NAME=DIR"; DIR holds manifest.json and <episode>/<frame>.png.
@@ -113,8 +113,8 @@ class ExternalFrames:
         found = [episode for episode in self.episodes if episode.shots_sha256 == sha256]
         if not found:
             raise ThbenchError(
-                f"{self.name}: {self.folder / MANIFEST} knows no episode with these {len(shots)} shots; "
-                "export the protocol again for this dataset and split"
+                f"{self.name}: {self.folder / MANIFEST} knows no episode with these {len(shots)} "
+                "shots; export the protocol again for this dataset and split"
             )
         answered = [episode for episode in found if episode.folder.is_dir()]
         if not answered:
@@ -203,7 +203,8 @@ def _read_manifest(folder: Path) -> Manifest:
     file = folder / MANIFEST
     if not file.exists():
         raise ThbenchError(
-            f"{file} is missing; it lies in the folder `answers` that `thbench export-protocol` wrote"
+            f"{file} is missing; it lies in the folder `answers` that `thbench export-protocol` "
+            "wrote"
         )
     read = read_json(file)
     try:
@@ -216,7 +217,8 @@ def _read_manifest(folder: Path) -> Manifest:
         )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ThbenchError(
-            f"{file} is not a manifest of format {FORMAT} ({error!r}); copy it again from the export"
+            f"{file} is not a manifest of format {FORMAT} ({error!r}); copy it again from the "
+            "export"
         ) from error
 
 
