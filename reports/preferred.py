@@ -13,7 +13,15 @@ from thbench.records.scores import Metric
 TABLE1 = ("fid", "ssim", "csim")  # the columns of the paper's Table 1, but for USER
 IDENTITY = "csim"  # its stand-ins are named after it: csim-dlib, csim-heads
 DEFAULT_PICK = "ssim"  # picks the rows of a figure where the protocol names no metric
-NEEDS_A_FACE = ("csim-dlib", "akd", "nme")  # they have no value where they find no face
+NEEDS_A_FACE = (
+    "csim-dlib",
+    "akd",
+    "nme",
+    "head-pose",
+    "ear",
+    "mar",
+    "jaw",
+)  # they have no value where they find no face
 DECIMALS: Mapping[str, int] = {
     "fid": 1,
     "psnr": 1,
@@ -23,6 +31,13 @@ DECIMALS: Mapping[str, int] = {
     "flicker": 3,
     "black-border": 3,
     "identity-error": 3,
+    "head-pose": 1,
+    "yaw-error": 1,
+    "pitch-error": 1,
+    "roll-error": 1,
+    "ear": 3,
+    "mar": 3,
+    "jaw": 3,
 }
 
 

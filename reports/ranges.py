@@ -27,6 +27,15 @@ RANGES: Mapping[str, Interval] = {
     "lpips": (0, math.inf),
     "akd": (0, math.inf),
     "nme": (0, math.inf),
+    "head-pose": (0, 180),
+    "yaw-error": (0, 180),
+    "pitch-error": (0, 180),
+    "roll-error": (0, 180),
+    "ear": (0, math.inf),
+    "blink": (0, 1),
+    "mar": (0, math.inf),
+    "mouth-correlation": (-1, 1),
+    "jaw": (0, math.inf),
 }
 
 
