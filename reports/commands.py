@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reports.figures import Kind
     from reports.picks import Pick
     from reports.ranking import TiePolicy
+    from reports.yaw_gaps import Format as TableFormat
 
 RUN = click.argument("run", type=FILE)
 RUNS = click.argument("runs", nargs=-1, required=True, type=FILE)
@@ -264,3 +265,26 @@ def compare_runs(run_a: Path, run_b: Path, format: str) -> None:
     from reports.compare import compare_text
 
     click.echo(compare_text(run_a, run_b, format), nl=False)
+
+
+@report.command("yaw-gaps", cls=SeveralValues)
+@RUN
+@click.option(
+    "--metrics",
+    multiple=True,
+    help="Metrics of single frames.  [default: SSIM, CSIM and stand-ins]",
+)
+@click.option("-o", "--output", type=FILE, help="A folder for the plots: PNG, PDF and SVG.")
+@click.option(
+    "--format",
+    type=click.Choice(["markdown", "csv", "latex", "html", "json"]),
+    default="markdown",
+    show_default=True,
+)
+def yaw_gaps(run: Path, metrics: tuple[str, ...], output: Path | None, format: TableFormat) -> None:
+    """Scores of RUN by the degrees that the head is turned from the nearest shot: table, plots."""
+    check_runs(run)
+
+    from reports.yaw_gaps import write_yaw_gaps
+
+    click.echo(write_yaw_gaps(run, output, metrics, format), nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -77,3 +78,12 @@ def exact(persons: range, each: int, size_px: int = 256, **fixed: float) -> Pose
             landmarks.append(project(points, motion, 8.0, size_px)[0])
             motions.append(motion)
     return Posed(np.stack(landmarks), np.repeat(np.arange(len(persons)), each), factors_of(motions))
+
+
+def landmarks_at(yaws_deg: Sequence[float], size_px: int, person: int = 400) -> NDArray[np.float32]:
+    """The exact landmarks [N, 68, 2] of one person who turns to these angles."""
+    head = Head(sample_person(person))
+    motions = [Motion(yaw=yaw) for yaw in yaws_deg]
+    points = [head.landmarks(head.curves(motion), motion) for motion in motions]
+    placed = zip(points, motions, strict=True)
+    return np.stack([project(each, motion, 8.0, size_px)[0] for each, motion in placed])

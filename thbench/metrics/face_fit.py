@@ -41,23 +41,23 @@ class HeadPose:
     @property
     def yaw(self) -> Array:
         """Degrees [N]; positive where the face turns to the right of the image."""
-        return np.degrees(np.arctan2(-self.rotation[:, 0, 2], self.rotation[:, 2, 2]))
+        return np.asarray(np.degrees(np.arctan2(-self.rotation[:, 0, 2], self.rotation[:, 2, 2])))
 
     @property
     def pitch(self) -> Array:
         """Degrees [N]; positive where the face turns up."""
         forward = np.hypot(self.rotation[:, 0, 2], self.rotation[:, 2, 2])
-        return np.degrees(np.arctan2(self.rotation[:, 1, 2], forward))
+        return np.asarray(np.degrees(np.arctan2(self.rotation[:, 1, 2], forward)))
 
     @property
     def roll(self) -> Array:
         """Degrees [N]; positive clockwise in the image."""
-        return np.degrees(np.arctan2(self.rotation[:, 1, 0], self.rotation[:, 0, 0]))
+        return np.asarray(np.degrees(np.arctan2(self.rotation[:, 1, 0], self.rotation[:, 0, 0])))
 
     def angle_to(self, other: HeadPose) -> Array:
         """Degrees [N]: the one turn that takes each pose to the other's."""
         trace = np.einsum("nij,nij->n", self.rotation, other.rotation)
-        return np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))
+        return np.asarray(np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1))))
 
     def to_front(self, landmarks: NDArray[np.floating]) -> Array:
         """Landmarks [N, 68, 2] as the face shows them from the front: [N, 68, 3] in its own axes.
@@ -83,7 +83,7 @@ class HeadPose:
 @lru_cache(maxsize=1)
 def face() -> Array:
     """The fixed face, float64 [68, 3]."""
-    return np.loadtxt(TABLE, delimiter=",", skiprows=1, usecols=(1, 2, 3))
+    return np.asarray(np.loadtxt(TABLE, delimiter=",", skiprows=1, usecols=(1, 2, 3)))
 
 
 def head_pose(landmarks: NDArray[np.floating], size_px: int) -> HeadPose:
