@@ -17,6 +17,7 @@ import click
 from protocols.commands import export_protocol, mock_run, protocols, run_protocol, score
 from protocols.runs_commands import runs
 from protocols.split_commands import split
+from reports.audit.commands import audit
 from reports.commands import compare, report
 from reports.study.commands import study
 from thbench import __version__
@@ -45,6 +46,7 @@ COMMANDS: list[click.Command] = [
     report,
     compare,
     study,
+    audit,
     # Heads of one's own, and what is installed
     adapt,
     drive,

@@ -18,7 +18,7 @@ FOLDERS = [{"cli"}, {"protocols", "reports"}, {"baselines"}, {"thbench"}]
 # The same inside thbench; its other files are the ground, below all of these.
 ROOMS = [
     {"commands"},
-    {"doctor", "heads"},
+    {"audit", "doctor", "heads"},
     {"paper"},
     {"training"},
     {"metrics", "perceptual"},

@@ -1,0 +1,1 @@
+"""The metric audit as a figure and a page."""

@@ -1,0 +1,1 @@
+"""What each metric sees: known defects of known strength, on frames whose truth is known."""
