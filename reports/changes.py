@@ -16,7 +16,7 @@ from thbench.metrics.statistics import PairedDifference, difference_from_zero, h
 from thbench.records.scores import LEVEL, Metric, Score
 from thbench.records.video_key import video_keys
 
-FRAME_KEY = ["person", "video", "position", "frame"]
+FRAME_KEY = ["person", "video", "driver", "frame"]  # names: no second lab has the same dataset
 COMPARED = (
     "protocol",
     "dataset",
@@ -49,7 +49,8 @@ class ScoreChange:
     the same frames.
 
     coverage_a and coverage_b: over how many of its planned videos each run's score is. ci95 lies
-    inside the range that a difference can take.
+    inside the range that a difference can take. n_common: the videos that both runs scored, over
+    whose common frames a, b and difference are where they are paired; 0 where they are not.
     """
 
     metric: str
@@ -63,6 +64,13 @@ class ScoreChange:
     paired: bool
     coverage_a: Coverage
     coverage_b: Coverage
+    n_common: int = 0
+
+    @property
+    def is_intersection(self) -> bool:
+        """Whether the runs are compared on fewer videos than one of them scored."""
+        sides = self.coverage_a.n_videos, self.coverage_b.n_videos
+        return self.paired and self.n_common < max(sides)
 
     @property
     def coverage(self) -> Coverage:
@@ -89,7 +97,8 @@ def setting_changes(a: Any, b: Any, where: str = "") -> Iterator[Change]:
 def score_changes(a: Results, b: Results) -> list[ScoreChange]:
     """B minus A for every score that both runs hold, with Holm-corrected p-values over each metric.
 
-    Per-frame metrics are paired on the frames that both runs scored. Set metrics (FID) and runs
+    Per-frame metrics are paired on the frames that both runs scored, found by their names: of two
+    copies of a dataset that lost different clips, what both still have. Set metrics (FID) and runs
     without common frames get an interval that treats the runs as independent, too wide when they
     share videos.
     """
@@ -123,11 +132,13 @@ def _change(
     if first.value is None or second.value is None:
         return None
 
-    difference, interval, p = second.value - first.value, None, None
+    before, after = first.value, second.value
+    difference, interval, p, n_common = after - before, None, None, 0
     paired = _paired(a, b, metric, cell)
     if paired is not None:
-        difference = paired.difference
-        interval, p = (paired.ci95, paired.p) if np.isfinite(paired.p) else (None, None)
+        before, after, n_common = paired.a, paired.b, paired.n_videos
+        difference, found = paired.found.difference, paired.found
+        interval, p = (found.ci95, found.p) if np.isfinite(found.p) else (None, None)
     elif first.se is not None and second.se is not None:
         width = Z_95 * float(np.hypot(first.se, second.se))
         interval = (difference - width, difference + width)
@@ -137,29 +148,52 @@ def _change(
         metric=metric.name,
         method=method,
         T=T,
-        a=first.value,
-        b=second.value,
+        a=before,
+        b=after,
         difference=difference,
         ci95=None if interval is None else clipped(interval, range_of_difference(metric.name)),
         p=p,
         paired=paired is not None,
         coverage_a=first.coverage or Coverage(0, 0),
         coverage_b=second.coverage or Coverage(0, 0),
+        n_common=n_common,
     )
 
 
-def _paired(
-    a: Results, b: Results, metric: Metric, cell: tuple[str, int]
-) -> PairedDifference | None:
+@dataclass(frozen=True)
+class _Paired:
+    """Two runs over the frames that both scored."""
+
+    a: float
+    b: float
+    found: PairedDifference
+    n_videos: int
+
+
+def _paired(a: Results, b: Results, metric: Metric, cell: tuple[str, int]) -> _Paired | None:
     """The paired difference; None when the runs share no scored frame or the metric scores sets."""
-    is_same_data = a.record.dataset.sha256 == b.record.dataset.sha256
-    if not is_same_data or not all(metric.name in run.frames.columns for run in (a, b)):
+    is_there = all(metric.name in run.frames.columns for run in (a, b))
+    if not is_there or not _share_names(a, b):
         return None
 
     ours, theirs = (_values(run, metric, cell) for run in (a, b))
     both = ours.merge(theirs, on=FRAME_KEY, suffixes=("_a", "_b"))
-    estimate = video_mean(both["value_b"] - both["value_a"], video_keys(both))
-    return difference_from_zero(estimate) if estimate.videos else None
+    both = both[both["value_a"].notna() & both["value_b"].notna()]
+    videos = video_keys(both)
+    estimate = video_mean(both["value_b"] - both["value_a"], videos)
+    if not estimate.videos:
+        return None
+
+    before, after = (video_mean(both[side], videos).value for side in ("value_a", "value_b"))
+    return _Paired(before, after, difference_from_zero(estimate), len(estimate.videos))
+
+
+def _share_names(a: Results, b: Results) -> bool:
+    """Whether equal names mean equal frames: in one dataset, or two copies of it, or of a list."""
+    ours, theirs = a.record, b.record
+    is_one_dataset = ours.dataset.sha256 == theirs.dataset.sha256
+    is_named_alike = a.dataset == b.dataset and ours.dataset.size_px == theirs.dataset.size_px
+    return is_one_dataset or is_named_alike
 
 
 def _values(run: Results, metric: Metric, cell: tuple[str, int]) -> pd.DataFrame:
@@ -168,6 +202,9 @@ def _values(run: Results, metric: Metric, cell: tuple[str, int]) -> pd.DataFrame
     frames = run.frames
     is_wanted = (frames["method"] == method) & (frames["T"] == T) & (frames["error"] == "")
     frames = frames[is_wanted]
+
+    if "driver" not in frames:  # runs of before it was recorded
+        frames = frames.assign(driver="")
 
     filler = 0.0 if metric.policy == "score-zero" else np.nan
     return frames.assign(value=frames[metric.name].fillna(filler))[[*FRAME_KEY, "value"]]

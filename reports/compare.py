@@ -14,7 +14,7 @@ from reports.ranking import NO_BOLD, ranked
 from reports.results import Results
 from reports.table import Block, Cell, Column, Group, Row, TableSpec, interval_cell
 from reports.writers import to_json, to_markdown
-from thbench.metrics.coverage import Coverage
+from thbench.metrics.coverage import Coverage, videos
 from thbench.records.scores import Metric
 
 FORMATS = ("markdown", "json", "latex")
@@ -103,6 +103,11 @@ def _table(a: Results, b: Results, scores: Sequence[ScoreChange]) -> TableSpec:
 
 def _row(change: ScoreChange, metric: Metric) -> Row:
     notes: tuple[str, ...] = ()
+    if change.is_intersection:
+        sides = f"{change.coverage_a.n_videos} of A and {change.coverage_b.n_videos} of B"
+        notes = (
+            f"A, B and B - A over the {videos(change.n_common)} that both runs have ({sides}).",
+        )
     if not change.paired:
         notes = (f"{metric.label} is not paired: the interval treats the runs as independent.",)
 
