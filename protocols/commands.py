@@ -293,6 +293,36 @@ def protocols_show(name: str) -> None:
     click.echo(f"{definition_text(name)}\n# sha256 {load_definition(name).sha256}")
 
 
+@protocols.command("import")
+@click.argument("form", type=click.Choice(["fomm", "dagan", "names"]))
+@click.argument("file", type=FILE)
+@click.option(
+    "--layout",
+    type=click.Choice(["vox-flat", "hdtf", "vfhq", "th1kh", "celebv-hq"]),
+    default="vox-flat",
+    show_default=True,
+    help="How the clips are named.",
+)
+@click.option("-o", "--output", type=FILE, required=True, help="Such as fomm-vox1.json.")
+def protocols_import(form: str, file: Path, layout: str, output: Path) -> None:
+    """Reads a published list of clips, for a protocol that names it.
+
+    \b
+    fomm    vox-metadata.csv: the clips of its test part
+    dagan   vox_cross_id_evaluation.csv: pairs of frames
+    names   a text file, the name of a clip in each line
+    """
+    check_exist(file)
+
+    from protocols.lists.readers import read_list
+    from thbench.records.encode import write_record
+
+    found = read_list(form, file, layout)
+    write_record(output, found)
+    pairs = f", {len(found.pairs)} pairs" if found.pairs else ""
+    click.echo(f"{output}: {len(found.clips)} clips{pairs}")
+
+
 def _check_protocol(name: str) -> None:
     """A mistyped protocol is told before anything heavy is imported."""
     from protocols.definition_files import read_definition

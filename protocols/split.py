@@ -14,7 +14,7 @@ from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.errors import ThbenchError
 from thbench.records.split import DrawnVideo, FramePlace, Split
 
-HoldoutRule = Literal["part", "interleaved"]
+HoldoutRule = Literal["part", "interleaved", "first-frame"]
 
 
 def draw_split(

@@ -29,6 +29,8 @@ def summary_text(run: Run) -> str:
     lines = [
         _row_line(row, summary.metrics, covered[row.method, row.T], width) for row in summary.rows
     ]
+    listed = run.record().split.listed
+    lines += [str(listed)] if listed is not None else []
     return "\n".join([*lines, *_legend(summary, covered), *_not_computed(summary)])
 
 

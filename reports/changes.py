@@ -192,8 +192,10 @@ def _share_names(a: Results, b: Results) -> bool:
     """Whether equal names mean equal frames: in one dataset, or two copies of it, or of a list."""
     ours, theirs = a.record, b.record
     is_one_dataset = ours.dataset.sha256 == theirs.dataset.sha256
+    lists = [run.split.listed for run in (ours, theirs)]
+    is_one_list = None not in lists and len({listed.name for listed in lists if listed}) == 1
     is_named_alike = a.dataset == b.dataset and ours.dataset.size_px == theirs.dataset.size_px
-    return is_one_dataset or is_named_alike
+    return is_one_dataset or is_one_list or is_named_alike
 
 
 def _values(run: Results, metric: Metric, cell: tuple[str, int]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from thbench.files import read_json_object, sha256_json
 from thbench.metrics.coverage import Cell, Coverage, coverage
 from thbench.records.run import MethodRecord, RunRecord
 from thbench.records.scores import USER, Difference, Metric, Score, ScoreRow
-from thbench.records.split import DrawnVideo
+from thbench.records.split import DrawnVideo, ListedRecord
 from thbench.records.summary import DifferenceRecord, RowRecord, ScoreRecord, SummaryRecord
 from thbench.records.timing import TimeRecord, TimingRecord
 from thbench.records.unit import UserRow
@@ -81,6 +81,11 @@ class Results:
     def test_videos(self) -> Sequence[DrawnVideo]:
         """The test videos with their shots and hold-out frames."""
         return self.record.split.videos
+
+    @property
+    def listed(self) -> ListedRecord | None:
+        """What share of a published list of clips the run has; None where it follows none."""
+        return self.record.split.listed
 
     @property
     def videos(self) -> list[str]:

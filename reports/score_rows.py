@@ -100,6 +100,7 @@ def table_notes(runs: Sequence[Results], intervals: bool, more: str = "") -> lis
     usual = f"Each row: {usual_counts(runs)}, unless noted."
     notes = [" ".join(filter(None, [usual, more, HALF_WIDTH if intervals else ""]))]
 
+    notes += dict.fromkeys(f"{run.listed}." for run in runs if run.listed is not None)
     notes.append(gap_note(runs))
     if any(run.is_scored and run.summary.cluster == "person" for run in runs):
         notes.append(BY_PERSON)

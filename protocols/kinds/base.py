@@ -31,10 +31,10 @@ _ABSENT = {key: value for values in OF_ONE_KIND.values() for key, value in value
 
 _STORED_FIRST = ("name", "kind", "version", "source", "methods", "T", "metrics", "dataset")
 _STORED_NEXT = ("videos", "holdout", "holdout_rule", "cluster", "seed", "driven_by", "drivers")
-_STORED = (*_STORED_FIRST, *_STORED_NEXT, "rank_by", "iterations", "warmup")
+_STORED = (*_STORED_FIRST, *_STORED_NEXT, "rank_by", "iterations", "warmup", "names")
 
 _NOT_MEASURED = frozenset(
-    {"name", "source", "dataset", "methods", "metrics", "rank_by", "T", "cluster"}
+    {"name", "source", "dataset", "methods", "metrics", "rank_by", "T", "cluster", "names"}
 )
 
 
@@ -79,6 +79,7 @@ class Definition(ABC):
     holdout: int = 32
     cluster: Cluster = "person"  # what standard errors leave out as one
     seed: int = 0
+    names: str = ""  # a list of clips (`thbench protocols import`), for protocols by name
 
     def __post_init__(self) -> None:
         """Raises `ThbenchError` for values that no experiment has."""

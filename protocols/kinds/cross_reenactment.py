@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 import numpy as np
 
 from protocols.kinds.base import Definition
+from protocols.lists.draw import draw_pairs
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.errors import ThbenchError
 from thbench.records.run import Kind
@@ -21,7 +22,7 @@ from thbench.records.split import DrawnVideo, Split
 if TYPE_CHECKING:
     from thbench.method import Frames
 
-DrivenBy = Literal["same-person", "other-persons"]
+DrivenBy = Literal["same-person", "other-persons", "listed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,9 @@ class CrossReenactment(Definition):
 
     def draw(self, dataset: Dataset, sources: Dataset | None = None) -> Split:
         """See `Definition.draw`; raises `ThbenchError` also where a source has too few drivers."""
+        if self.driven_by == "listed":
+            return draw_pairs(dataset, self.names, self.videos, self.seed)
+
         random = np.random.default_rng([self.seed, 2])
         drivers = self._drivers(dataset, random)
         found = self._sources(sources or dataset, None if sources else drivers)
@@ -92,6 +96,9 @@ class CrossReenactment(Definition):
         if len(counts) != self.drivers or set(counts.values()) != {self.holdout}:
             return f"is not driven by {self._driving_videos}"
 
+        if self.driven_by == "listed":
+            return None
+
         same = {driver.partition("/")[0] == video.person for driver in counts}
         if same != {self.driven_by == "same-person"} or video.key in counts:
             whose = "another video of the person" if self._by_same_person else "other persons"
@@ -114,6 +121,11 @@ class CrossReenactment(Definition):
             return f"driven_by = {self.driven_by!r}, choose one of {', '.join(get_args(DrivenBy))}"
         if self.drivers < 1:
             return "drivers must be at least 1"
+        is_listed = self.driven_by == "listed"
+        if is_listed and (self.drivers, self.holdout, max(self.T, default=1)) != (1, 1, 1):
+            return 'driven_by = "listed" has pairs of frames: T = [1], drivers = 1, holdout = 1'
+        if bool(self.names) != is_listed:
+            return 'names and driven_by = "listed" go together'
         return super().problem()
 
     @property

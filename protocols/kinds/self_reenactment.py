@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from protocols.kinds.base import Definition
+from protocols.lists.draw import draw_first_frames
 from protocols.split import HoldoutRule, draw_split
 from thbench.data.dataset import Dataset, find_video
 from thbench.records.run import Kind
@@ -25,7 +26,9 @@ class SelfReenactment(Definition):
     holdout_rule: HoldoutRule = "part"  # see `split.draw_split`
 
     def draw(self, dataset: Dataset, sources: Dataset | None = None) -> Split:
-        """See `split.draw_split`."""
+        """See `split.draw_split`, and `lists.draw` for the rule "first-frame"."""
+        if self.holdout_rule == "first-frame":
+            return draw_first_frames(dataset, self.names, self.videos, self.holdout, self.seed)
         return draw_split(
             dataset, self.videos, max(self.T), self.holdout, self.seed, self.holdout_rule
         )
@@ -43,10 +46,21 @@ class SelfReenactment(Definition):
         if video.driver_of is not None:
             return "is driven by other videos"
 
+        if self.holdout_rule == "first-frame" and video.shots != [0]:
+            return "has a shot that is not the first frame"
+
         apart = max(video.shots) < min(video.holdout) or max(video.holdout) < min(video.shots)
         if self.holdout_rule == "part" and not apart:
             return 'has hold-out frames between its shots, the protocol has holdout_rule = "part"'
         return None
+
+    def problem(self) -> str:
+        """See `Definition.problem`."""
+        if self.holdout_rule == "first-frame" and max(self.T, default=1) > 1:
+            return f'T = {list(self.T)} with holdout_rule = "first-frame", which has one shot'
+        if self.names and self.holdout_rule != "first-frame":
+            return 'names needs holdout_rule = "first-frame"'
+        return super().problem()
 
     @property
     def not_measured(self) -> Set[str]:

@@ -94,11 +94,16 @@ def test_the_identities_of_the_bundled_protocols_stay() -> None:
 
 IDENTITIES = {
     "ablation": "c8b282421be3",
+    "dagan-cross": "612957be7003",
     "demo": "29f6165dc314",
+    "fomm-vox1": "ab0f72c6c84b",
+    "hdtf": "dd0efdc90b5f",
     "puppeteering": "328c08ffb8b1",
     "self-reenactment": "c8b282421be3",
     "selfies": "5a567dd9f928",
     "table1-vox1": "c8b282421be3",
     "table1-vox2": "c8b282421be3",
     "table2-timing": "f59be46d970f",
+    "th1kh": "a349cc3184a4",
+    "vfhq": "b09671a83ced",
 }

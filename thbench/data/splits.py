@@ -44,7 +44,11 @@ VOXCELEB2_TEST_IDS = frozenset(
 """,
     )
 )
-OFFICIAL = {"vox1-frames": VOXCELEB1_TEST_NAMES, "vox-mp4": VOXCELEB1_TEST_IDS | VOXCELEB2_TEST_IDS}
+OFFICIAL = {
+    "vox1-frames": VOXCELEB1_TEST_NAMES,
+    "vox-mp4": VOXCELEB1_TEST_IDS | VOXCELEB2_TEST_IDS,
+    "vox-flat": VOXCELEB1_TEST_IDS,
+}
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ part of run.json.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from thbench.records.encode import WHERE_SAID
 from thbench.records.video_key import video_key
 
 FramePlace = tuple[str, int]  # ("person/video", position)
@@ -68,11 +69,28 @@ class DrawnVideo:
 
 
 @dataclass(frozen=True)
+class ListedRecord:
+    """What share of a published list of clips is here. found_sha256: of the clips and their numbers
+    of frames, so that two labs see whether they have the same.
+    """
+
+    name: str
+    n_listed: int
+    n_found: int
+    found_sha256: str
+
+    def __str__(self) -> str:
+        """Such as "fomm-vox1: 437 of 525 clips (found: 0f3a12...)"."""
+        found = self.found_sha256[:12]
+        return f"{self.name}: {self.n_found} of {self.n_listed} clips (found: {found})"
+
+
+@dataclass(frozen=True)
 class Split:
     """The test videos of a run; the same seed and dataset give the same split.
 
     sources_sha256: of the dataset that cross-reenactment learns its heads from, where it is another
-    one.
+    one. listed: the list of clips that it follows, if any.
     """
 
     seed: int
@@ -81,6 +99,7 @@ class Split:
     holdout: int
     videos: list[DrawnVideo]
     sources_sha256: str | None = None
+    listed: ListedRecord | None = field(default=None, metadata=WHERE_SAID)
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a split without videos, or with other numbers of frames than it

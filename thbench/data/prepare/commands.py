@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 @click.command(cls=SeveralValues)
 @click.argument(
     "layout",
-    type=click.Choice(["vox1-frames", "vox-mp4", "videos", "frames", "videos-flat", "photos-flat"]),
+    type=click.Choice(
+        ["vox1-frames", "vox-mp4", "videos", "frames", "videos-flat", "photos-flat"]
+        + ["vox-flat", "hdtf", "vfhq", "th1kh", "celebv-hq"]
+    ),
 )
 @click.argument("source", metavar="SRC", type=FILE)
 @click.argument("out", metavar="OUT", type=FILE)
@@ -121,6 +124,11 @@ def prepare(
     frames        <person>/<video>/<frame>.jpg
     videos-flat   <person>.mp4, each file another person
     photos-flat   <person>.jpg, each file another person
+    vox-flat      id<person>#<video>#<start>#<end>.mp4
+    hdtf          <WRA_Name>_<000>.mp4
+    vfhq          Clip+<video>+P<n>+C<n>+F<a>-<b>/<frame>.png
+    th1kh         <video>_<rest>.mp4
+    celebv-hq     <video>_<n>.mp4
 
     Run it again after a kill: it goes on where it stopped.
     """

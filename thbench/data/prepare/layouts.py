@@ -7,6 +7,13 @@ folder.
     frames        <person>/<video>/<frame>.jpg, <person>/<video>/<clip>/<frame>.jpg
     videos-flat   <person>.mp4                                     each file another person
     photos-flat   <person>.jpg                                     each file another person
+    vox-flat      id<person>#<video>#<start>#<end>.mp4             VoxCeleb as FOMM cuts it
+    hdtf          <WRA_Name>_<000>.mp4                             HDTF
+    vfhq          Clip+<video>+P<n>+C<n>+F<a>-<b>/<frame>.png       VFHQ
+    th1kh         <video>_<rest>.mp4                               TalkingHead-1KH
+    celebv-hq     <video>_<n>.mp4                                  CelebV-HQ
+
+The last five are named as the lists of other papers name them: each clip is a video of its own.
 
 A video is one recording; a clip is an uninterrupted piece of it.
 """
@@ -21,6 +28,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from thbench.data.prepare.clip_names import parsed
 from thbench.errors import ThbenchError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
@@ -301,6 +309,23 @@ def _flat_photos(root: Folder) -> Iterator[SourceVideo]:
         yield SourceVideo(Path(name).stem, "photo", (Clip("photo", name, "photo"),))
 
 
+def _named_videos(layout: str) -> Callable[[Folder], Iterator[SourceVideo]]:
+    """Flat files, or folders of frames, whose names say whose they are."""
+
+    def videos(root: Folder) -> Iterator[SourceVideo]:
+        for name in root.files(VIDEO_SUFFIXES):
+            found = parsed(layout, Path(name).stem)
+            if found is not None:
+                yield SourceVideo(*found, (Clip("video", name, "video"),))
+        for folder in root.folders:
+            # Frames of FOMM's preprocessing lie in folders called <clip>.mp4.
+            found = parsed(layout, folder.path.name.removesuffix(".mp4"))
+            if found is not None and folder.files(IMAGE_SUFFIXES):
+                yield SourceVideo(*found, (Clip("frames", folder.relative, "images"),))
+
+    return videos
+
+
 @dataclass(frozen=True)
 class Layout:
     """How a dataset lies on disk: what to tell of it, the folder that may stand above, its videos."""
@@ -325,4 +350,9 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "videos-flat": Layout("<person>.mp4", "", _flat_videos),
     "photos-flat": Layout("<person>.jpg", "", _flat_photos),
+    "vox-flat": Layout("id<person>#<video>#<start>#<end>.mp4", "", _named_videos("vox-flat")),
+    "hdtf": Layout("<WRA_Name>_<000>.mp4", "", _named_videos("hdtf")),
+    "vfhq": Layout("Clip+<video>+P<n>+C<n>+F<a>-<b>/<frame>.png", "", _named_videos("vfhq")),
+    "th1kh": Layout("<video>_<rest>.mp4", "", _named_videos("th1kh")),
+    "celebv-hq": Layout("<video>_<n>.mp4", "", _named_videos("celebv-hq")),
 }

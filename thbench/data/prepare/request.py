@@ -19,6 +19,11 @@ CROPS: dict[str, CropPolicy] = {
     "frames": "per-frame",
     "videos-flat": "per-clip",
     "photos-flat": "per-frame",
+    "vox-flat": "as-is",
+    "hdtf": "per-clip",
+    "vfhq": "as-is",
+    "th1kh": "per-clip",
+    "celebv-hq": "as-is",
 }
 
 
