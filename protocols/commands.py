@@ -68,6 +68,11 @@ DRIVERS = click.option(
 @DRIVERS
 @click.option("--rank-by", help="Puppeteering: the metric that ranks drivers.")
 @click.option(
+    "--adapt-landmarks",
+    is_flag=True,
+    help="Puppeteering: the driver's motion on the face shape of the head's person.",
+)
+@click.option(
     "--iterations",
     type=click.IntRange(min=1),
     help="Timing: repetitions; no more than these warm up.",
@@ -101,6 +106,7 @@ def run_protocol(
     skip_unusable: bool,
     drivers: int | None,
     rank_by: str | None,
+    adapt_landmarks: bool,
     iterations: int | None,
     device: str,
     workers: int | None,
@@ -137,6 +143,7 @@ def run_protocol(
         seed=seed,
         drivers=drivers,
         rank_by=rank_by,
+        adapt_landmarks=adapt_landmarks,
         iterations=iterations,
         allow_commands=allow_commands,
     )

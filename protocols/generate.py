@@ -154,7 +154,7 @@ def _references(run: Run, video: DrawnVideo) -> References:
 def _render(shop: Workshop, unit: Unit, video: DrawnVideo) -> tuple[torch.Tensor, dict[str, float]]:
     method = shop.method(unit.method)
     shots = shop.shots(video, unit.T)
-    drive = shop.drive(video)
+    drive = shop.definition.drives(shop.drive(video), shots, video)
     if method.drives_with == "landmarks":
         drive = drive.without_images()
 

@@ -51,6 +51,7 @@ class Request:
     seed: int | None = None
     drivers: int | None = None
     rank_by: str | None = None
+    adapt_landmarks: bool = False
     iterations: int | None = None
     allow_commands: bool = False
 
@@ -139,6 +140,7 @@ def _as_asked(definition: Definition, request: Request) -> Definition:
         seed=request.seed,
         drivers=request.drivers,
         rank_by=request.rank_by,
+        adapt_landmarks=request.adapt_landmarks or None,
         methods=methods_from(request.methods, definition) if request.methods else None,
         iterations=request.iterations,
     )

@@ -19,6 +19,7 @@ FOLDERS = [{"cli"}, {"protocols", "reports"}, {"baselines"}, {"thbench"}]
 ROOMS = [
     {"commands"},
     {"audit", "doctor", "heads"},
+    {"adaptation"},
     {"paper"},
     {"training"},
     {"metrics", "perceptual"},

@@ -112,6 +112,12 @@ def adapt(
     help="per-clip cuts one square, wide enough for the face "
     "wherever it moves; per-frame follows it; as-is: face crops already.",
 )
+@click.option(
+    "--adapt-landmarks",
+    is_flag=True,
+    help="Moves the head's own face shape as the driver moves, instead of taking over the "
+    "driver's.",
+)
 @DEVICE
 @click.option("-o", "--output", type=FILE, required=True, help="out.mp4")
 def drive(
@@ -121,6 +127,7 @@ def drive(
     fps: float,
     landmarks: str,
     crop: CropPolicy,
+    adapt_landmarks: bool,
     device: str,
     output: Path,
 ) -> None:
@@ -141,6 +148,7 @@ def drive(
         crop=crop,
         fps=fps,
         device=chosen_device(device),
+        adapt_landmarks=adapt_landmarks,
     )
     click.echo(f"{output}: {driven.text}")
 

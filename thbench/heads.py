@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from thbench.adaptation import adapted_landmarks
 from thbench.data.landmarks.load import load_detector
 from thbench.data.photos import Photos, drive_frames, held, listed, read_photos, refuse
 from thbench.data.prepare.crop import CropPolicy, pixels_outside
 from thbench.data.video import write_video
 from thbench.errors import ThbenchError
-from thbench.method import KeepableHead, MethodOptions, load_method
+from thbench.method import Frames, KeepableHead, MethodOptions, ShapedHead, load_method
 from thbench.plugins import load_plugin, plugin_names
 from thbench.training.checkpoints import read_description
 
@@ -99,20 +100,36 @@ def drive_head(
     crop: CropPolicy,
     fps: float,
     device: str,
+    adapt_landmarks: bool = False,
 ) -> Driven:
     """Renders the head under the driving frames of `source` and writes a video.
 
     The video keeps the times of the source's frames, and its sound if it has any; `fps` is the rate
     of a folder of frames. Where a source frame had no face the last picture is held.
+    adapt_landmarks: give the driver's motion to the face shape of the head's person.
+
+    Raises `ThbenchError` where a head does not know that shape.
     """
     loaded = load_head(head, device)
     drive = drive_frames(source, loaded.size_px, load_detector(landmarks, device), crop, fps)
-    rendered = loaded.render(drive.frames)
+    frames = _on_own_face(loaded, drive.frames, head) if adapt_landmarks else drive.frames
+    rendered = loaded.render(frames)
 
     sound = None if source.is_dir() else source
     write_video(out, held(rendered, drive), drive.timeline, sound)
-    outside = (pixels_outside(drive.frames.landmarks.numpy(), loaded.size_px) > 0).any(axis=1)
+    outside = (pixels_outside(frames.landmarks.numpy(), loaded.size_px) > 0).any(axis=1)
     return Driven(len(drive.timeline), len(drive.positions), int(outside.sum()))
+
+
+def _on_own_face(head: KeepableHead, drive: Frames, file: Path) -> Frames:
+    shots = head.shots if isinstance(head, ShapedHead) else None
+    if shots is None:
+        raise ThbenchError(
+            f"{file} does not know the face shape of its person: make the head again with "
+            "`thbench adapt`, or leave --adapt-landmarks out"
+        )
+    adapted = adapted_landmarks(drive.landmarks, shots, head.size_px)
+    return Frames(drive.images, adapted)
 
 
 def _trained_size_px(checkpoint: Path | None) -> int | None:

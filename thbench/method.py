@@ -110,6 +110,15 @@ class KeepableHead(TalkingHead, Protocol):
 
 
 @runtime_checkable
+class ShapedHead(TalkingHead, Protocol):
+    """A head that knows the landmarks of the shots it was learned from: float32 [T, 68, 2] in
+    pixels of its frames, None in files of before they were kept.
+    """
+
+    shots: Tensor | None
+
+
+@runtime_checkable
 class DescribedMethod(Protocol):
     """A method that says what a run records of it: "config", "checkpoint" (path and sha256), "notes"."""
 

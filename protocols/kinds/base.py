@@ -24,14 +24,22 @@ if TYPE_CHECKING:
 # The values that one kind alone has, and what run.json says of them in protocols of other kinds.
 OF_ONE_KIND: Mapping[Kind, Mapping[str, Any]] = {
     "self-reenactment": {"holdout_rule": "part"},
-    "cross-reenactment": {"driven_by": "", "drivers": 1, "rank_by": ""},
+    "cross-reenactment": {"driven_by": "", "drivers": 1, "rank_by": "", "adapt_landmarks": False},
     "timing": {"iterations": 100, "warmup": 10},
 }
 _ABSENT = {key: value for values in OF_ONE_KIND.values() for key, value in values.items()}
 
 _STORED_FIRST = ("name", "kind", "version", "source", "methods", "T", "metrics", "dataset")
 _STORED_NEXT = ("videos", "holdout", "holdout_rule", "cluster", "seed", "driven_by", "drivers")
-_STORED = (*_STORED_FIRST, *_STORED_NEXT, "rank_by", "iterations", "warmup", "names")
+_STORED = (
+    *_STORED_FIRST,
+    *_STORED_NEXT,
+    "rank_by",
+    "iterations",
+    "warmup",
+    "names",
+    "adapt_landmarks",
+)
 
 _NOT_MEASURED = frozenset(
     {"name", "source", "dataset", "methods", "metrics", "rank_by", "T", "cluster", "names"}
@@ -155,6 +163,10 @@ class Definition(ABC):
         """The definition as run.json keeps it: plain JSON values, the same keys for every kind."""
         own = {**_ABSENT, "kind": self.kind, **encode(self)}
         return {key: own[key] for key in _STORED}
+
+    def drives(self, drive: Frames, shots: Frames, video: DrawnVideo) -> Frames:
+        """What a head learned from the shots is driven with: by default the driving frames."""
+        return drive
 
     def in_words(self, sources: str) -> list[str]:
         """The lines of `thbench runs show` that only this kind has; sources: what they are."""

@@ -36,6 +36,7 @@ class CrossReenactment(Definition):
     driven_by: DrivenBy  # whose videos drive a head ...
     drivers: int = 1  # ... how many of them ...
     rank_by: str = ""  # ... and the metric that ranks them
+    adapt_landmarks: bool = False  # the driver's motion on the face shape of the head's person
 
     def draw(self, dataset: Dataset, sources: Dataset | None = None) -> Split:
         """See `Definition.draw`; raises `ThbenchError` also where a source has too few drivers."""
@@ -82,6 +83,24 @@ class CrossReenactment(Definition):
             torch.cat([part.images for part in parts]),
             torch.cat([part.landmarks for part in parts]),
         )
+
+    def drives(self, drive: Frames, shots: Frames, video: DrawnVideo) -> Frames:
+        """With `adapt_landmarks` the motion of each driver on the face that the shots show."""
+        if not self.adapt_landmarks:
+            return drive
+
+        import torch
+
+        from thbench.adaptation import adapted_landmarks
+        from thbench.method import Frames
+
+        parts, start = [], 0
+        for _, part in groupby(video.driver_of or []):
+            end = start + len(list(part))
+            driving = drive.landmarks[start:end]
+            parts.append(adapted_landmarks(driving, shots.landmarks, drive.size_px))
+            start = end
+        return Frames(drive.images, torch.cat(parts))
 
     def floor(self, dataset: Dataset, video: DrawnVideo) -> Frames:
         """The driving frames themselves: no other frame shows the person in their poses."""
@@ -131,7 +150,8 @@ class CrossReenactment(Definition):
     @property
     def not_measured(self) -> Set[str]:
         """See `Definition.not_measured`."""
-        return super().not_measured | {"holdout_rule"}
+        as_driven = set() if self.adapt_landmarks else {"adapt_landmarks"}
+        return super().not_measured | {"holdout_rule"} | as_driven
 
     def in_words(self, sources: str) -> list[str]:
         """What drives what."""

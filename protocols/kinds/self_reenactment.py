@@ -66,4 +66,4 @@ class SelfReenactment(Definition):
     def not_measured(self) -> Set[str]:
         """An interleaved protocol keeps the identity that it had before there was a choice."""
         interleaved = {"holdout_rule"} if self.holdout_rule == "interleaved" else set()
-        return super().not_measured | {"driven_by", "drivers"} | interleaved
+        return super().not_measured | {"driven_by", "drivers", "adapt_landmarks"} | interleaved

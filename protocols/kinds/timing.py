@@ -51,7 +51,12 @@ class Timing(Definition):
     @property
     def not_measured(self) -> Set[str]:
         """See `Definition.not_measured`."""
-        return super().not_measured | {"driven_by", "drivers", "holdout_rule"}
+        return super().not_measured | {
+            "driven_by",
+            "drivers",
+            "holdout_rule",
+            "adapt_landmarks",
+        }
 
     def with_values(self, **changes: Any) -> Self:
         """See `Definition.with_values`; no more repetitions warm up than are measured."""

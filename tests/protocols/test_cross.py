@@ -21,6 +21,7 @@ from reports.emit import table_text
 from reports.figures import write_figure
 from reports.html import write_report
 from reports.results import Results
+from thbench.adaptation import adapted_landmarks
 from thbench.data.dataset import videos_of
 from thbench.data.open import open_sources
 from thbench.data.synthetic import synth
@@ -424,3 +425,18 @@ def test_scores_are_not_made_against_damaged_references(puppets, tmp_path):
     (Run(copy).real_folder(video) / "00.png").write_bytes(b"other")
     with pytest.raises(ThbenchError, match="not the file that was written"):
         score_run(Run(copy), ["csim-heads"])
+
+
+def test_adapted_landmarks_are_those_of_each_driver_on_the_heads_own_face():
+    video = PUPPETS.draw(HEADS).videos[0]
+    drive = PUPPETS.drive(HEADS, video)
+    shots = HEADS.read(next(v for v in HEADS.videos if v.key == video.key), video.shots)
+
+    assert PUPPETS.drives(drive, shots, video) is drive
+    own_face = PUPPETS.with_values(adapt_landmarks=True)
+    adapted = own_face.drives(drive, shots, video)
+    assert torch.equal(adapted.images, drive.images)
+    first = adapted_landmarks(drive.landmarks[:2], shots.landmarks, 64)
+    assert torch.equal(adapted.landmarks[:2], first)  # two frames of each driver
+    assert not torch.equal(adapted.landmarks, drive.landmarks)
+    assert own_face.sha256 != PUPPETS.sha256  # another measurement

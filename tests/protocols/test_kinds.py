@@ -39,7 +39,11 @@ def test_every_kind_is_stored_with_the_same_keys_in_the_same_order() -> None:
     ("kind", "line", "message"),
     [
         ("self-reenactment", "iterations = 3", 'iterations and warmup belong to kind = "timing"'),
-        ("self-reenactment", "drivers = 2", 'and rank_by belong to kind = "cross-reenactment"'),
+        (
+            "self-reenactment",
+            "drivers = 2",
+            'rank_by and adapt_landmarks belong to kind = "cross-reenactment"',
+        ),
         ("timing", 'driven_by = "same-person"', 'belong to kind = "cross-reenactment"'),
         ("cross-reenactment", "T = [2]", "lacks driven_by"),
     ],

@@ -310,3 +310,38 @@ def _clip_with_sound(path: Path) -> None:
         ]:
             container.mux(packet)
     write_video(path, images, fps, tone)
+
+
+@real
+def test_a_driver_moves_the_heads_own_face(model, tmp_path):
+    shots = read_photos([PHOTOS], 64, DlibLandmarks(), "per-frame").frames
+    head = load_method("ours-ff", MethodOptions(checkpoint=model, size_px=64)).adapt(shots[[0]])
+    file = tmp_path / "person.safetensors"
+    head.save(file)
+    assert torch.equal(load_head(file).shots, shots.landmarks[:1])
+
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number, image in enumerate(list(read_video(CLIP)[0])[:20:5]):
+        Image.fromarray(image).save(frames / f"{number}.png")
+    arguments = ["drive", str(file), "--frames", str(frames), "--landmarks", "dlib", "-o"]
+    for name, more in (("plain.mp4", []), ("own.mp4", ["--adapt-landmarks"])):
+        ran = CliRunner().invoke(
+            thbench, [*arguments, str(tmp_path / name), *more], catch_exceptions=False
+        )
+        assert ran.exit_code == 0, ran.output
+    assert (tmp_path / "plain.mp4").read_bytes() != (tmp_path / "own.mp4").read_bytes()
+
+    head.shots = None  # as in a file of before shots were kept
+    head.save(file)
+    with pytest.raises(ThbenchError, match="does not know the face shape"):
+        drive_head(
+            file,
+            frames,
+            tmp_path / "x.mp4",
+            landmarks="dlib",
+            crop="per-clip",
+            fps=25,
+            device="cpu",
+            adapt_landmarks=True,
+        )

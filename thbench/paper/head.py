@@ -34,12 +34,16 @@ class OursHead:
         generator: Generator,
         adaptive: Tensor,
         parts_s: Mapping[str, float] | None = None,
+        shots: Tensor | None = None,
     ) -> None:
-        """adaptive: psi' [1, A]. parts_s: the seconds of each part of few-shot learning."""
+        """adaptive: psi' [1, A]. parts_s: the seconds of each part of few-shot learning. shots:
+        the landmarks [T, 68, 2] that it was learned from.
+        """
         self.config = config
         self.generator = generator.eval().requires_grad_(False)
         self.adaptive = adaptive
         self.parts_s: Mapping[str, float] = dict(parts_s or {})
+        self.shots = shots
 
     @property
     def size_px(self) -> int:
@@ -65,6 +69,8 @@ class OursHead:
         """Writes the head as one safetensors file that `load_head` reads without any checkpoint."""
         tensors = checkpoints.prefixed("generator", self.generator.state_dict())
         tensors["adaptive"] = self.adaptive
+        if self.shots is not None:
+            tensors["shots"] = self.shots
         description = {"kind": HEAD_KIND, "config": {"net": asdict(self.config)}}
         checkpoints.save_model(path, tensors, description)
 
@@ -81,10 +87,13 @@ def load_head(path: Path, device: str = "cpu") -> OursHead:
         adaptive = tensors["adaptive"]
         if list(adaptive.shape) != [1, sum(generator.slices)]:
             raise ValueError(f"{list(adaptive.shape)} adaptive parameters")
+        shots = tensors.get("shots")
+        if shots is not None and (shots.ndim != 3 or shots.shape[1:] != (68, 2)):
+            raise ValueError(f"landmarks {list(shots.shape)} of its shots")
 
     checkpoints.load_module(generator, checkpoints.unprefixed("generator", tensors), str(path))
     checkpoints.check_finite({"adaptive": adaptive}, str(path))
-    return OursHead(config, generator.to(device), adaptive.to(device))
+    return OursHead(config, generator.to(device), adaptive.to(device), shots=shots)
 
 
 def folded(generator: Generator, config: NetConfig) -> Generator:

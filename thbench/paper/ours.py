@@ -60,7 +60,7 @@ class OursFF:
 
         adaptive = _predicted(self.model, self.model.embed(x, y))
         clock.note("embedding_s")
-        return OursHead(self.model.net, self.generator, adaptive, clock.parts_s)
+        return OursHead(self.model.net, self.generator, adaptive, clock.parts_s, shots.landmarks)
 
 
 class OursFT:
@@ -114,7 +114,7 @@ class OursFT:
         )
         generator = folded(tuned.generator, self.model.net)
         clock.note("fine_tuning_s")
-        return OursHead(self.model.net, generator, tuned.adaptive, clock.parts_s)
+        return OursHead(self.model.net, generator, tuned.adaptive, clock.parts_s, shots.landmarks)
 
 
 class _PartsClock:
