@@ -15,7 +15,7 @@ SIMILARITY, IDENTITY, REALISM = "ssim", "csim-heads", "fd-heads"
 
 def findings(part: PartRecord) -> list[str]:
     """The findings that the audit of synthetic heads bears out, the most telling first."""
-    rules = (_shift_beside_mouth, _blur_is_rewarded, _blur_beside_identity, _eyes, _sharpness)
+    rules = (_shift_beside_mouth, _blur_is_rewarded, _blur_beside_identity, _eyes, _pose_alone)
     return list(chain.from_iterable(rule(part) for rule in rules))
 
 
@@ -78,23 +78,28 @@ def _eyes(part: PartRecord) -> Iterator[str]:
     if small:
         labels = ", ".join(part.metrics[name].label for name in small)
         yield (
-            f"**Eyes that never move are next to free.** {labels}: frozen eyes cost less than a "
-            "shift by one pixel."
+            f"**To {labels}, eyes that never move are next to free:** they cost less than a shift "
+            "by one pixel."
         )
 
 
-def _sharpness(part: PartRecord) -> Iterator[str]:
-    names = [name for name in ("yaw-error", "head-pose") if name in part.metrics]
-    for name in names:
-        found = _reaction(part, name, "blur")
+def _pose_alone(part: PartRecord) -> Iterator[str]:
+    for name in ("yaw-error", "head-pose"):
         pose = _reaction(part, name, "wrong-pose")
-        if found and pose and pose.verdict == "sees" and pose.smallest is not None:
-            weakest = f"{pose.smallest:.2g} degrees{' or less' if pose.at_most else ''}"
-            yield (
-                f"**A wrong pose is told by {part.metrics[name].label.lower()} from {weakest} on** "
-                "at 50 videos of 32 frames, whatever the pixels look like."
-            )
-            return
+        if pose is None or pose.verdict != "sees" or pose.smallest is None:
+            continue
+        weakest = f"{pose.smallest:.2g} degrees{' or less' if pose.at_most else ''}"
+        unseen = [
+            defect.label.lower()
+            for key, defect in part.defects.items()
+            if part.reaction(name, key).verdict == "blind"
+        ]
+        blind = f", and it is blind to {', '.join(unseen)}" if unseen else ""
+        yield (
+            f"**A wrong pose is told by the {part.metrics[name].label.lower()} from {weakest} on** "
+            f"at 50 videos{blind}: what it says is about the pose."
+        )
+        return
 
 
 def _reaction(part: PartRecord, metric: str, defect: str) -> ReactionRecord | None:
