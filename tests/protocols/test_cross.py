@@ -401,7 +401,7 @@ def test_nobody_is_left_out_of_a_folder_of_photographs_in_silence(tmp_path, layo
 def test_a_metric_that_ranks_must_be_measured(tmp_path):
     with pytest.raises(ThbenchError, match="not among the metrics"):
         run_protocol(PUPPETS.with_values(rank_by="nme"), HEADS, tmp_path / "run", RunOptions({}))
-    with pytest.raises(ThbenchError, match="drivers and rank_by belong"):
+    with pytest.raises(ThbenchError, match="rank_by and adapt_landmarks belong"):
         load_definition("demo").with_values(drivers=2)
 
 
