@@ -4,11 +4,9 @@ nearest.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Tensor
 
-from thbench.method import Frames, MethodOptions
+from thbench.method import DrivesWith, Frames, MethodOptions
 
 
 class NearestShot:
@@ -32,7 +30,7 @@ class CopyNearest:
     """Learns nothing."""
 
     name = "copy-nearest"
-    drives_with: Literal["landmarks", "image"] = "landmarks"
+    drives_with: DrivesWith = "landmarks"
 
     def adapt(self, shots: Frames) -> NearestShot:
         return NearestShot(shots)

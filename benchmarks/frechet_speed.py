@@ -52,8 +52,9 @@ def main() -> None:
     }
     for row in rows:
         print(
-            f"{row['spectrum']:7} {row['form']:28} wall {row['wall_s']:7.2f} s  CPU {row['cpu_s']:7.2f} s  "
-            f"{row['speed_up']:6.1f}x  FID {row['value']:.6f}  off by {row['error']:.1e}"
+            f"{row['spectrum']:7} {row['form']:28} "
+            f"wall {row['wall_s']:7.2f} s  CPU {row['cpu_s']:7.2f} s  {row['speed_up']:6.1f}x  "
+            f"FID {row['value']:.6f}  off by {row['error']:.1e}"
         )
     if options.out:
         write_json(options.out, result)
@@ -99,7 +100,7 @@ def timed(
 
 
 def features(decay: float) -> tuple[Matrix, Matrix]:
-    """Two matched sets [1600, 2048] with total variance 100, the second a noisy copy of the first."""
+    """Two matched sets [1600, 2048] of total variance 100, the second a noisy copy of the first."""
     generator = np.random.default_rng(0)
     scale = np.arange(1, DIMENSIONS + 1) ** (-decay / 2)
     scale *= np.sqrt(100 / np.sum(scale**2))

@@ -115,7 +115,9 @@ def scikit_image_defaults(x: Image, y: Image) -> float:
 
 def torchmetrics_form(x: Image, y: Image) -> float:
     a, b = (torch.from_numpy(image).permute(2, 0, 1)[None].float() for image in (x, y))
-    return float(structural_similarity_index_measure(a, b, data_range=255.0))
+    similarity = structural_similarity_index_measure(a, b, data_range=255.0)
+    assert isinstance(similarity, torch.Tensor)
+    return float(similarity)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Load on the study server: raters over loopback, some leaving midway, the server killed in the
 middle.
 
-    python benchmarks/study_load.py                          the paper's size: 4800 triplets, 480 forms of 50
+    python benchmarks/study_load.py                          the paper's size: 4800 triplets,
+                                                             480 forms of 50
     python benchmarks/study_load.py --db postgresql://...    the same on PostgreSQL
 
 Fails unless every answer that was accepted is in the database once, as given, and every triplet has
@@ -110,7 +111,7 @@ def make_study(scratch: Path, options: argparse.Namespace) -> Study:
 
 
 def write_run(path: Path, videos: int, rows: int, size_px: int) -> Run:
-    """Noisy gradients for pictures; every method shares the files, so writing them takes no long."""
+    """Noisy gradients for pictures; all methods share the files, so writing them is quick."""
     names = [f"id{10270 + index}" for index in range(videos)]
     write_json(
         path / "run.json",

@@ -42,7 +42,8 @@ def main() -> None:
     ]
     for row in rows:
         print(
-            f"{row['size_px']:4} px  {row['reading']:32} {row['frames_per_cpu_s']:6.0f} frames per CPU second, "
+            f"{row['size_px']:4} px  {row['reading']:32} "
+            f"{row['frames_per_cpu_s']:6.0f} frames per CPU second, "
             f"{row['frames_per_s']:6.0f} per second"
         )
     if options.out:

@@ -4,24 +4,12 @@ it learned.
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from thbench.errors import ThbenchError
-from thbench.plugins import plugin_names
-from thbench.training.start import ENTRY_POINTS, load_trainer
-
-PRESETS = ("paper", "paper-224", "small")
-
-
-def trainer_of(spec: str) -> str | None:
-    """The trainer whose models a method loads ("ours" for ours-ff and ours-ft); None where nothing
-    is trained.
-    """
-    name = re.sub("-f[ft]$", "", spec.partition(":")[0])
-    return name if name in plugin_names(ENTRY_POINTS) else None
+if TYPE_CHECKING:
+    from thbench.training.trainer import Trainer, TrainingConfig
 
 
 def write_random_model(trainer: str, size_px: int, path: Path, seed: int) -> None:
@@ -35,6 +23,7 @@ def write_random_model(trainer: str, size_px: int, path: Path, seed: int) -> Non
     from lightning.fabric import Fabric
 
     from thbench.training.checkpoints import save_model
+    from thbench.training.trainer import load_trainer
 
     trainer_class = load_trainer(trainer)
     config = _config(trainer_class, size_px)
@@ -56,16 +45,8 @@ def write_random_model(trainer: str, size_px: int, path: Path, seed: int) -> Non
     )
 
 
-def _config(trainer_class: Any, size_px: int) -> Any:
-    configs = []
-    for preset in PRESETS:
-        try:
-            configs.append(trainer_class.configure(preset))
-        except ThbenchError:
-            continue  # X2Face has no paper-224: it resizes its frames
+def _config(trainer: type[Trainer], size_px: int) -> TrainingConfig:
+    """The preset for frames of this size; the first one where none is, for a method that resizes."""
+    configs = [trainer.configure(preset) for preset in trainer.presets]
     config = next((config for config in configs if config.size_px == size_px), configs[0])
-    return (
-        replace(config, content="random")
-        if getattr(config, "content", "heads") != "heads"
-        else config
-    )
+    return config.without_fetched_weights()

@@ -50,6 +50,37 @@ def test_a_mistyped_name_or_path_is_told_before_anything_heavy_is_imported(argum
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout
 
 
+def test_every_command_tells_its_options_without_importing_anything_heavy(tmp_path):
+    """All in one process, which is asked for `--help` of whatever is found from the root on."""
+    script = f"""
+import sys
+import click
+from cli import thbench
+
+def paths(command, *names):
+    yield names
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from paths(inner, *names, name)
+
+asked = 0
+for path in paths(thbench):
+    asked += 1
+    try:
+        thbench.main([*path, "--help"], standalone_mode=False)
+    finally:
+        heavy = [name for name in {HEAVY!r} if name in sys.modules]
+        assert not heavy, (path, heavy)
+print("asked", asked)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Usage: ") == int(done.stdout.split()[-1]) > 42
+
+
 def test_what_nobody_foresaw_is_one_line_that_names_the_file_of_its_traceback(
     tmp_path, monkeypatch, capsys
 ):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from thbench.data.landmarks.load import load_detector
 from thbench.data.photos import Photos, drive_frames, held, listed, read_photos, refuse
 from thbench.data.prepare.crop import CropPolicy, pixels_outside
 from thbench.data.video import write_video
 from thbench.errors import ThbenchError
-from thbench.method import MethodOptions, TalkingHead, load_method
+from thbench.method import KeepableHead, MethodOptions, load_method
 from thbench.plugins import load_plugin, plugin_names
 from thbench.training.checkpoints import read_description
 
@@ -70,8 +70,8 @@ def adapt_head(
     if not skip_unusable:
         refuse(photos.unusable)
 
-    head: Any = loaded.adapt(photos.frames)
-    if not hasattr(head, "save"):
+    head = loaded.adapt(photos.frames)
+    if not isinstance(head, KeepableHead):
         raise ThbenchError(
             f"heads of {method} cannot be kept in a file; run it in a protocol instead"
         )
@@ -79,15 +79,15 @@ def adapt_head(
     return photos
 
 
-def load_head(path: Path, device: str = "cpu") -> TalkingHead:
+def load_head(path: Path, device: str = "cpu") -> KeepableHead:
     """Reads a head file of any method; raises `ThbenchError` when no installed method knows its
     kind.
     """
     kind = read_description(path).get("kind")
     if kind not in plugin_names(ENTRY_POINTS):
         raise ThbenchError(f"{path} holds no head (kind {kind!r}); make one with `thbench adapt`")
-    head: TalkingHead = load_plugin(ENTRY_POINTS, kind, "head")(path, device)
-    return head
+    loader: Callable[[Path, str], KeepableHead] = load_plugin(ENTRY_POINTS, kind, "head")
+    return loader(path, device)
 
 
 def drive_head(
@@ -105,7 +105,7 @@ def drive_head(
     The video keeps the times of the source's frames, and its sound if it has any; `fps` is the rate
     of a folder of frames. Where a source frame had no face the last picture is held.
     """
-    loaded: Any = load_head(head, device)
+    loaded = load_head(head, device)
     drive = drive_frames(source, loaded.size_px, load_detector(landmarks, device), crop, fps)
     rendered = loaded.render(drive.frames)
 

@@ -1,13 +1,15 @@
-"""The contract between methods and protocols: Frames in, a TalkingHead out, and the registry of
-methods.
+"""The contract between methods and protocols: Frames in, a TalkingHead out; and the registry.
+
+What not every method or head can do is a protocol of its own, which `isinstance` asks for.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -16,6 +18,8 @@ from thbench.errors import ThbenchError
 from thbench.plugins import load_plugin, plugin_names
 
 ENTRY_POINTS = "thbench.methods"
+
+DrivesWith = Literal["landmarks", "image"]
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,49 @@ class Method(Protocol):
     """
 
     name: str
-    drives_with: Literal["landmarks", "image"]
+    drives_with: DrivesWith
 
     def adapt(self, shots: Frames) -> TalkingHead:
         """Few-shot learning from T shots: what Table 2 times. Deterministic for the same shots and
         options.
         """
         ...
+
+
+@runtime_checkable
+class TimedHead(Protocol):
+    """A head that tells how long each part of its few-shot learning took, in seconds."""
+
+    parts_s: Mapping[str, float]
+
+
+@runtime_checkable
+class KeepableHead(TalkingHead, Protocol):
+    """A head that can be kept in a file, which the loader of its kind reads again."""
+
+    @property
+    def size_px(self) -> int:
+        """Height and width of the frames that it takes and renders."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Writes the head as a model file with a "kind" (see `training.checkpoints`)."""
+        ...
+
+
+@runtime_checkable
+class DescribedMethod(Protocol):
+    """A method that says what a run records of it: "config", "checkpoint" (path and sha256), "notes"."""
+
+    provenance: Mapping[str, Any]
+
+
+@runtime_checkable
+class TrainedMethod(Protocol):
+    """A method, registered as a class, that needs a model of a trainer."""
+
+    trainer: ClassVar[str]
+    """The trainer's name in the entry-point group `thbench.trainers`."""
 
 
 @dataclass(frozen=True)
@@ -115,21 +155,38 @@ def load_method(spec: str, options: MethodOptions) -> Method:
     Raises `ThbenchError` for an unknown name (with the nearest known one) and for whatever the
     factory finds wrong.
     """
-    name, _, argument = spec.partition(":")
-    factory: MethodFactory = load_plugin(ENTRY_POINTS, name, "method")
-    options = MethodOptions(
-        argument,
-        options.checkpoint,
-        options.device,
-        options.seed,
-        options.size_px,
-        options.settings,
-    )
-    return factory(options)
+    _, _, argument = spec.partition(":")
+    return _factory(spec)(replace(options, argument=argument))
+
+
+def trainer_of(spec: str) -> str | None:
+    """The trainer whose models a method loads ("ours" for ours-ff and ours-ft); None for a method
+    that loads none.
+
+    Raises `ThbenchError` for an unknown name.
+    """
+    factory = _factory(spec)
+    return factory.trainer if isinstance(factory, TrainedMethod) else None
 
 
 def provenance(method: Method) -> dict[str, Any]:
-    """What a run records of a method: its `provenance` mapping (configuration, checkpoint sha256,
-    notes), if any.
+    """What a run records of a method: what drives it, and what it says of itself, if anything."""
+    told = method.provenance if isinstance(method, DescribedMethod) else {}
+    return {"drives_with": method.drives_with, **told}
+
+
+def parts_s(result: object) -> dict[str, float]:
+    """How long each part took, in seconds, where `result` is a head that tells it; else nothing."""
+    return dict(result.parts_s) if isinstance(result, TimedHead) else {}
+
+
+def seed_for(seed: int, shots: Frames) -> int:
+    """A seed that depends on the run's seed and on the shots, not on the order in which units are
+    computed.
     """
-    return {"drives_with": method.drives_with, **getattr(method, "provenance", {})}
+    digest = hashlib.sha256(str(seed).encode() + shots.images.numpy().tobytes()).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
+def _factory(spec: str) -> MethodFactory:
+    return cast(MethodFactory, load_plugin(ENTRY_POINTS, spec.partition(":")[0], "method"))

@@ -1,7 +1,9 @@
 """Trains the two small networks that know synthetic heads, on one CPU core and in minutes.
 
-    python tools/train_heads_net.py vgg     thbench/assets/heads_vgg.safetensors, the perceptual network of training
-    python tools/train_heads_net.py net     thbench/assets/heads_net.safetensors, of the metrics csim-heads and fd-heads
+    python tools/train_heads_net.py vgg     the perceptual network of training
+    python tools/train_heads_net.py net     the network of the metrics csim-heads and fd-heads
+
+They go to thbench/assets/heads_vgg.safetensors and thbench/assets/heads_net.safetensors.
 
 They share no weights and no architecture, so no metric network takes part in a training loss. Both
 see the training persons alone; the numbers printed at the end are on test persons, and are kept
@@ -146,7 +148,7 @@ def augment(heads: Heads, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 class NormalisedVGG(nn.Module):
-    """`HeadsVGG` as it is trained: with batch normalisation, and outputs for labels and landmarks."""
+    """`HeadsVGG` as it is trained: with batch normalisation, outputs for labels and landmarks."""
 
     def __init__(self, labels: int) -> None:
         super().__init__()

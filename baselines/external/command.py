@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines.external.export import DrivesWith, write_episode
+from baselines.external.export import write_episode
 from baselines.external.frames import check_frames, read_frame
 from baselines.external.program import Workplace, workplace
 from thbench.errors import ThbenchError
-from thbench.method import Frames, MethodOptions
+from thbench.method import DrivesWith, Frames, MethodOptions
 from thbench.printable import printable
 
 TIMEOUT_S = 600.0
@@ -29,7 +29,7 @@ _TAIL_BYTES = 1 << 16  # ... from no more than its end
 
 
 class CommandHead:
-    """The shots, kept until there is something to render: the program learns and renders in one go."""
+    """The shots, kept until something is to be rendered: the program learns and renders at once."""
 
     def __init__(self, method: Command, shots: Frames) -> None:
         self.method, self.shots = method, shots

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -36,9 +36,8 @@ class Pix2pixHDTraining:
     batch: int = 1
     learning_rate: float = 2e-4
     content: Content = "vgg19"
-    flip: bool = (
-        True  # mirror half of the pairs; it also swaps the landmark colours of left and right
-    )
+    # Mirror half of the pairs; it also swaps the landmark colours of left and right.
+    flip: bool = True
     constant_epochs: int = 100  # at the full learning rate ...
     decay_epochs: int = 100  # ... then linearly down to zero
     epochs: int | None = None  # when no steps are given; None: as many steps as ours takes
@@ -48,6 +47,9 @@ class Pix2pixHDTraining:
     @property
     def size_px(self) -> int:
         return self.net.size_px
+
+    def without_fetched_weights(self) -> Pix2pixHDTraining:
+        return replace(self, content="random") if self.content == "vgg19" else self
 
 
 def pix2pixhd_training(preset_name: str) -> Pix2pixHDTraining:
@@ -77,9 +79,14 @@ class Pix2pixHDTrainer:
     """G and D with their optimisers; one `step` updates both at once (see training.loop)."""
 
     kind: ClassVar[str] = "pix2pixhd"
-    alarms: ClassVar[tuple[Alarm, ...]] = ()
+    alarms: ClassVar[Sequence[Alarm]] = ()
+    presets: ClassVar[Sequence[str]] = tuple(PRESETS)
+    variants: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     configure = staticmethod(pix2pixhd_training)
-    parameter_counts = staticmethod(lambda config: parameter_counts(config.net))
+
+    @staticmethod
+    def parameter_counts(preset: str) -> dict[str, int]:
+        return parameter_counts(pix2pixhd_training(preset).net)
 
     def __init__(self, config: Pix2pixHDTraining, videos: int, fabric: Fabric) -> None:
         self.config, self.fabric = config, fabric
@@ -96,11 +103,12 @@ class Pix2pixHDTrainer:
 
     def step(self, episodes: list[Episodes]) -> dict[str, float]:
         """One simultaneous update of G and D; the gradients of all processes are averaged."""
+        epoch = self.steps // self.steps_per_epoch
+        rate = self.config.learning_rate * decayed(epoch, self.config)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = self.config.learning_rate * decayed(
-                    self.steps // self.steps_per_epoch, self.config
-                )
+                group["lr"] = rate
+
         sums = [
             [torch.zeros_like(parameter) for parameter in network.parameters()]
             for network in self.networks
@@ -110,8 +118,9 @@ class Pix2pixHDTrainer:
             losses = self._losses(part)
             for total, gradients in zip(sums, take_gradients(losses, *self.networks), strict=True):
                 torch._foreach_add_(total, gradients, alpha=1 / len(episodes))
-            for name in Losses.__dataclass_fields__:
-                logged[name] = logged.get(name, 0.0) + getattr(losses, name).item() / len(episodes)
+            for name, value in losses.values().items():
+                logged[name] = logged.get(name, 0.0) + value / len(episodes)
+
         for optimiser, network, gradients in zip(self.optimisers, self.networks, sums, strict=True):
             apply_gradients(optimiser, network, self._averaged(gradients))
         self.steps += 1

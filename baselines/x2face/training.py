@@ -41,6 +41,9 @@ class X2FaceTraining:
     def size_px(self) -> int:
         return self.net.size_px
 
+    def without_fetched_weights(self) -> X2FaceTraining:
+        return self  # its loss looks at pixels
+
 
 def x2face_training(preset_name: str) -> X2FaceTraining:
     """The configuration of a preset: `paper` as the authors trained, `small` for 64 pixels."""
@@ -67,8 +70,13 @@ class X2FaceTrainer:
 
     kind: ClassVar[str] = "x2face"
     alarms: ClassVar[Sequence[Alarm]] = (DEAD_DRIVER,)
+    presets: ClassVar[Sequence[str]] = tuple(PRESETS)
+    variants: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     configure = staticmethod(x2face_training)
-    parameter_counts = staticmethod(lambda config: parameter_counts(config.net))
+
+    @staticmethod
+    def parameter_counts(preset: str) -> dict[str, int]:
+        return parameter_counts(x2face_training(preset).net)
 
     def __init__(self, config: X2FaceTraining, videos: int, fabric: Fabric) -> None:
         self.config, self.fabric, self.steps = config, fabric, 0

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support.random_frames import RandomDataset, random_frames
 
-from baselines.pix2pixhd.method import pix2pixhd
+from baselines.pix2pixhd.method import Pix2pixHD
 from baselines.pix2pixhd.network import Pix2pixHDConfig
 from baselines.pix2pixhd.training import (
     Pix2pixHDTrainer,
@@ -23,7 +23,7 @@ from baselines.pix2pixhd.training import (
     decayed,
     pix2pixhd_training,
 )
-from baselines.x2face.method import x2face
+from baselines.x2face.method import X2Face
 from baselines.x2face.network import X2FaceConfig
 from baselines.x2face.training import X2FaceTrainer, X2FaceTraining, x2face_training
 from thbench.errors import ThbenchError
@@ -82,8 +82,8 @@ def test_accumulation_changes_pix2pixhd_by_rounding_only(tmp_path: Path) -> None
 def test_methods_load_what_training_leaves(tmp_path: Path) -> None:
     trained(X2FaceTrainer, X2FACE, tmp_path / "x2face", 2)
     trained(Pix2pixHDTrainer, PIX2PIXHD, tmp_path / "pix2pixhd", 2)
-    for factory, folder in ((x2face, "x2face"), (pix2pixhd, "pix2pixhd")):
-        found: Any = factory(MethodOptions(checkpoint=tmp_path / folder, size_px=32))
+    for factory, folder in ((X2Face, "x2face"), (Pix2pixHD, "pix2pixhd")):
+        found = factory(MethodOptions(checkpoint=tmp_path / folder, size_px=32))
         assert found.adapt(random_frames(2, 32)).render(random_frames(3, 32)).shape == (
             3,
             3,
@@ -166,7 +166,7 @@ def test_two_processes_keep_the_same_networks(tmp_path: Path) -> None:
     """
     script = tmp_path / "two.py"
     script.write_text(TWO_PROCESSES)
-    paths = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+    paths = [str(folder) for folder in Path(__file__).parents[:3]]
     ran = subprocess.run(
         [sys.executable, str(script)],
         capture_output=True,

@@ -15,7 +15,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from baselines.pix2pixhd import method
 from baselines.pix2pixhd.content import content_loss
-from baselines.pix2pixhd.method import Pix2pixHD, pix2pixhd
+from baselines.pix2pixhd.method import Pix2pixHD
 from baselines.pix2pixhd.network import PRESETS, Pix2pixHDConfig, build, initialise
 from baselines.pix2pixhd.training import Pix2pixHDTraining, mirrored
 from thbench.errors import ThbenchError
@@ -44,7 +44,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def loaded(model: Path, seed: int = 0, **settings: Any) -> Pix2pixHD:
-    return pix2pixhd(MethodOptions(checkpoint=model, size_px=32, seed=seed, settings=settings))
+    return Pix2pixHD(MethodOptions(checkpoint=model, size_px=32, seed=seed, settings=settings))
 
 
 def rendered(found: Pix2pixHD, T: int = 2) -> torch.Tensor:
@@ -157,9 +157,9 @@ def test_the_authors_two_files_are_read(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_no_checkpoint_and_other_sizes_are_refused(model: Path) -> None:
     with pytest.raises(ThbenchError, match="needs a trained model"):
-        pix2pixhd(MethodOptions())
+        Pix2pixHD(MethodOptions())
     with pytest.raises(ThbenchError, match="trained at 32 pixels, these frames have 64"):
-        pix2pixhd(MethodOptions(checkpoint=model, size_px=64))
+        Pix2pixHD(MethodOptions(checkpoint=model, size_px=64))
     with pytest.raises(ThbenchError, match="made at 32"):
         loaded(model).adapt(random_frames(1, 64))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from support.random_frames import random_frames
 
-from baselines.x2face.method import AUTHORS_FILE, X2Face, x2face
+from baselines.x2face.method import AUTHORS_FILE, X2Face
 from baselines.x2face.network import PRESETS, X2FaceConfig, build
 from thbench.errors import ThbenchError
 from thbench.method import MethodOptions
@@ -34,7 +34,7 @@ def authors_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def head_maker(authors_file: Path) -> X2Face:
-    return x2face(MethodOptions(checkpoint=authors_file))
+    return X2Face(MethodOptions(checkpoint=authors_file))
 
 
 def test_render_is_the_networks_forward_rounded(head_maker: X2Face) -> None:
@@ -81,7 +81,7 @@ def test_the_authors_zip_is_read(
         zipped.writestr("release_x2face/readme.txt", "")
     shots, drive = random_frames(2, 32), random_frames(2, 32, seed=1)
     for place in (archive, authors_file):
-        loaded = x2face(MethodOptions(checkpoint=place))
+        loaded = X2Face(MethodOptions(checkpoint=place))
         assert torch.equal(loaded.adapt(shots).render(drive), head_maker.adapt(shots).render(drive))
 
 
@@ -97,7 +97,7 @@ def test_our_own_model_file_brings_its_sizes(tmp_path: Path) -> None:
             "config": {"net": {"size_px": 32, "ngf": 4, "depth": 5, "bottleneck": 8}},
         },
     )
-    loaded = x2face(MethodOptions(checkpoint=tmp_path))
+    loaded = X2Face(MethodOptions(checkpoint=tmp_path))
     assert loaded.config == SMALL
     assert loaded.provenance["config"]["step"] == 5
     assert torch.equal(
@@ -112,7 +112,7 @@ def test_missing_weights_name_file_url_and_option(
     for name in ("THBENCH_CACHE", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     with pytest.raises(ThbenchError) as caught:
-        x2face(MethodOptions())
+        X2Face(MethodOptions())
     for part in (
         AUTHORS_FILE,
         "https://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/",
@@ -127,7 +127,7 @@ def test_files_of_something_else_are_refused_in_one_line(tmp_path: Path, content
     file = tmp_path / "weights.pth"
     file.write_bytes(content)
     with pytest.raises(ThbenchError, match=r"weights\.pth (cannot be read|holds)") as caught:
-        x2face(MethodOptions(checkpoint=file))
+        X2Face(MethodOptions(checkpoint=file))
     assert "\n" not in str(caught.value)
 
 
@@ -139,14 +139,14 @@ def test_a_damaged_zip_is_refused(authors_file: Path, tmp_path: Path) -> None:
     content[5000:5100] = bytes(100)
     archive.write_bytes(content)
     with pytest.raises(ThbenchError, match=r"release\.zip is damaged"):
-        x2face(MethodOptions(checkpoint=archive))
+        X2Face(MethodOptions(checkpoint=archive))
 
 
 def test_a_pickle_that_runs_code_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     torch.save({"state_dict": {}, "evil": Evil(str(tmp_path / "ran"))}, file)
     with pytest.raises(ThbenchError):
-        x2face(MethodOptions(checkpoint=file))
+        X2Face(MethodOptions(checkpoint=file))
     assert not (tmp_path / "ran").exists()
 
 
@@ -161,9 +161,9 @@ class Evil:
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": build(SMALL).state_dict()}, tmp_path / AUTHORS_FILE)
     with pytest.raises(ThbenchError, match="does not fit this network"):
-        x2face(MethodOptions(checkpoint=tmp_path / AUTHORS_FILE))
+        X2Face(MethodOptions(checkpoint=tmp_path / AUTHORS_FILE))
 
 
 def test_a_path_to_nothing_is_told(tmp_path: Path) -> None:
     with pytest.raises(ThbenchError, match="no X2Face weights at"):
-        x2face(MethodOptions(checkpoint=tmp_path / "no.pth"))
+        X2Face(MethodOptions(checkpoint=tmp_path / "no.pth"))

@@ -14,7 +14,7 @@ from support.few_heads import FewHeads
 from torch import Tensor
 
 from baselines.x2face.activity import DEAD_DRIVER
-from baselines.x2face.method import x2face
+from baselines.x2face.method import X2Face
 from baselines.x2face.network import X2FaceConfig
 from baselines.x2face.training import X2FaceTrainer, X2FaceTraining, learning_rate, x2face_training
 from thbench.data.episodes import EpisodeBatches, EpisodeSampler
@@ -53,7 +53,7 @@ def driven(folder: Path) -> tuple[Tensor, Tensor]:
     """Frames 1 to 15 of a head embedded from frame 0, and the true ones, both float [15, ...]."""
     heads = FewHeads()
     frames = heads.read(heads.videos[0], range(16))
-    method = x2face(MethodOptions(checkpoint=folder, size_px=32))
+    method = X2Face(MethodOptions(checkpoint=folder, size_px=32))
     rendered = method.adapt(frames[[0]]).render(frames[list(range(1, 16))])
     return rendered.float(), frames.images[1:].float()
 

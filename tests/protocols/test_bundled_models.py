@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from protocols.definition import load_definition
-from protocols.run import RunOptions, bundled_checkpoint, run_protocol
+from protocols.methods import bundled_checkpoint
+from protocols.run import RunOptions, run_protocol
 from thbench.data.dataset import videos_of
 from thbench.data.synthetic import synth
 from thbench.method import MethodOptions, load_method
 from thbench.metrics.base import load_metric
-from thbench.metrics.heads import CSIMHeads
+from thbench.metrics.heads import csim_heads
 from thbench.runs import REAL
 
 HEADS = synth(64)
@@ -28,18 +29,18 @@ def outcome(tmp_path_factory):
 
 def value(outcome, method, T, metric):
     return next(
-        row["metrics"][metric]["value"]
-        for row in outcome.summary["rows"]
-        if (row["method"], row["T"]) == (method, T)
+        row.metrics[metric].value
+        for row in outcome.summary.rows
+        if (row.method, row.T) == (method, T)
     )
 
 
 def difference(outcome, metric, a, b, T):
     """score(a) - score(b) with its 95 % interval."""
-    for entry in outcome.summary["differences"]:
-        if (entry["metric"], entry["T"]) == (metric, T) and {entry["a"], entry["b"]} == {a, b}:
-            sign = 1 if entry["a"] == a else -1
-            return sign * entry["difference"], sorted(sign * end for end in entry["ci95"])
+    for entry in outcome.summary.differences:
+        if (entry.metric, entry.T) == (metric, T) and {entry.a, entry.b} == {a, b}:
+            sign = 1 if entry.a == a else -1
+            return sign * entry.difference, sorted(sign * end for end in entry.ci95)
     raise KeyError((metric, a, b, T))
 
 
@@ -72,7 +73,7 @@ def test_x2face_follows_its_driver():
 
 @pytest.mark.slow
 def test_real_frames_from_between_are_nearer_than_what_one_shot_gives(tmp_path):
-    """Frames from between the hold-out frames: those of another part of the video show other poses."""
+    """Frames from between the hold-out frames: those of another part show other poses."""
     between = DEMO.with_values(holdout_rule="interleaved", T=(1,), metrics=("fd-heads",))
     outcome = run_protocol(between, HEADS, tmp_path / "run", RunOptions({}, workers=2))
     real = value(outcome, REAL, 0, "fd-heads")
@@ -88,8 +89,10 @@ def test_shots_of_the_wrong_person_give_a_head_that_is_less_like_the_right_one(m
     right, wrong = [], []
     for index, video in enumerate(videos):
         true = HEADS.read(video, [15, 35, 55, 75])
-        right.append(CSIMHeads().score(heads[index].render(true.without_images()), true).mean())
-        wrong.append(CSIMHeads().score(heads[index - 1].render(true.without_images()), true).mean())
+        right.append(csim_heads().score(heads[index].render(true.without_images()), true).mean())
+        wrong.append(
+            csim_heads().score(heads[index - 1].render(true.without_images()), true).mean()
+        )
     assert all(np.array(right) > np.array(wrong) + 0.1)
 
 

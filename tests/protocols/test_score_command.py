@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli import thbench
-from protocols.command import run_from_command_line
 from protocols.definition import load_definition, method_entry
-from protocols.run import RunOptions, run_protocol
+from protocols.request import Request, resume_run
+from protocols.run import HowToRun, RunOptions, run_protocol
 from protocols.score import metrics_of
 from protocols.verify import verify_run
 from reports.emit import table_text
@@ -51,8 +51,8 @@ def score(run: Run, *arguments: str) -> str:
 
 def metrics(run: Run) -> list[str]:
     """The metrics of a run, the same in run.json, summary.json and frames.parquet."""
-    named = list(run.summary()["metrics"])
-    assert run.info()["metrics"] == named
+    named = list(run.summary_record().metrics)
+    assert run.record().metrics == named
     columns = pd.read_parquet(run.frames_parquet).columns
     assert [column for column in columns if column in named] == named
     assert verify_run(run)[1] == []
@@ -94,9 +94,9 @@ def test_only_without_names_is_an_error_of_usage(run):
 
 def test_a_resumed_run_keeps_the_metrics_that_it_was_given(run):
     score(run, "--only", "--metrics", "psnr")
-    run_from_command_line("", resume=run.path, workers=1)
+    resume_run(run.path, Request(), HowToRun())
     assert metrics(run) == ["psnr"]
-    run_from_command_line("", resume=run.path, workers=1, metrics=["l1"])
+    resume_run(run.path, Request(metrics=["l1"]), HowToRun())
     assert metrics(run) == ["psnr", "l1"]
 
 
@@ -114,7 +114,7 @@ def test_a_stopped_scoring_leaves_the_tables_that_were_there(run, monkeypatch):
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = run.summary()
+    before = run.summary_record()
     monkeypatch.setattr("protocols.score.derive", stop)
     with pytest.raises(click.Abort):
         CliRunner().invoke(
@@ -123,12 +123,12 @@ def test_a_stopped_scoring_leaves_the_tables_that_were_there(run, monkeypatch):
             catch_exceptions=False,
             standalone_mode=False,
         )
-    assert run.summary() == before
-    assert run.info()["metrics"] == ["ssim", "csim-heads"]
+    assert run.summary_record() == before
+    assert run.record().metrics == ["ssim", "csim-heads"]
 
 
 def test_the_metric_that_ranks_drivers_stays(run):
-    info = run.info()
+    info = read_json(run.run_json)
     info["protocol"]["definition"]["rank_by"] = "csim-heads"
     write_json(run.run_json, info)
     with pytest.raises(ThbenchError, match="ranked by csim-heads; keep it"):

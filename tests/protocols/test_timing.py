@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from protocols.definition import load_definition, method_entry
-from protocols.random_models import trainer_of, write_random_model
+from protocols.random_models import write_random_model
 from protocols.run import RunOptions
 from protocols.timing import measure, time_protocol
 from reports.results import Results
@@ -15,7 +15,7 @@ from reports.time_table import table2
 from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
 from thbench.files import read_json, sha256_file, write_json
-from thbench.method import MethodOptions, load_method
+from thbench.method import MethodOptions, load_method, trainer_of
 
 DEFINITION = replace(load_definition("table2-timing"), T=(1, 2), iterations=3, warmup=1)
 OPTIONS = RunOptions(checkpoints={})
@@ -77,13 +77,13 @@ def test_ours_without_a_model_is_timed_with_random_weights_and_says_so(tmp_path)
     )
     outcome = time_protocol(definition, synth(64), tmp_path / "r", OPTIONS)
     assert outcome.failed == []
-    few_shot = outcome.summary["rows"][0]
-    assert few_shot["note"] == "random weights"
-    assert {"data_s", "embedding_s"} <= few_shot["parts"].keys()
-    assert sum(few_shot["parts"].values()) == pytest.approx(few_shot["median_s"], rel=0.5)
+    few_shot = outcome.timing.rows[0]
+    assert few_shot.note == "random weights"
+    assert {"data_s", "embedding_s"} <= few_shot.parts.keys()
+    assert sum(few_shot.parts.values()) == pytest.approx(few_shot.median_s, rel=0.5)
     method = Results.open(tmp_path / "r").methods["ours-ff"]
-    assert method["checkpoint"]["path"] == "random weights"
-    assert re.fullmatch("[0-9a-f]{64}", method["checkpoint"]["sha256"])
+    assert method.checkpoint.path == "random weights"
+    assert re.fullmatch("[0-9a-f]{64}", method.checkpoint.sha256)
 
 
 def test_random_models_repeat_and_load(tmp_path):

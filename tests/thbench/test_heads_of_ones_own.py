@@ -20,7 +20,8 @@ from thbench.data.video import read_video, write_video
 from thbench.errors import ThbenchError
 from thbench.heads import adapt_head, drive_head, load_head
 from thbench.method import Frames, MethodOptions, load_method
-from thbench.paper.meta import OursTrainer, ours_config
+from thbench.paper.config import ours_config
+from thbench.paper.meta import OursTrainer
 from thbench.paper.nets.config import NetConfig
 from thbench.training.checkpoints import load_model, save_model
 
@@ -82,10 +83,11 @@ def test_a_kept_head_renders_what_the_fresh_one_does(method, model, tmp_path):
 def test_folding_spectral_norm_changes_nothing(model):
     method = load_method("ours-ff", MethodOptions(checkpoint=model, size_px=64))
     y, e = torch.rand(1, 3, 64, 64), torch.randn(1, 16)
-    adaptive = method.generator.project(e)
+    generator = method.model.generator
+    adaptive = generator.project(e)
     torch.testing.assert_close(
-        method.folded.synthesise(y, adaptive),
         method.generator.synthesise(y, adaptive),
+        generator.synthesise(y, adaptive),
         atol=1e-5,
         rtol=1e-5,
     )
@@ -117,6 +119,18 @@ def test_fine_tuning_a_feed_forward_checkpoint_is_refused(model, tmp_path):
 def test_an_unknown_fine_tuning_setting_is_refused(model):
     with pytest.raises(ThbenchError, match="unknown fine-tuning setting"):
         load_method("ours-ft", MethodOptions(checkpoint=model, size_px=64, settings={"epocs": 3}))
+
+
+def test_feed_forward_heads_take_no_settings(model):
+    with pytest.raises(ThbenchError, match="has no setting epochs; set it for ours-ft"):
+        load_method("ours-ff", MethodOptions(checkpoint=model, size_px=64, settings={"epochs": 3}))
+
+
+def test_an_unknown_perceptual_network_is_refused(model):
+    with pytest.raises(ThbenchError, match="content = 'vgg' is unknown; known are caffe"):
+        load_method(
+            "ours-ft", MethodOptions(checkpoint=model, size_px=64, settings={"content": "vgg"})
+        )
 
 
 def test_the_last_picture_is_held_where_a_frame_has_no_face():

@@ -103,6 +103,12 @@ class EpisodeBatches(TorchDataset[Episodes]):
         return Episodes(x[:, 1:], y[:, 1:], x[:, 0], y[:, 0], torch.tensor(rows))
 
 
+_READER_KILLED = (
+    "a process that reads frames was killed, for lack of memory perhaps: go "
+    "on with --resume, and fewer --workers if it happens again"
+)
+
+
 def episode_loader(
     batches: EpisodeBatches, first_step: int, last_step: int, workers: int
 ) -> Iterator[Episodes]:
@@ -126,10 +132,9 @@ def episode_loader(
     except RuntimeError as error:  # all that torch has for it
         if not str(error).startswith("DataLoader worker"):
             raise
-        raise ThbenchError(
-            "a process that reads frames was killed, for lack of memory perhaps: go "
-            "on with --resume, and fewer --workers if it happens again"
-        ) from None
+        raise ThbenchError(_READER_KILLED) from None
+    except (ConnectionError, EOFError):  # killed in the middle of handing over a batch
+        raise ThbenchError(_READER_KILLED) from None
 
 
 def _begin_worker(parent: int, number: int) -> None:

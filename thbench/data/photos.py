@@ -8,6 +8,7 @@ import mimetypes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,6 +33,18 @@ class Unusable:
 
     file: Path
     reason: str
+
+
+@runtime_checkable
+class HandPicked(Protocol):
+    """A dataset that somebody gathered by hand: everyone in it is meant, so nobody is left out in
+    silence.
+    """
+
+    @property
+    def unusable(self) -> Sequence[Unusable]:
+        """What had to be left out, and why."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,13 @@ ENTRY_POINTS = "thbench.metrics"
 # What happens to a frame that a metric cannot score (its score is NaN):
 #   error          no frame may fail; a NaN ends the scoring
 #   drop-pairwise  the frame is left out and counted; in a difference it is left out of both methods
-#   fallback-box   the metric itself falls back on the place where the real frame has its face, so no frame is NaN
+#   fallback-box   the metric itself falls back on the place where the real frame has its face, so
+#                  no frame is NaN
 #   score-zero     the frame counts as 0, and is counted as failed
 FailurePolicy = Literal["error", "drop-pairwise", "fallback-box", "score-zero"]
 
-# What a generated frame is compared with. A head that another video drives has no true frame, but
-# still a person whose it is and a pose to follow: "frame" metrics cannot score it.
+# What a generated frame is compared with. A head that another video drives has no true frame, so
+# "frame" metrics cannot score it; but it still has a person to look like and a pose to follow.
 Compares = Literal["frame", "identity", "pose", "nothing"]
 
 ValidOn = Literal["any pictures", "photographs", "synthetic heads"]
@@ -95,6 +96,7 @@ class IdentityMetric(FrameMetric, Protocol):
         ...
 
 
+@runtime_checkable
 class SetMetric(Protocol):
     """A metric that compares two sets of frames through the features of a network."""
 
@@ -136,7 +138,7 @@ Metric = FrameMetric | SetMetric
 
 def is_set_metric(metric: Metric) -> TypeGuard[SetMetric]:
     """Whether a metric compares sets; otherwise it scores frames."""
-    return hasattr(metric, "estimate")
+    return isinstance(metric, SetMetric)
 
 
 def is_frame_metric(metric: Metric) -> TypeGuard[FrameMetric]:
@@ -165,11 +167,11 @@ def metric_names() -> list[str]:
 
 
 def load_metric(name: str, device: str = "cpu") -> Metric:
-    """Builds a metric; its networks are loaded at the first frame, so this is cheap and never fails
-    for weights.
+    """A metric; its networks are loaded at the first frame, so this is cheap and never fails for
+    weights.
 
-    A registered factory takes the torch device its networks shall run on. Raises `ThbenchError` for
-    an unknown name.
+    What is registered is a metric or, where a network may run on a GPU, a factory that takes the
+    torch device. Raises `ThbenchError` for an unknown name.
     """
-    factory: Callable[[str], Metric] = load_plugin(ENTRY_POINTS, name, "metric")
-    return factory(device)
+    found: Metric | Callable[[str], Metric] = load_plugin(ENTRY_POINTS, name, "metric")
+    return found(device) if callable(found) else found

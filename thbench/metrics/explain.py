@@ -11,40 +11,42 @@ def explanation(name: str) -> str:
     """
     metric = load_metric(name)
     card = metric.card
+    per_frame = not is_set_metric(metric)
+    unit = f", in {card.unit}" if card.unit else ""
+    stand_in = ", a stand-in with its own column" if card.stand_in else ""
+
     facts = {
         "better": "higher" if card.higher_is_better else "lower",
         "formula": card.formula,
-        "range": card.value_range + (f", in {card.unit}" if card.unit else ""),
+        "range": card.value_range + unit,
         "valid on": card.valid_on,
         "compares": COMPARED[card.compares],
-        "measured": "over all frames, by video"
-        if is_set_metric(metric)
-        else "per frame, averaged by video",
-        "network": (card.network or "none")
-        + (", a stand-in with its own column" if card.stand_in else ""),
+        "measured": "per frame, averaged by video" if per_frame else "over all frames, by video",
+        "network": (card.network or "none") + stand_in,
         "on failure": POLICIES[card.policy],
         **{f"  {key}": value for key, value in card.settings.items()},
         "source": card.source,
         "here": metric.unavailable() or "can run",
     }
+
     width = max(map(len, facts))
-    return "\n".join(
-        [
-            f"{card.label} ({card.name})",
-            *(f"{key:{width}}  {value}" for key, value in facts.items()),
-        ]
-    )
+    lines = [f"{key:{width}}  {value}" for key, value in facts.items()]
+    return "\n".join([f"{card.label} ({card.name})", *lines])
 
 
 COMPARED = {
     "frame": "with the true frame",
-    "identity": "whose face it is: with the true frame or, where another video drives, with the shots",
+    "identity": (
+        "whose face it is: with the true frame or, where another video drives, with the shots"
+    ),
     "pose": "the landmarks with those of the driving frame",
     "nothing": "nothing: looks at the generated frame alone",
 }
 POLICIES = {
     "error": "error: no frame may fail",
-    "drop-pairwise": "drop-pairwise: the frame is left out and counted, in differences from both methods",
+    "drop-pairwise": (
+        "drop-pairwise: the frame is left out and counted, in differences from both methods"
+    ),
     "fallback-box": "fallback-box: the place of the true frame's face is used",
     "score-zero": "score-zero: the frame counts as 0 and is counted as failed",
 }

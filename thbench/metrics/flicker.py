@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from thbench.metrics.base import MetricCard
+from thbench.metrics.formula import FrameFormula, Scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,34 +15,33 @@ if TYPE_CHECKING:
     from thbench.method import Frames
 
 
-class Flicker:
-    """Error of the frame-to-frame difference: an error that is the same in every frame costs
-    nothing.
-    """
+def flicker(generated: Tensor, real: Frames) -> Scores:
+    """uint8 [N, 3, H, W] of one video in time order -> [N]; NaN for a video of one frame.
 
-    card = MetricCard(
+    An error that is the same in every frame costs nothing.
+    """
+    if len(generated) < 2:
+        return np.full(len(generated), np.nan)
+
+    error = generated.numpy().astype(np.float64) - real.images.numpy().astype(np.float64)
+    steps = np.abs(np.diff(error, axis=0)).mean((1, 2, 3)) / 255
+    return np.concatenate([steps[:1], steps])
+
+
+FLICKER = FrameFormula(
+    MetricCard(
         name="flicker",
         label="Flicker",
         higher_is_better=False,
         unit="",
         value_range="0 to 2",
-        formula="mean over pixels and RGB of |(x_t - x_(t-1)) - (y_t - y_(t-1))| / 255 for hold-out frames in time "
-        "order; the first frame takes the value of the step to the second",
+        formula=(
+            "mean over pixels and RGB of |(x_t - x_(t-1)) - (y_t - y_(t-1))| / 255 for hold-out "
+            "frames in time order; the first frame takes the value of the step to the second"
+        ),
         settings={"data_range": 1, "step": "one hold-out frame to the next"},
         source="defined here, after the temporal errors of video restoration",
         policy="drop-pairwise",
-    )
-
-    def __init__(self, device: str = "cpu") -> None:
-        """`device` is ignored."""
-
-    def unavailable(self) -> str | None:
-        return None
-
-    def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
-        """uint8 [N, 3, H, W] of one video in time order -> [N]; NaN for a video of one frame."""
-        if len(generated) < 2:
-            return np.full(len(generated), np.nan)
-        error = generated.numpy().astype(np.float64) - real.images.numpy().astype(np.float64)
-        steps = np.abs(np.diff(error, axis=0)).mean((1, 2, 3)) / 255
-        return np.concatenate([steps[:1], steps])
+    ),
+    flicker,
+)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 
 class FrameCache:
-    """Rows of results by the content of their frames; the oldest are forgotten beyond `limit` rows."""
+    """Rows of results by the content of their frames; the oldest go beyond `limit` rows."""
 
     def __init__(self, limit: int = 20_000) -> None:
         self._limit = limit

@@ -22,6 +22,13 @@ from thbench.metrics.statistics import Estimate, video_groups
 Matrix = NDArray[np.float64]
 ACCURACY = 1e-7  # of tr (S1 S2)^(1/2), relative
 
+# What the cards of the metrics that use it say.
+FORMULA = "|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))"
+SETTINGS = {
+    "reference": "the matched hold-out frames",
+    "uncertainty": "delete-one-video jackknife",
+}
+
 
 def frechet_distance(a: NDArray[Any], b: NDArray[Any]) -> float:
     """The distance between features [n1, D] and [n2, D]. Raises `ThbenchError` below two rows or if
@@ -67,6 +74,13 @@ def frechet_jackknife(a: NDArray[Any], b: NDArray[Any], videos: NDArray[Any]) ->
         return Estimate(frechet_distance(a, b), np.full(len(labels), np.nan), labels, len(a))
     replicates = _low_rank_replicates if len(a) <= a.shape[1] else _moment_replicates
     return Estimate(frechet_distance(a, b), replicates(a, b, groups, len(labels)), labels, len(a))
+
+
+def frechet_estimate(
+    generated: NDArray[Any], real: NDArray[Any], videos: NDArray[Any], clusters: NDArray[Any]
+) -> Estimate:
+    """`SetMetric.estimate` of the Frechet distance, for which only the clusters matter."""
+    return frechet_jackknife(generated, real, clusters)
 
 
 def _low_rank_replicates(a: Matrix, b: Matrix, groups: NDArray[np.intp], videos: int) -> Matrix:
@@ -142,6 +156,7 @@ def _checked(features: NDArray[Any], which: str) -> Matrix:
         )
     if not np.isfinite(features).all():
         raise ThbenchError(
-            f"the features of the {which} frames are not all finite: check the frames and the weights"
+            f"the features of the {which} frames are not all finite: check the frames and the "
+            "weights"
         )
     return features

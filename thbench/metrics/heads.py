@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from thbench.files import sha256_file
 from thbench.metrics.base import MetricCard
-from thbench.metrics.frechet import frechet_jackknife
-from thbench.metrics.statistics import Estimate
+from thbench.metrics.formula import FeatureNetwork, IdentityFormula, Scores, SetFormula
+from thbench.metrics.frechet import FORMULA, SETTINGS, frechet_estimate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,113 +25,87 @@ _SETTINGS = {
     "batch": 64,
     "dtype": "float32",
 }
-_SOURCE = "tools/train_heads_net.py: 400 synthetic training persons, ArcFace margin; no method is trained with it"
+_SOURCE = (
+    "tools/train_heads_net.py: 400 synthetic training persons, ArcFace margin; no method is "
+    "trained with it"
+)
 
 
-class CSIMHeads:
-    """Cosine similarity of heads-net's identity vectors of a generated frame and the true one.
+def csim_heads(device: str = "cpu") -> IdentityFormula:
+    """Entry point: cosine similarity of heads-net's identity vectors.
 
     It means something on the synthetic heads that the network was trained for, and is never printed
-    as CSIM.
+    as CSIM. It cannot fail on a frame: nothing is detected.
     """
 
-    card = MetricCard(
-        name="csim-heads",
-        label="CSIM (heads)",
-        higher_is_better=True,
-        unit="",
-        value_range="-1 to 1, 1 for equal frames",
-        settings=_SETTINGS,
-        source=_SOURCE,
-        formula="cos(f(x), f(y)) with f = the identity vector of heads-net, 128-d",
-        policy="error",
-        network=_NETWORK,
-        stand_in=True,
-        compares="identity",
-        valid_on="synthetic heads",
-    )
-
-    def __init__(self, device: str = "cpu") -> None:
-        self.device = device
-
-    def unavailable(self) -> str | None:
-        return None
-
-    def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
-        """uint8 [N, 3, H, W] against the true frames -> [N]. Cannot fail on a frame: nothing is
-        detected.
-        """
+    def identity(frames: Frames) -> Tensor:
         from thbench.metrics.heads_net import measure
 
-        ours, true = (
-            measure(images, self.device).identity.double() for images in (generated, real.images)
-        )
-        return np.asarray((ours * true).sum(1).numpy(), np.float64)
+        return measure(frames.images, device).identity.double()
 
-    def score_identity(self, generated: Frames, shots: Frames) -> NDArray[np.float64]:
-        """The mean cosine between a frame and the shots -> [N]."""
-        from thbench.metrics.heads_net import measure
+    def to_true(generated: Frames, true: Frames) -> Scores:
+        return np.asarray((identity(generated) * identity(true)).sum(1).numpy(), np.float64)
 
-        ours, theirs = (
-            measure(frames.images, self.device).identity.double() for frames in (generated, shots)
-        )
-        return np.asarray((ours @ theirs.mean(0)).numpy(), np.float64)
+    def to_shots(generated: Frames, shots: Frames) -> Scores:
+        return np.asarray((identity(generated) @ identity(shots).mean(0)).numpy(), np.float64)
+
+    return IdentityFormula(_CSIM_CARD, to_true, to_shots)
 
 
-class FDHeads:
-    """Frechet distance between heads-net's features of generated and true frames: the place of FID
-    on synthetic heads.
+def fd_heads(device: str = "cpu") -> SetFormula:
+    """Entry point: Frechet distance between heads-net's features, the place of FID on synthetic
+    heads.
 
     160 dimensions, so that 256 frames already give covariances of full rank. It is never printed as
     FID.
     """
+    return SetFormula(_FD_CARD, FeatureNetwork(_feature_spec, _textures), frechet_estimate, device)
 
-    card = MetricCard(
-        name="fd-heads",
-        label="FD (heads)",
-        higher_is_better=False,
-        unit="",
-        value_range="0 upwards, 0 for equal frames",
-        formula="|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)) of heads-net's mean last maps, 160-d",
-        settings={
-            **_SETTINGS,
-            "reference": "the matched hold-out frames",
-            "uncertainty": "delete-one-video jackknife",
-        },
-        source=_SOURCE,
-        policy="drop-pairwise",
-        network=_NETWORK,
-        stand_in=True,
-        valid_on="synthetic heads",
-    )
 
-    def __init__(self, device: str = "cpu") -> None:
-        self.device = device
+def _feature_spec() -> dict[str, Any]:
+    from thbench.metrics.heads_net import ASSET
 
-    def unavailable(self) -> str | None:
-        return None
+    return {
+        "network": _NETWORK,
+        "weights": sha256_file(ASSET),
+        "layer": "mean of the last maps, 160",
+        **_SETTINGS,
+    }
 
-    def feature_spec(self) -> dict[str, Any]:
-        from thbench.metrics.heads_net import ASSET
 
-        return {
-            "network": _NETWORK,
-            "weights": sha256_file(ASSET),
-            "layer": "mean of the last maps, 160",
-            **_SETTINGS,
-        }
+def _textures(images: Tensor, device: str) -> NDArray[np.float32]:
+    """uint8 [N, 3, H, W] -> float32 [N, 160]."""
+    from thbench.metrics.heads_net import measure
 
-    def features(self, images: Tensor) -> NDArray[np.float32]:
-        """uint8 [N, 3, H, W] -> float32 [N, 160]."""
-        from thbench.metrics.heads_net import measure
+    return np.asarray(measure(images, device).texture.numpy(), np.float32)
 
-        return np.asarray(measure(images, self.device).texture.numpy(), np.float32)
 
-    def estimate(
-        self,
-        generated: NDArray[Any],
-        real: NDArray[Any],
-        videos: NDArray[Any],
-        clusters: NDArray[Any],
-    ) -> Estimate:
-        return frechet_jackknife(generated, real, clusters)
+_CSIM_CARD = MetricCard(
+    name="csim-heads",
+    label="CSIM (heads)",
+    higher_is_better=True,
+    unit="",
+    value_range="-1 to 1, 1 for equal frames",
+    settings=_SETTINGS,
+    source=_SOURCE,
+    formula="cos(f(x), f(y)) with f = the identity vector of heads-net, 128-d",
+    policy="error",
+    network=_NETWORK,
+    stand_in=True,
+    compares="identity",
+    valid_on="synthetic heads",
+)
+_FD_CARD = MetricCard(
+    name="fd-heads",
+    label="FD (heads)",
+    higher_is_better=False,
+    unit="",
+    value_range="0 upwards, 0 for equal frames",
+    formula=f"{FORMULA} of heads-net's mean last maps, 160-d",
+    settings={**_SETTINGS, **SETTINGS},
+    source=_SOURCE,
+    policy="drop-pairwise",
+    network=_NETWORK,
+    stand_in=True,
+    valid_on="synthetic heads",
+)

@@ -4,7 +4,7 @@ does not fetch.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from thbench.weights import weight_path, weight_sha256
+from thbench.metrics.formula import FeatureNetwork
+from thbench.weights import missing, weight_path, weight_sha256
 
 WEIGHTS = "fid-inception"
+INCEPTION_NAME = "Inception-v3 (2015-12-05)"
 BATCH = 16
 SETTINGS = {
     "layer": "pool3, 2048",
@@ -66,3 +68,6 @@ def fid_inception(state: dict[str, Tensor]) -> nn.Module:
 @lru_cache(maxsize=1)
 def _official(path: Path, device: str) -> nn.Module:
     return fid_inception(torch.load(path, map_location="cpu", weights_only=True)).to(device)
+
+
+INCEPTION = FeatureNetwork(feature_spec, inception_features, partial(missing, WEIGHTS))

@@ -4,69 +4,27 @@ kernel sums.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thbench import weights
-from thbench.metrics import inception
 from thbench.metrics.base import MetricCard
+from thbench.metrics.formula import SetFormula
+from thbench.metrics.inception import INCEPTION, INCEPTION_NAME, SETTINGS
 from thbench.metrics.statistics import Estimate, video_groups
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SCALE = 1000  # KID is printed times 1000
 
 
-class KID:
-    """Kernel Inception distance with same-video pairs excluded, times 1000.
+def kid(device: str = "cpu") -> SetFormula:
+    """Entry point: kernel Inception distance with same-video pairs excluded, times 1000.
 
     The usual estimator is unbiased for independent frames only: for several frames per video it is
     far from 0 even between two sets of real frames. It can be negative, as any unbiased estimator
     of a squared distance.
     """
-
-    card = MetricCard(
-        name="kid",
-        label="KID",
-        higher_is_better=False,
-        unit="10^-3",
-        value_range="0 upwards on average, single values can be negative",
-        formula="1000 (mean k(x, x') + mean k(y, y') - 2 mean k(x, y)) over all pairs from different videos, "
-        "k(a, b) = (a.b / D + 1)^3",
-        settings={
-            **inception.SETTINGS,
-            "pairs": "all, same-video pairs excluded",
-            "subsets": "none",
-            "uncertainty": "delete-one-video jackknife",
-        },
-        source="Binkowski et al., ICLR 2018; pairs as the clusters demand",
-        policy="drop-pairwise",
-        network="Inception-v3 (2015-12-05)",
-    )
-
-    def __init__(self, device: str = "cpu") -> None:
-        self.device = device
-
-    def unavailable(self) -> str | None:
-        return weights.missing(inception.WEIGHTS)
-
-    def feature_spec(self) -> dict[str, Any]:
-        return inception.feature_spec()
-
-    def features(self, images: Tensor) -> NDArray[np.float32]:
-        return inception.inception_features(images, self.device)
-
-    def estimate(
-        self,
-        generated: NDArray[Any],
-        real: NDArray[Any],
-        videos: NDArray[Any],
-        clusters: NDArray[Any],
-    ) -> Estimate:
-        return kid_jackknife(generated, real, videos, clusters)
+    return SetFormula(_CARD, INCEPTION, kid_jackknife, device)
 
 
 def kid_jackknife(
@@ -117,3 +75,25 @@ def _without(pairs: NDArray[np.float64], left_out: NDArray[np.float64]) -> NDArr
 
 def _kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((a @ b.T / a.shape[1] + 1) ** 3, np.float64)
+
+
+_CARD = MetricCard(
+    name="kid",
+    label="KID",
+    higher_is_better=False,
+    unit="10^-3",
+    value_range="0 upwards on average, single values can be negative",
+    formula=(
+        "1000 (mean k(x, x') + mean k(y, y') - 2 mean k(x, y)) over all pairs from different "
+        "videos, k(a, b) = (a.b / D + 1)^3"
+    ),
+    settings={
+        **SETTINGS,
+        "pairs": "all, same-video pairs excluded",
+        "subsets": "none",
+        "uncertainty": "delete-one-video jackknife",
+    },
+    source="Binkowski et al., ICLR 2018; pairs as the clusters demand",
+    policy="drop-pairwise",
+    network=INCEPTION_NAME,
+)

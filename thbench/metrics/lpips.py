@@ -4,7 +4,7 @@ weight registry.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from thbench import weights
 from thbench.metrics.base import MetricCard
+from thbench.metrics.formula import FrameFormula, Scores
 
 if TYPE_CHECKING:
     from thbench.method import Frames
@@ -23,39 +24,14 @@ BACKBONE = "alexnet-imagenet"
 BATCH = 16
 
 
-class LPIPS:
-    """Learned perceptual distance between a generated frame and the true one."""
+def lpips(device: str = "cpu") -> FrameFormula:
+    """Entry point: learned perceptual distance between a generated frame and the true one."""
 
-    card = MetricCard(
-        name="lpips",
-        label="LPIPS",
-        higher_is_better=False,
-        unit="",
-        value_range="0 upwards, 0 for equal frames",
-        formula="sum over 5 layers of the spatial mean of w . (f(x) - f(y))^2 with channel-normalised features f",
-        settings={
-            "backbone": "AlexNet (ImageNet, torchvision)",
-            "version": "0.1",
-            "input": "RGB, [-1, 1]",
-            "batch": BATCH,
-            "dtype": "float32",
-        },
-        source="Zhang et al., CVPR 2018",
-        policy="error",
-        network="AlexNet",
-    )
+    def distances(generated: Tensor, real: Frames) -> Scores:
+        network = _network(weights.weight_path(BACKBONE), device)
+        return lpips_distances(network, generated, real.images)
 
-    def __init__(self, device: str = "cpu") -> None:
-        self.device = device
-
-    def unavailable(self) -> str | None:
-        return weights.missing(BACKBONE)
-
-    def score(self, generated: Tensor, real: Frames) -> NDArray[np.float64]:
-        """uint8 [N, 3, H, W] against the true frames -> [N]."""
-        return lpips_distances(
-            _network(weights.weight_path(BACKBONE), self.device), generated, real.images
-        )
+    return FrameFormula(_CARD, distances, partial(weights.missing, BACKBONE))
 
 
 def lpips_distances(network: nn.Module, a: Tensor, b: Tensor) -> NDArray[np.float64]:
@@ -90,3 +66,26 @@ def lpips_alex(alexnet: dict[str, Tensor]) -> nn.Module:
 @lru_cache(maxsize=1)
 def _network(path: Path, device: str) -> nn.Module:
     return lpips_alex(torch.load(path, map_location="cpu", weights_only=True)).to(device)
+
+
+_CARD = MetricCard(
+    name="lpips",
+    label="LPIPS",
+    higher_is_better=False,
+    unit="",
+    value_range="0 upwards, 0 for equal frames",
+    formula=(
+        "sum over 5 layers of the spatial mean of w . (f(x) - f(y))^2 with channel-normalised "
+        "features f"
+    ),
+    settings={
+        "backbone": "AlexNet (ImageNet, torchvision)",
+        "version": "0.1",
+        "input": "RGB, [-1, 1]",
+        "batch": BATCH,
+        "dtype": "float32",
+    },
+    source="Zhang et al., CVPR 2018",
+    policy="error",
+    network="AlexNet",
+)

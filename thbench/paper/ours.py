@@ -1,313 +1,186 @@
-"""The paper's method behind the contract: ours-ff (feed-forward) and ours-ft (fine-tuned), and the
-heads they make.
-"""
+"""The paper's method behind the contract: feed-forward (ours-ff) and fine-tuned (ours-ft)."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parametrize
 
 from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
-from thbench.images import to_signed, to_uint8
-from thbench.method import Frames, MethodOptions
+from thbench.images import to_signed
+from thbench.method import DrivesWith, Frames, MethodOptions, seed_for
 from thbench.paper.finetune import FineTuneConfig, fine_tune
-from thbench.paper.nets.config import NetConfig
-from thbench.paper.nets.discriminator import Discriminator
-from thbench.paper.nets.embedder import Embedder
-from thbench.paper.nets.generator import Generator
+from thbench.paper.head import OursHead, folded
+from thbench.paper.model import MetaLearned, load_meta_learned
 from thbench.perceptual.content import Content, ContentLoss, content_networks
-from thbench.records.decode import decode
 from thbench.training import checkpoints
 
-RENDER_BATCH = 8
-HEAD_KIND = "ours-head"
+_INHERITED = (
+    "lr_generator",
+    "lr_discriminator",
+    "discriminator_steps",
+    "weight_feature_matching",
+)
 
 
-class OursHead:
-    """A head of one person: a generator G' with its adaptive parameters, spectral normalisation
-    folded in.
-    """
+class OursFF:
+    """psi-hat = P e_NEW: one pass of the embedder, no training."""
 
-    def __init__(
-        self,
-        config: NetConfig,
-        generator: Generator,
-        adaptive: Tensor,
-        parts_s: Mapping[str, float] | None = None,
-    ) -> None:
-        """adaptive: psi' [1, A]. parts_s: how long each part of few-shot learning took, in seconds."""
-        self.config, self.generator, self.adaptive = (
-            config,
-            generator.eval().requires_grad_(False),
-            adaptive,
-        )
-        self.parts_s = dict(parts_s or {})
+    name = "ours-ff"
+    trainer: ClassVar[str] = "ours"
+    drives_with: DrivesWith = "landmarks"
 
-    @property
-    def size_px(self) -> int:
-        return self.config.size_px
-
-    def render(self, drive: Frames) -> Tensor:
-        """uint8 [N, 3, S, S], from the landmarks of `drive` alone."""
-        if drive.size_px != self.config.size_px:
+    def __init__(self, options: MethodOptions) -> None:
+        """Raises `ThbenchError` when the model is missing, damaged, or of another kind or size."""
+        if options.settings:
             raise ThbenchError(
-                f"the driving frames have {drive.size_px} pixels, this head was made at "
-                f"{self.config.size_px}; prepare the frames with --size {self.config.size_px}"
+                f"{self.name} learns nothing from shots, so it has no setting "
+                f"{', '.join(options.settings)}; set it for ours-ft"
             )
-        y = to_signed(landmark_images(drive.landmarks, self.config.size_px)).to(
-            self.adaptive.device
-        )
-        with torch.no_grad():
-            frames = [
-                to_uint8(self.generator.synthesise(part, self.adaptive.expand(len(part), -1))).cpu()
-                for part in torch.split(y, RENDER_BATCH)
-            ]
-        return torch.cat(frames)
+        self.device = options.device
+        self.model = _model(self.name, options)
+        self.generator = folded(self.model.generator, self.model.net)
 
-    def save(self, path: Path) -> None:
-        """Writes the head as one safetensors file that `load_head` reads without any checkpoint."""
-        tensors = {
-            **checkpoints.prefixed("generator", self.generator.state_dict()),
-            "adaptive": self.adaptive,
-        }
-        checkpoints.save_model(
-            path, tensors, {"kind": HEAD_KIND, "config": {"net": asdict(self.config)}}
-        )
-
-
-def load_head(path: Path, device: str = "cpu") -> OursHead:
-    """Reads what `OursHead.save` wrote; raises `ThbenchError` when it is missing, damaged or
-    something else.
-    """
-    tensors, description, _ = checkpoints.load_model(path, HEAD_KIND)
-    with checkpoints.telling_damage(path):
-        config = decode(
-            NetConfig,
-            description["config"]["net"],
-            path,
-            "make the head again with `thbench adapt`",
-        )
-        generator = _without_spectral_norm(Generator(config))
-        adaptive = tensors["adaptive"]
-        if list(adaptive.shape) != [1, sum(generator.slices)]:
-            raise ValueError(f"{list(adaptive.shape)} adaptive parameters")
-    checkpoints.load_module(generator, checkpoints.unprefixed("generator", tensors), str(path))
-    checkpoints.check_finite({"adaptive": adaptive}, str(path))
-    return OursHead(config, generator.to(device), adaptive.to(device))
-
-
-class Ours:
-    """The method with a meta-learned model; `variant` chooses feed-forward or fine-tuned few-shot
-    learning.
-    """
-
-    drives_with: Literal["landmarks", "image"] = "landmarks"
-
-    def __init__(self, variant: Literal["ff", "ft"], options: MethodOptions) -> None:
-        """Raises `ThbenchError` when the checkpoint is missing, of another kind or size, or an FF
-        one for FT.
-        """
-        if options.checkpoint is None:
-            raise ThbenchError(
-                f"ours-{variant} needs a meta-learned model: train one with `thbench train ours`, "
-                "then add --checkpoint FOLDER"
+        self.provenance = self.model.provenance()
+        if self.model.variant == "ft":
+            self.provenance["notes"].append(
+                "model trained with the match loss (variant ft), used without fine-tuning"
             )
-        self.name, self.variant, self.seed = f"ours-{variant}", variant, options.seed
-        self.device = torch.device(options.device)
-        tensors, description, sha256 = checkpoints.load_model(options.checkpoint, "ours")
-        with checkpoints.telling_damage(options.checkpoint):
-            trained: dict[str, Any] = dict(description["config"])
-            self.config = decode(
-                NetConfig, trained["net"], options.checkpoint, "train the model again"
-            )
-            self.fine_tuning, self.content_name = _fine_tuning(trained, options.settings)
-            trained_as, _ = (
-                trained["variant"],
-                (description["step"], description["dataset"]["name"]),
-            )
-        if self.config.size_px != options.size_px:
-            raise ThbenchError(
-                f"{options.checkpoint} was trained at {self.config.size_px} pixels, "
-                f"these frames have {options.size_px}; use a checkpoint of that "
-                f"size, or make them with --size {self.config.size_px}"
-            )
-        if variant == "ft" and trained_as == "ff":
-            raise ThbenchError(
-                f"{options.checkpoint} was trained without the match loss (variant ff), so w' has no "
-                "start; fine-tune a checkpoint of `thbench train ours --variant ft`"
-            )
-        with checkpoints.telling_damage(options.checkpoint):
-            self.embedder, self.generator, self.discriminator = (
-                self._load(module, name, tensors, str(options.checkpoint))
-                for name, module in (
-                    ("embedder", Embedder(self.config)),
-                    ("generator", Generator(self.config)),
-                    ("discriminator", Discriminator(self.config)),
-                )
-            )
-        self.folded = folded(self.generator, self.config)
-        self.content = (
-            ContentLoss(content_networks(self.content_name, self.device))
-            if variant == "ft"
-            else None
-        )
-        self.provenance = _provenance(self, trained, description, options.checkpoint, sha256)
 
     def adapt(self, shots: Frames) -> OursHead:
-        """Few-shot learning from T shots: e_NEW (eq. 7), then P e_NEW (ff) or fine-tuning from
-        there (ft).
+        """e_NEW of T shots (eq. 7), and P e_NEW."""
+        clock = _PartsClock(self.device)
+        x, y = _inputs(shots, self.device)
+        clock.note("data_s")
+
+        adaptive = _predicted(self.model, self.model.embed(x, y))
+        clock.note("embedding_s")
+        return OursHead(self.model.net, self.generator, adaptive, clock.parts_s)
+
+
+class OursFT:
+    """Adversarial fine-tuning (section 3.3) from psi' = P e_NEW and w' = w0 + e_NEW."""
+
+    name = "ours-ft"
+    trainer: ClassVar[str] = "ours"
+    drives_with: DrivesWith = "landmarks"
+
+    def __init__(self, options: MethodOptions) -> None:
+        """settings may hold the fields of `FineTuneConfig` and "content".
+
+        Raises `ThbenchError` when the model is missing, damaged, of another kind or size, or
+        trained without the match loss; and when the perceptual networks' weights are missing.
         """
-        started = time.perf_counter()
-        x = to_signed(shots.images).to(self.device)
-        y = to_signed(landmark_images(shots.landmarks, self.config.size_px)).to(self.device)
-        data = self._clock()
-        with torch.no_grad():
-            embedding = torch.cat(
-                [
-                    self.embedder(*part)
-                    for part in zip(
-                        torch.split(x, RENDER_BATCH), torch.split(y, RENDER_BATCH), strict=True
-                    )
-                ]
-            ).mean(dim=0)
-            adaptive = self.generator.project(embedding[None])
-        embedded = self._clock()
-        generator = self.folded
-        if self.content is not None:
-            tuned = fine_tune(
-                self.generator,
-                self.discriminator,
-                embedding,
-                x,
-                y,
-                self.content,
-                self.fine_tuning,
-                seed_for(self.seed, shots),
+        self.device, self.seed = options.device, options.seed
+        self.model = _model(self.name, options)
+        if self.model.variant == "ff":
+            raise ThbenchError(
+                f"{options.checkpoint} was trained without the match loss (variant ff), so w' has "
+                "no start; fine-tune a checkpoint of `thbench train ours --variant ft`"
             )
-            generator, adaptive = folded(tuned.generator, self.config), tuned.adaptive
-        return OursHead(
-            self.config,
-            generator,
-            adaptive,
-            {
-                "data_s": data - started,
-                "embedding_s": embedded - data,
-                "fine_tuning_s": self._clock() - embedded,
-            },
+
+        with checkpoints.telling_damage(self.model.file):
+            as_trained = _as_trained(self.model.trained)
+        self.fine_tuning = _with_settings(as_trained, options.settings)
+        content: Content = options.settings.get("content", self.model.content)
+        self.content = ContentLoss(content_networks(content, torch.device(self.device)))
+
+        self.provenance = self.model.provenance()
+        self.provenance["config"]["fine_tuning"] = {**asdict(self.fine_tuning), "content": content}
+
+    def adapt(self, shots: Frames) -> OursHead:
+        """e_NEW of T shots (eq. 7), then fine-tuning; seeded by the run's seed and the shots."""
+        clock = _PartsClock(self.device)
+        x, y = _inputs(shots, self.device)
+        clock.note("data_s")
+
+        embedding = self.model.embed(x, y)
+        clock.note("embedding_s")
+
+        tuned = fine_tune(
+            self.model.generator,
+            self.model.discriminator,
+            embedding,
+            x,
+            y,
+            self.content,
+            self.fine_tuning,
+            seed_for(self.seed, shots),
         )
+        generator = folded(tuned.generator, self.model.net)
+        clock.note("fine_tuning_s")
+        return OursHead(self.model.net, generator, tuned.adaptive, clock.parts_s)
 
-    def _load(
-        self, module: torch.nn.Module, name: str, tensors: Mapping[str, Tensor], file: str
-    ) -> Any:
-        checkpoints.load_module(module, checkpoints.unprefixed(name, tensors), file)
-        return module.to(self.device).eval().requires_grad_(False)
 
-    def _clock(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+class _PartsClock:
+    """How long each part took, in seconds, the device idle before and after it."""
+
+    def __init__(self, device: str) -> None:
+        self._device = torch.device(device)
+        self._last_s = self._now_s()
+        self.parts_s: dict[str, float] = {}
+
+    def note(self, part: str) -> None:
+        """The part that ends here."""
+        now_s = self._now_s()
+        self.parts_s[part] = now_s - self._last_s
+        self._last_s = now_s
+
+    def _now_s(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
         return time.perf_counter()
 
 
-def ours_ff(options: MethodOptions) -> Ours:
-    """Entry point: psi-hat = P e_NEW, no training."""
-    return Ours("ff", options)
+def _model(method: str, options: MethodOptions) -> MetaLearned:
+    if options.checkpoint is None:
+        raise ThbenchError(
+            f"{method} needs a meta-learned model: train one with `thbench train ours`, "
+            "then add --checkpoint FOLDER"
+        )
+    return load_meta_learned(options.checkpoint, options.size_px, options.device)
 
 
-def ours_ft(options: MethodOptions) -> Ours:
-    """Entry point: adversarial fine-tuning from psi' = P e_NEW, w' = w0 + e_NEW."""
-    return Ours("ft", options)
+def _inputs(shots: Frames, device: str) -> tuple[Tensor, Tensor]:
+    """The shots and their landmark images, [T, 3, S, S] in [-1, 1] on the device."""
+    x = to_signed(shots.images).to(device)
+    y = to_signed(landmark_images(shots.landmarks, shots.size_px)).to(device)
+    return x, y
 
 
-def seed_for(seed: int, shots: Frames) -> int:
-    """A seed that depends on the run's seed and on the shots, not on the order in which units are
-    computed.
-    """
-    digest = hashlib.sha256(str(seed).encode() + shots.images.numpy().tobytes()).digest()
-    return int.from_bytes(digest[:7], "big")
+def _predicted(model: MetaLearned, embedding: Tensor) -> Tensor:
+    """psi-hat [1, A] = P e."""
+    with torch.no_grad():
+        return model.generator.project(embedding[None])
 
 
-def _fine_tuning(
-    trained: Mapping[str, Any], settings: Mapping[str, Any]
-) -> tuple[FineTuneConfig, Content]:
-    """Fine-tuning goes on with the losses and learning rates of meta-learning, unless model or
-    protocol set others.
+def _as_trained(trained: Mapping[str, Any]) -> FineTuneConfig:
+    """Fine-tuning goes on with the losses and learning rates of meta-learning, unless the model
+    sets others ("fine_tuning_batch").
     """
     own = {
         name.removeprefix("fine_tuning_"): value
         for name, value in trained.items()
         if name.startswith("fine_tuning_") and value is not None
     }
-    inherited = {
-        name: trained[name]
-        for name in (
-            "lr_generator",
-            "lr_discriminator",
-            "discriminator_steps",
-            "weight_feature_matching",
-        )
-    }
     if (rate := own.pop("lr", None)) is not None:
-        inherited |= {"lr_generator": rate, "lr_discriminator": rate}
-    model = FineTuneConfig(**(inherited | own))
+        own |= {"lr_generator": rate, "lr_discriminator": rate}
+    return FineTuneConfig(**({name: trained[name] for name in _INHERITED} | own))
 
-    changed = {name: value for name, value in settings.items() if name != "content"}
+
+def _with_settings(config: FineTuneConfig, settings: Mapping[str, Any]) -> FineTuneConfig:
+    """The model's fine-tuning with what the protocol sets."""
     try:
-        return replace(model, **changed), settings.get("content", trained["content"])
+        return replace(
+            config, **{name: value for name, value in settings.items() if name != "content"}
+        )
     except TypeError as error:
         raise ThbenchError(
             f"unknown fine-tuning setting ({error}); known are "
             f"{', '.join([*FineTuneConfig.__dataclass_fields__, 'content'])}"
         ) from None
-
-
-def _provenance(
-    method: Ours,
-    trained: Mapping[str, Any],
-    description: Mapping[str, Any],
-    checkpoint: Path,
-    sha256: str,
-) -> dict[str, Any]:
-    notes = []
-    if trained["content"] == "random":
-        notes.append("trained with random perceptual networks (content = random)")
-    if method.variant == "ff" and trained["variant"] == "ft":
-        notes.append("model trained with the match loss (variant ft), used without fine-tuning")
-    config: dict[str, Any] = {
-        "trained": dict(trained),
-        "step": description["step"],
-        "trained_on": description["dataset"]["name"],
-    }
-    if method.variant == "ft":
-        config["fine_tuning"] = {**asdict(method.fine_tuning), "content": method.content_name}
-    return {
-        "config": config,
-        "checkpoint": {"path": str(checkpoint), "sha256": sha256},
-        "notes": notes,
-    }
-
-
-def folded(generator: Generator, config: NetConfig) -> Generator:
-    """A copy for inference with spectral normalisation folded into plain weights: the same output,
-    faster.
-    """
-    # A deep copy would share the original's parametrised classes, and folding would break the
-    # original.
-    copy = Generator(config).to(next(generator.parameters()).device)
-    copy.load_state_dict(generator.state_dict())
-    return _without_spectral_norm(copy.eval())
-
-
-def _without_spectral_norm(generator: Generator) -> Generator:
-    for module in generator.modules():
-        if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight")
-    return generator

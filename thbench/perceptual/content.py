@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from thbench.errors import ThbenchError
 from thbench.perceptual.heads_vgg import load_heads_vgg
 from thbench.perceptual.vgg import caffe_vgg19, random_vgg16, random_vgg19, vggface16
 
@@ -26,9 +27,14 @@ WEIGHT_PIXELS = 40.0  # beside heads-VGG, whose features say little of absolute 
 def content_networks(content: Content, device: torch.device) -> list[tuple[nn.Module, float]]:
     """The networks of the content loss with their weights, frozen.
 
-    Raises `ThbenchError` naming the file and the command that fetches it when "caffe" weights are
-    missing.
+    Raises `ThbenchError` for an unknown name, and when the weights of "caffe" are missing, naming
+    the file and the command that fetches it.
     """
+    if content not in get_args(Content):
+        raise ThbenchError(
+            f"content = {content!r} is unknown; known are {', '.join(get_args(Content))}"
+        )
+
     pairs: list[tuple[nn.Module, float]]
     if content == "caffe":
         pairs = [(caffe_vgg19(), WEIGHT_VGG19), (vggface16(), WEIGHT_VGGFACE)]

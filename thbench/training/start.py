@@ -1,20 +1,18 @@
-"""Starting a training by name: trainers come from the entry-point group `thbench.trainers`."""
+"""Starting a training by name."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from thbench.config import override
+from thbench.config import override, parse_settings
 from thbench.data.dataset import videos_of
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
 from thbench.files import parse_json, read_json_object, read_text
-from thbench.plugins import load_plugin
 from thbench.training.loop import LoopConfig, train
-
-ENTRY_POINTS = "thbench.trainers"
+from thbench.training.trainer import Trainer, TrainingConfig, load_trainer
 
 
 def start_training(
@@ -24,15 +22,22 @@ def start_training(
     *,
     preset: str = "paper",
     variant: str | None = None,
+    settings: Sequence[str] = (),
     steps: int | None = None,
     steps_of: Path | None = None,
-    settings: tuple[str, ...] = (),
+    seed: int = 0,
+    accumulate: int = 1,
+    devices: int = 1,
+    precision: str = "32-true",
+    accelerator: str = "auto",
+    workers: int = 2,
+    checkpoint_every: int = 1000,
+    sample_every: int = 500,
     resume: bool = False,
     quiet: bool = False,
-    **loop: Any,
 ) -> None:
-    """Builds the configuration (preset, then `settings` like "batch=16") and trains; see
-    `loop.train`.
+    """Builds the configuration (preset, variant, then `settings` like "batch=16") and trains; see
+    `loop.train`, and `loop.LoopConfig` for what the other options mean.
 
     Without `steps`, `steps_of` gives the steps that another training folder has taken. Else a
     resumed training keeps the number that it was begun with, and a new one takes the
@@ -41,51 +46,52 @@ def start_training(
     the same amount of iterations as our system").
     """
     trainer = load_trainer(method)
-    variants: dict[str | None, dict[str, str]] = {None: {}, **getattr(trainer, "variants", {})}
-    if variant not in variants:
-        known = " or ".join(filter(None, variants))
-        raise ThbenchError(
-            f"{method} has no variant {variant!r}; "
-            + (f"choose {known}" if known else "leave --variant out")
-        )
-    config = override(
-        trainer.configure(preset), variants[variant] | dict(_setting(text) for text in settings)
-    )
+    changes = {**_variant(trainer, method, variant), **parse_settings(settings)}
+    config = override(trainer.configure(preset), changes)
     data = open_dataset(dataset)
+
     if steps_of is not None:
         steps = _steps_taken(steps_of)
     if steps is None and resume:
         steps = _steps_planned(out)
     if steps is None:
         steps = _default_steps(config, preset, len(videos_of(data, "train")))
-    train(trainer, config, data, LoopConfig(steps=steps, **loop), out, resume, quiet)
 
-
-def load_trainer(method: str) -> Any:
-    """The trainer class registered for `method`; raises `ThbenchError` naming the nearest known
-    one.
-    """
-    return load_plugin(ENTRY_POINTS, method, "trainer")
+    loop = LoopConfig(
+        steps,
+        seed=seed,
+        accumulate=accumulate,
+        devices=devices,
+        precision=precision,
+        accelerator=accelerator,
+        workers=workers,
+        checkpoint_every=checkpoint_every,
+        sample_every=sample_every,
+    )
+    train(trainer, config, data, loop, out, resume, quiet)
 
 
 def parameter_counts(method: str, preset: str) -> dict[str, int]:
     """Trainable parameters of each network of a method, counted from its modules."""
-    trainer = load_trainer(method)
-    counts: dict[str, int] = trainer.parameter_counts(trainer.configure(preset))
-    return counts
+    return load_trainer(method).parameter_counts(preset)
 
 
-def _default_steps(config: Any, preset: str, videos: int) -> int:
+def _variant(trainer: type[Trainer], method: str, variant: str | None) -> Mapping[str, str]:
+    """The settings that a variant of a method changes."""
+    if variant is None:
+        return {}
+    if variant not in trainer.variants:
+        known = " or ".join(trainer.variants)
+        remedy = f"choose {known}" if known else "leave --variant out"
+        raise ThbenchError(f"{method} has no variant {variant!r}; {remedy}")
+
+    return trainer.variants[variant]
+
+
+def _default_steps(config: TrainingConfig, preset: str, videos: int) -> int:
     like = config if config.epochs is not None else load_trainer("ours").configure(preset)
-    steps: int = math.ceil(like.epochs * videos / like.batch)
-    return steps
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ThbenchError(f"--set {text!r}: write NAME=VALUE, for example --set batch=16")
-    return name, value
+    assert like.epochs is not None
+    return math.ceil(like.epochs * videos / like.batch)
 
 
 def _steps_planned(out: Path) -> int | None:

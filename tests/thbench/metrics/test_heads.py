@@ -9,7 +9,7 @@ from thbench.data.dataset import videos_of
 from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
 from thbench.metrics.base import load_metric
-from thbench.metrics.heads import CSIMHeads, FDHeads
+from thbench.metrics.heads import csim_heads, fd_heads
 from thbench.metrics.heads_net import ASSET, EXPRESSION, load_heads_net, measure
 
 HEADS = synth(64)
@@ -31,7 +31,7 @@ def test_network_is_small_and_in_half_precision():
 
 
 def test_same_frames_score_one_and_another_person_less(unseen):
-    metric = CSIMHeads()
+    metric = csim_heads()
     frames = unseen[0][0]
     np.testing.assert_allclose(metric.score(frames.images, frames), 1, atol=1e-6)
     other = np.concatenate(
@@ -66,7 +66,7 @@ def test_pose_and_the_jaw_are_measured(unseen):
 
 
 def test_distance_grows_with_damage_and_is_zero_for_equal_sets(unseen):
-    metric = FDHeads()
+    metric = fd_heads()
     true = torch.cat([frames.images for videos in unseen for frames in videos])
     names = np.repeat([f"p{n}" for n in range(PERSONS)], 6)
     features = metric.features(true)
@@ -105,7 +105,7 @@ def test_no_frames_give_no_rows():
 
 
 def test_no_column_is_called_fid_or_csim():
-    for metric in (CSIMHeads(), FDHeads()):
+    for metric in (csim_heads(), fd_heads()):
         assert metric.card.stand_in
         assert "heads" in metric.card.label
         assert metric.card.network is not None
@@ -115,7 +115,7 @@ def test_no_column_is_called_fid_or_csim():
 
 
 def test_feature_key_changes_with_the_weights():
-    assert len(FDHeads().feature_spec()["weights"]) == 64
+    assert len(fd_heads().feature_spec()["weights"]) == 64
 
 
 def test_another_file_is_refused_in_one_line(tmp_path):

@@ -16,7 +16,7 @@ from torch import Tensor
 from thbench.method import Frames
 from thbench.metrics import arcface, detection
 from thbench.metrics.arcface import TEMPLATE, aligned_face, five_points, similarity
-from thbench.metrics.csim import CSIM, CSIMDlib, IdentityError
+from thbench.metrics.csim import CSIM, CSIM_DLIB, IDENTITY_ERROR
 
 FACES = Path(__file__).parents[4] / "shared/data/vox1-sample/unzippedFaces"
 needs_faces = pytest.mark.skipif(not FACES.is_dir(), reason="the real sample is not here")
@@ -99,8 +99,8 @@ def test_embedding_equals_insightface(recogniser: Path) -> None:
 @pytest.mark.usefixtures("recogniser")
 def test_csim_is_one_for_equal_frames_and_the_cosine_otherwise() -> None:
     real = Frames(noise(0), torch.from_numpy(np.stack([face_landmarks()] * 3)))
-    assert CSIM().score(real.images, real) == pytest.approx(1)
-    negative = CSIM().score(255 - real.images, real)
+    assert CSIM.score(real.images, real) == pytest.approx(1)
+    negative = CSIM.score(255 - real.images, real)
     assert negative == pytest.approx(-1, abs=1e-3), (
         "the input is centred, so a negative has the opposite embedding"
     )
@@ -111,7 +111,7 @@ def test_both_frames_are_aligned_by_the_true_frame() -> None:
     """A face rendered elsewhere is penalised: the generated frame is cut where the true face is."""
     real = Frames(noise(0), torch.from_numpy(np.stack([face_landmarks()] * 3)))
     moved = torch.roll(real.images, 40, dims=3)
-    assert (CSIM().score(moved, real) < 0.9).all()
+    assert (CSIM.score(moved, real) < 0.9).all()
 
 
 @pytest.mark.usefixtures("recogniser")
@@ -121,7 +121,7 @@ def test_identity_error_is_against_the_mean_of_the_true_frames_not_normalised() 
         real.images.permute(0, 2, 3, 1).numpy(), real.landmarks.numpy()
     )
     expected = [1 - np.mean([u @ v for v in unit]) for u in unit]
-    assert IdentityError().score(real.images, real) == pytest.approx(expected, abs=1e-6)
+    assert IDENTITY_ERROR.score(real.images, real) == pytest.approx(expected, abs=1e-6)
 
 
 def test_without_the_weights_csim_says_what_to_fetch(
@@ -129,7 +129,7 @@ def test_without_the_weights_csim_says_what_to_fetch(
 ) -> None:
     for name in ("THBENCH_CACHE", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    for metric in (CSIM(), IdentityError()):
+    for metric in (CSIM, IDENTITY_ERROR):
         assert "thbench weights fetch arcface-buffalo-l" in (metric.unavailable() or "")
 
 
@@ -142,9 +142,9 @@ def test_network_runs_once_per_frame(recogniser: Path, monkeypatch: pytest.Monke
         lambda session, crops: (rows.append(len(crops)), embed(session, crops))[1],
     )
     real = Frames(noise(0), torch.from_numpy(np.stack([face_landmarks()] * 3)))
-    CSIM().score(noise(1), real)
-    CSIM().score(noise(2), real)
-    IdentityError().score(noise(1), real)
+    CSIM.score(noise(1), real)
+    CSIM.score(noise(2), real)
+    IDENTITY_ERROR.score(noise(1), real)
     assert rows == [3, 3, 3], "true frames once, each generated set once"
 
 
@@ -168,7 +168,7 @@ def real_frames(person: str, size_px: int) -> Frames:
 @pytest.mark.parametrize("size_px", [256, 64])
 def test_dlib_prefers_the_same_person(size_px: int) -> None:
     capaldi, swift = real_frames("Peter_Capaldi", size_px), real_frames("Taylor_Swift", size_px)
-    metric = CSIMDlib()
+    metric = CSIM_DLIB
     same = metric.score(capaldi[[1, 2, 0]].images, capaldi)
     other = metric.score(swift.images, capaldi)
     assert metric.score(capaldi.images, capaldi) == pytest.approx(1)
@@ -180,7 +180,7 @@ def test_dlib_marks_a_frame_without_a_face_as_failed() -> None:
     real = real_frames("Peter_Capaldi", 128)
     generated = real.images.clone()
     generated[1] = 0
-    scores = CSIMDlib().score(generated, real)
+    scores = CSIM_DLIB.score(generated, real)
     assert np.isnan(scores).tolist() == [False, True, False]
-    assert CSIMDlib.card.policy == "score-zero"
-    assert CSIMDlib.card.stand_in
+    assert CSIM_DLIB.card.policy == "score-zero"
+    assert CSIM_DLIB.card.stand_in

@@ -14,10 +14,10 @@ import torchvision
 from torch import Tensor, nn
 
 from thbench.metrics import inception
-from thbench.metrics.fid import FID
+from thbench.metrics.fid import fid
 from thbench.metrics.frechet import frechet_distance
 from thbench.metrics.inception import fid_inception, pool3_features
-from thbench.metrics.kid import KID
+from thbench.metrics.kid import kid
 
 pytest.importorskip("pytorch_fid")
 
@@ -98,13 +98,13 @@ def test_official_file_goes_through_the_registry_and_is_shared_by_fid_and_kid(
     torch.save(state, tmp_path / "inception.pth")
     monkeypatch.setattr(inception, "weight_path", lambda name: tmp_path / "inception.pth")
     monkeypatch.setattr(inception, "weight_sha256", lambda name: "0" * 64)
-    assert FID().feature_spec() == KID().feature_spec()
-    x, y = FID().features(images(6, 0)), KID().features(images(6, 1))
+    assert fid().feature_spec() == kid().feature_spec()
+    x, y = fid().features(images(6, 0)), kid().features(images(6, 1))
     videos = np.repeat([0, 1, 2], 2)
     assert x.dtype == np.float32
-    assert abs(FID().estimate(x, x, videos, videos).value) < 1e-6 * np.var(x, axis=0).sum()
-    assert FID().estimate(x, y, videos, videos).value > 0
-    assert np.isfinite(KID().estimate(x, y, videos, videos).se)
+    assert abs(fid().estimate(x, x, videos, videos).value) < 1e-6 * np.var(x, axis=0).sum()
+    assert fid().estimate(x, y, videos, videos).value > 0
+    assert np.isfinite(kid().estimate(x, y, videos, videos).se)
 
 
 def test_without_the_file_nothing_is_downloaded(
@@ -112,6 +112,6 @@ def test_without_the_file_nothing_is_downloaded(
 ) -> None:
     for name in ("THBENCH_CACHE", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    for metric in (FID(), KID()):
+    for metric in (fid(), kid()):
         assert "thbench weights fetch fid-inception" in (metric.unavailable() or "")
     assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from thbench.method import Frames
 from thbench.metrics import detection
-from thbench.metrics.landmark_error import AKD, NME, DetectionFailure
+from thbench.metrics.landmark_error import AKD, DETECTION_FAILURE, NME
 
 FACES = Path(__file__).parents[4] / "shared/data/vox1-sample/unzippedFaces/Peter_Capaldi"
 
@@ -51,17 +51,17 @@ def test_akd_averages_coordinates_and_nme_distances(
 ) -> None:
     detector[1], detector[2] = face(), face() + np.array([3, 4], np.float32)
     real = Frames(frames_of(1), torch.zeros(1, 68, 2))
-    assert AKD().score(frames_of(2), real) == pytest.approx([3.5])
-    assert NME().score(frames_of(2), real) == pytest.approx([0.05])
-    assert AKD().score(frames_of(1), real) == [0]
+    assert AKD.score(frames_of(2), real) == pytest.approx([3.5])
+    assert NME.score(frames_of(2), real) == pytest.approx([0.05])
+    assert AKD.score(frames_of(1), real) == [0]
 
 
 def test_frames_without_a_face_are_failures(detector: dict[int, NDArray[np.float32]]) -> None:
     detector[1] = face()
     real = Frames(frames_of(1, 1), torch.zeros(2, 68, 2))
-    for metric in (AKD(), NME()):
+    for metric in (AKD, NME):
         assert np.isnan(metric.score(frames_of(1, 9), real)).tolist() == [False, True]
-    assert DetectionFailure().score(frames_of(1, 9), real).tolist() == [0, 1]
+    assert DETECTION_FAILURE.score(frames_of(1, 9), real).tolist() == [0, 1]
 
 
 def test_true_frames_without_a_detected_face_use_the_datasets_landmarks(
@@ -69,7 +69,7 @@ def test_true_frames_without_a_detected_face_use_the_datasets_landmarks(
 ) -> None:
     detector[1] = face()
     real = Frames(frames_of(9), torch.from_numpy(face()[None] + 2))
-    assert AKD().score(frames_of(1), real) == pytest.approx([2])
+    assert AKD.score(frames_of(1), real) == pytest.approx([2])
 
 
 @pytest.mark.skipif(not FACES.is_dir(), reason="the real sample is not here")
@@ -77,7 +77,7 @@ def test_a_real_face_moved_by_whole_pixels() -> None:
     image = cv2.resize(cv2.imread(str(min(FACES.rglob("*.jpg")))), (256, 256))[..., ::-1]
     true = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
     real = Frames(true, torch.from_numpy(detection.landmarks(true.permute(0, 2, 3, 1).numpy())))
-    assert AKD().score(true, real) == [0]
+    assert AKD.score(true, real) == [0]
     moved = torch.roll(true, 6, dims=3)  # 6 pixels to the right, nothing down
-    assert AKD().score(moved, real) == pytest.approx([3], abs=1)
-    assert DetectionFailure().score(torch.zeros_like(true), real) == [1]
+    assert AKD.score(moved, real) == pytest.approx([3], abs=1)
+    assert DETECTION_FAILURE.score(torch.zeros_like(true), real) == [1]

@@ -13,7 +13,8 @@ import torch
 import torchvision
 from torch import Tensor
 
-from thbench.metrics.lpips import LPIPS, lpips_alex, lpips_distances
+from thbench.metrics.lpips import lpips as lpips_metric
+from thbench.metrics.lpips import lpips_alex, lpips_distances
 
 
 @pytest.fixture(scope="module")
@@ -54,4 +55,4 @@ def test_without_the_backbone_nothing_is_downloaded(
 ) -> None:
     for name in ("THBENCH_CACHE", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    assert "thbench weights fetch alexnet-imagenet" in (LPIPS().unavailable() or "")
+    assert "thbench weights fetch alexnet-imagenet" in (lpips_metric().unavailable() or "")

@@ -68,7 +68,7 @@ def test_equal_frames_score_one_and_frames_are_scored_in_order() -> None:
     )
     real = generated.clone()
     real[1] = 255 - real[1]
-    scores = SSIM().score(generated, Frames(real, torch.zeros(3, 68, 2)))
+    scores = SSIM.score(generated, Frames(real, torch.zeros(3, 68, 2)))
     assert scores[0] == scores[2] == 1
     assert scores[1] < 0
 

@@ -84,7 +84,7 @@ def test_paired_difference_refuses_other_clusters() -> None:
 
 
 def test_intervals_by_person_cover_where_those_by_video_are_too_narrow() -> None:
-    """1000 draws of 50 videos of 30 persons, as the paper's, whose videos of one person are alike."""
+    """1000 draws of 50 videos of 30 persons, as the paper has, each person's videos alike."""
     generator = np.random.default_rng(2)
     persons = np.concatenate([np.arange(30), generator.integers(0, 30, 20)])
     videos = np.arange(50)

@@ -54,6 +54,18 @@ def test_a_discriminator_that_is_never_wrong_is_named():
     assert any("discriminator_steps=1" in line for line in lines)
 
 
+def test_a_discriminator_that_sees_no_difference_is_named():
+    def blind(training):
+        with torch.no_grad():
+            training.discriminator.blocks[-1].conv2.bias.fill_(-1e6)
+            training.discriminator.general.bias.fill_(5)
+
+    names, lines = alarms_in(replace(TINY, lr_discriminator=1e-9), blind, steps=13)
+    assert "discriminator is blind" in names
+    assert any("it scores real and fake alike (5 and 5)" in line for line in lines)
+    assert any("raise lr_discriminator" in line for line in lines)
+
+
 def test_one_embedding_for_all_is_named():
     def one_for_all(training):
         with torch.no_grad():

@@ -14,7 +14,7 @@ import torchvision
 from torch import Tensor, nn
 
 from thbench.errors import ThbenchError
-from thbench.nets import perceptual
+from thbench.perceptual import vgg
 from thbench.perceptual.vgg import (
     VGG19,
     VGGFACE16,
@@ -173,7 +173,7 @@ def test_full_random_networks_keep_the_magnitude_of_their_input(
 def test_weights_of_another_network_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(perceptual, "VGG19", SMALL19)
+    monkeypatch.setattr(vgg, "VGG19", SMALL19)
     path = tmp_path / "wrong.pth"
     for content in ({"features.0.weight": torch.zeros(4, 3, 3, 3)}, {"x": torch.zeros(1)}):
         torch.save(content, path)
@@ -192,7 +192,7 @@ def test_weights_of_another_network_are_refused(
 def test_biases_with_extra_dimensions_are_flattened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(perceptual, "VGGFACE16", SMALLFACE)
+    monkeypatch.setattr(vgg, "VGGFACE16", SMALLFACE)
     state = random_vgg(SMALLFACE, 0).layers.state_dict()
     torch.save(
         {key: value[None] if "bias" in key else value for key, value in state.items()},

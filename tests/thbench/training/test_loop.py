@@ -7,8 +7,10 @@ import os
 import signal
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -19,7 +21,7 @@ from thbench.data.episodes import EpisodeBatches, EpisodeSampler, episode_loader
 from thbench.errors import ThbenchError
 from thbench.locks import locked
 from thbench.paper.meta import OursTrainer
-from thbench.training.loop import LoopConfig, train
+from thbench.training.loop import HowToTrain, LoopConfig, train
 from thbench.training.start import start_training
 
 WARM = replace(TINY, warmup_steps=1)
@@ -66,6 +68,30 @@ def test_a_resumed_training_keeps_its_steps(
     assert seen == [123, 7]
 
 
+def test_what_says_how_to_train_changes_no_weight(tmp_path: Path) -> None:
+    heads = FewHeads()
+    plain = LoopConfig(2, workers=0, accelerator="cpu")
+    otherwise = LoopConfig(
+        2,
+        workers=1,
+        accelerator="cpu",
+        checkpoint_every=1,
+        sample_every=1,
+        watch_every=1,
+        keep=1,
+    )
+    kept = {field.name for field in fields(HowToTrain)} - {"accelerator"}
+    assert all(getattr(plain, name) != getattr(otherwise, name) for name in kept)
+
+    train(OursTrainer, TINY, heads, plain, tmp_path / "plain", quiet=True)
+    train(OursTrainer, TINY, heads, otherwise, tmp_path / "otherwise", quiet=True)
+
+    model = "model.safetensors"
+    assert (tmp_path / "plain" / model).read_bytes() == (
+        tmp_path / "otherwise" / model
+    ).read_bytes()
+
+
 def test_a_second_training_in_a_folder_is_refused(tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(ThbenchError, match="another process is working on"):
         train(OursTrainer, TINY, FewHeads(), loop(1), tmp_path)
@@ -82,6 +108,29 @@ def test_a_killed_reader_of_frames_is_told_in_one_line() -> None:
 
     with pytest.raises(ThbenchError, match="a process that reads frames was killed"):
         list(episodes)
+
+
+class TornBatches(EpisodeBatches):
+    """Batches whose reader is gone when they are taken over."""
+
+    def __getitem__(self, step: int) -> Any:
+        return TornBatch()
+
+
+class TornBatch:
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        return _reset_connection, ()
+
+
+def _reset_connection() -> None:
+    raise ConnectionResetError(104, "Connection reset by peer")
+
+
+def test_a_reader_killed_while_it_hands_over_a_batch_is_told_in_one_line() -> None:
+    heads = FewHeads()
+    batches = TornBatches(heads, EpisodeSampler(heads, 2, 0), 2)
+    with pytest.raises(ThbenchError, match="a process that reads frames was killed"):
+        list(episode_loader(batches, 0, 10, 1))
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@
 import pytest
 
 from thbench.errors import ThbenchError
-from thbench.training.start import _default_steps, _steps_taken, load_trainer, start_training
+from thbench.training.start import _default_steps, _steps_taken, start_training
+from thbench.training.trainer import load_trainer
 
 
 def test_half_a_line_of_a_killed_training_does_not_count(tmp_path):

@@ -1,4 +1,4 @@
-"""Held-out persons: kept apart from training, scored the same way each time, the best model kept."""
+"""Held-out persons: kept apart, scored the same way each time, and the best model kept."""
 
 import json
 from dataclasses import replace

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 from thbench.data.prepare.crop import CropPolicy
 from thbench.data.prepare.extract import Recipe
 from thbench.data.prepare.prepare import Part, prepare
-from thbench.data.prepare.preview import preview
 from thbench.data.splits import SplitRule
 from thbench.progress import counter
 
@@ -25,28 +23,24 @@ CROPS: dict[str, CropPolicy] = {
 
 
 def run(
-    layout: str,
     source: Path,
     out: Path,
-    test_persons: tuple[str, ...],
-    test_fraction: float,
-    seed: int,
+    recipe: Recipe,
+    split: SplitRule,
+    part: Part,
     workers: int | None,
     device: str,
-    shard_index: int,
-    num_shards: int,
-    crop: CropPolicy | None,
     quiet: bool = False,
-    dry_run: bool = False,
     overwrite: bool = False,
-    **recipe: Any,
 ) -> str:
-    """Prepares and returns the report. See `thbench.data.prepare.prepare` for the errors."""
-    if dry_run:
-        return preview(layout, source, recipe["follow_links"])
+    """Prepares and returns the report; see `thbench.data.prepare.prepare` for the errors.
+
+    workers: None for one process per core.
+    """
     frames = 0
     started = time.monotonic()
-    with counter(f"prepare {layout}", quiet) as count:
+
+    with counter(f"prepare {recipe.layout}", quiet) as count:
 
         def advance(done: int, total: int, new_frames: int) -> None:
             nonlocal frames
@@ -56,17 +50,19 @@ def run(
         finished = prepare(
             source,
             out,
-            Recipe(layout, crop=crop or CROPS[layout], **recipe),
-            SplitRule(test_persons, test_fraction, seed),
+            recipe,
+            split,
             workers or os.cpu_count() or 1,
-            Part(shard_index, num_shards),
+            part,
             device,
             advance,
             overwrite,
         )
+
     took = f"{frames} frames in {time.monotonic() - started:.1f} s"
     if not finished:
         return f"{took}; this machine's part is done, other machines still have shards to make"
+
     from thbench.data.show import description, text  # needs torch, which preparing does not
 
     return f"{took}\n{text(description(str(out)))}"

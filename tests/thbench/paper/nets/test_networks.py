@@ -106,7 +106,7 @@ def test_generator_keeps_the_size_and_range(upsample):
 
 
 def test_224_pixels_are_seen_up_to_every_edge_and_end_at_4x4():
-    """Dropping the seventh row of 7 x 7 left the lowest and rightmost 32 pixels .4 of the average."""
+    """Dropping the seventh row of 7 x 7 left the last 32 rows and columns .4 of the average."""
     config = NetConfig(size_px=224, channels=8, max_channels=32, embedding=32)
     torch.manual_seed(0)
     frame = (torch.rand(1, 3, 224, 224) * 2 - 1).requires_grad_()

@@ -1,0 +1,53 @@
+"""`thbench runs`: what run folders hold."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from thbench.command_options import FILE, check_runs
+
+
+@click.group()
+def runs() -> None:
+    """Lists, shows and verifies run folders."""
+
+
+@runs.command("list")
+@click.argument("folder", type=FILE, default=Path("runs"))
+def list_all(folder: Path) -> None:
+    """One line for each run in FOLDER (runs, unless named)."""
+    from protocols.runs_text import list_text
+
+    click.echo(list_text(folder))
+
+
+@runs.command("show")
+@click.argument("run", type=FILE)
+def show(run: Path) -> None:
+    """What RUN measured, on what, with which models, on which machine, and how far it got."""
+    from protocols.runs_text import show_text
+    from thbench.runs import Run
+
+    click.echo(show_text(Run.open(run)))
+
+
+@runs.command("verify")
+@click.argument("run", type=FILE)
+def verify(run: Path) -> None:
+    """Hashes every frame of RUN again and derives its tables from the stored scores; exit code 1
+    where they differ.
+    """
+    check_runs(run)
+
+    from protocols.verify import verify_run
+    from thbench.runs import Run
+
+    checked, wrong = verify_run(Run.open(run))
+
+    verdict = f"{len(wrong)} problems" if wrong else "as it was written"
+    click.echo("\n".join([*checked, *wrong, verdict]))
+    if wrong:
+        sys.exit(1)

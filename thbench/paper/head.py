@@ -1,0 +1,105 @@
+"""Heads that the paper's method makes: a generator of one person, rendered, kept and read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from thbench.data.landmarks.image import landmark_images
+from thbench.errors import ThbenchError
+from thbench.images import to_signed, to_uint8
+from thbench.method import Frames
+from thbench.paper.nets.config import NetConfig
+from thbench.paper.nets.generator import Generator
+from thbench.records.decode import decode
+from thbench.training import checkpoints
+
+RENDER_BATCH = 8
+HEAD_KIND = "ours-head"
+
+
+class OursHead:
+    """A head of one person: a generator G' with its adaptive parameters, spectral normalisation
+    folded in.
+    """
+
+    def __init__(
+        self,
+        config: NetConfig,
+        generator: Generator,
+        adaptive: Tensor,
+        parts_s: Mapping[str, float] | None = None,
+    ) -> None:
+        """adaptive: psi' [1, A]. parts_s: the seconds of each part of few-shot learning."""
+        self.config = config
+        self.generator = generator.eval().requires_grad_(False)
+        self.adaptive = adaptive
+        self.parts_s: Mapping[str, float] = dict(parts_s or {})
+
+    @property
+    def size_px(self) -> int:
+        return self.config.size_px
+
+    def render(self, drive: Frames) -> Tensor:
+        """uint8 [N, 3, S, S], from the landmarks of `drive` alone."""
+        if drive.size_px != self.size_px:
+            raise ThbenchError(
+                f"the driving frames have {drive.size_px} pixels, this head was made at "
+                f"{self.size_px}; prepare the frames with --size {self.size_px}"
+            )
+
+        y = to_signed(landmark_images(drive.landmarks, self.size_px)).to(self.adaptive.device)
+        with torch.no_grad():
+            frames = [
+                to_uint8(self.generator.synthesise(part, self.adaptive.expand(len(part), -1))).cpu()
+                for part in torch.split(y, RENDER_BATCH)
+            ]
+        return torch.cat(frames)
+
+    def save(self, path: Path) -> None:
+        """Writes the head as one safetensors file that `load_head` reads without any checkpoint."""
+        tensors = checkpoints.prefixed("generator", self.generator.state_dict())
+        tensors["adaptive"] = self.adaptive
+        description = {"kind": HEAD_KIND, "config": {"net": asdict(self.config)}}
+        checkpoints.save_model(path, tensors, description)
+
+
+def load_head(path: Path, device: str = "cpu") -> OursHead:
+    """Reads what `OursHead.save` wrote; raises `ThbenchError` when it is missing, damaged or
+    something else.
+    """
+    tensors, description, _ = checkpoints.load_model(path, HEAD_KIND)
+    remedy = "make the head again with `thbench adapt`"
+    with checkpoints.telling_damage(path):
+        config = decode(NetConfig, description["config"]["net"], path, remedy)
+        generator = _without_spectral_norm(Generator(config))
+        adaptive = tensors["adaptive"]
+        if list(adaptive.shape) != [1, sum(generator.slices)]:
+            raise ValueError(f"{list(adaptive.shape)} adaptive parameters")
+
+    checkpoints.load_module(generator, checkpoints.unprefixed("generator", tensors), str(path))
+    checkpoints.check_finite({"adaptive": adaptive}, str(path))
+    return OursHead(config, generator.to(device), adaptive.to(device))
+
+
+def folded(generator: Generator, config: NetConfig) -> Generator:
+    """A copy for inference with spectral normalisation folded into plain weights: the same output,
+    faster.
+    """
+    # A deep copy would share the original's parametrised classes, and folding would break the
+    # original.
+    copy = Generator(config).to(next(generator.parameters()).device)
+    copy.load_state_dict(generator.state_dict())
+    return _without_spectral_norm(copy.eval())
+
+
+def _without_spectral_norm(generator: Generator) -> Generator:
+    for module in generator.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")
+    return generator
