@@ -110,6 +110,15 @@ class KeepableHead(TalkingHead, Protocol):
 
 
 @runtime_checkable
+class ExportableHead(Protocol):
+    """A head that runs without this project."""
+
+    def export(self, path: Path) -> None:
+        """Writes the head as an ONNX file: landmark images to frames."""
+        ...
+
+
+@runtime_checkable
 class DescribedMethod(Protocol):
     """A method that says what a run records of it: "config", "checkpoint" (path and sha256), "notes"."""
 

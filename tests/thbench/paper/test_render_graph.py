@@ -10,10 +10,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from thbench.paper.head import folded
 from thbench.paper.nets.blocks import SelfAttention, Upsample
 from thbench.paper.nets.config import NetConfig
 from thbench.paper.nets.generator import Generator
-from thbench.paper.ours import folded
 from thbench.paper.render_graph import INPUT, doubled_kernel, head_graph
 
 SMALL = NetConfig(
