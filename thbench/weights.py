@@ -8,13 +8,13 @@ Where nobody published the whole sha256 of a file, that of the first one fetched
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from functools import lru_cache
 from pathlib import Path
 
 from thbench.errors import ThbenchError
 from thbench.files import read_json, write_json
+from thbench.nearest import hint
 from thbench.weight_registry import WEIGHTS, WeightFile, cache_folder, torch_hub
 
 
@@ -23,9 +23,8 @@ def weight_file(name: str) -> WeightFile:
     known one.
     """
     if name not in WEIGHTS:
-        near = difflib.get_close_matches(name, WEIGHTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known files: {', '.join(WEIGHTS)}"
-        raise ThbenchError(f"no weight file named {name!r}: {hint}")
+        near = hint(name, WEIGHTS, "known files:")
+        raise ThbenchError(f"no weight file named {name!r}: {near}")
     return WEIGHTS[name]
 
 
