@@ -67,7 +67,7 @@ class OursHead:
     @cached_property
     def _render(self) -> Render:
         """Made when the first frame is asked for: a head that is only kept needs none."""
-        return make_render(self.renderer, self.generator, self.adaptive, self.config)
+        return make_render(self.renderer, self.generator, self.adaptive, self.size_px)
 
     def save(self, path: Path) -> None:
         """Writes the head as one safetensors file that `load_head` reads without any checkpoint."""
@@ -83,7 +83,7 @@ class OursHead:
         """
         from thbench.paper.render_graph import head_graph
 
-        graph = head_graph(self.generator, self.adaptive, self.config)
+        graph = head_graph(self.generator, self.adaptive, self.size_px)
         with atomic_path(path) as temporary:
             temporary.write_bytes(graph.SerializeToString())
 

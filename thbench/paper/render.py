@@ -10,7 +10,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from thbench.paper.nets.config import NetConfig
 from thbench.paper.nets.generator import Generator
 
 Renderer = Literal["graph", "torch"]
@@ -22,15 +21,13 @@ def fastest_renderer(device: torch.device) -> Renderer:
     return "graph" if device.type == "cpu" else "torch"
 
 
-def make_render(
-    renderer: Renderer, generator: Generator, adaptive: Tensor, config: NetConfig
-) -> Render:
+def make_render(renderer: Renderer, generator: Generator, adaptive: Tensor, size_px: int) -> Render:
     """The frames of one person. The generator has its spectral normalisation folded in; adaptive is
     psi' [1, A]. Both renderers agree within a hundredth of a grey level.
     """
     if renderer == "torch":
         return _torch_render(generator, adaptive)
-    return _graph_render(generator, adaptive, config)
+    return _graph_render(generator, adaptive, size_px)
 
 
 def _torch_render(generator: Generator, adaptive: Tensor) -> Render:
@@ -42,7 +39,7 @@ def _torch_render(generator: Generator, adaptive: Tensor) -> Render:
     return render
 
 
-def _graph_render(generator: Generator, adaptive: Tensor, config: NetConfig) -> Render:
+def _graph_render(generator: Generator, adaptive: Tensor, size_px: int) -> Render:
     import onnxruntime
 
     from thbench.paper.render_graph import INPUT, OUTPUT, head_graph
@@ -51,7 +48,7 @@ def _graph_render(generator: Generator, adaptive: Tensor, config: NetConfig) -> 
     options.intra_op_num_threads = torch.get_num_threads()
     # Threads that wait would spin, and take the processor from whoever else works on it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    graph = head_graph(generator, adaptive, config).SerializeToString()
+    graph = head_graph(generator, adaptive, size_px).SerializeToString()
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def render(landmark_images: Tensor) -> Tensor:

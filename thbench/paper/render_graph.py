@@ -26,7 +26,6 @@ from thbench.paper.nets.blocks import (
     FirstBlock,
     SelfAttention,
 )
-from thbench.paper.nets.config import NetConfig
 from thbench.paper.nets.generator import Generator
 
 OPSET = 17
@@ -39,30 +38,31 @@ DESCRIPTION = (
 )
 
 
-def head_graph(generator: Generator, adaptive: Tensor, config: NetConfig) -> onnx.ModelProto:
+def head_graph(generator: Generator, adaptive: Tensor, size_px: int) -> onnx.ModelProto:
     """The graph of G'(y; psi, psi'), from landmark_images to frames, both float32 [N, 3, S, S] in
     [-1, 1].
 
     The generator has its spectral normalisation folded in; adaptive is psi' [1, A].
     """
     graph = _Graph()
-    x = INPUT
+    x, side_px = INPUT, size_px
     for block in generator.encoder:
         if isinstance(block, SelfAttention):
-            x = _attention(graph, x, block, config.attention_down_px)
+            x = _attention(graph, x, block, side_px)
         else:
-            x = _down_block(graph, x, block)
+            x, side_px = _down_block(graph, x, block), (side_px + 1) // 2
 
     parts = iter(torch.split(adaptive[0], generator.slices))
     for block in [*generator.bottleneck, *generator.decoder]:
-        if isinstance(block, AdaptiveBlock):
-            x = _adaptive_block(graph, x, block, next(parts))
+        if isinstance(block, SelfAttention):
+            x = _attention(graph, x, block, side_px)
         else:
-            x = _attention(graph, x, block, config.attention_up_px)
+            x = _adaptive_block(graph, x, block, next(parts))
+            side_px *= 2 if block.upsample else 1
 
     x = graph.add("Relu", _adain(graph, x, generator.norm, next(parts)))
     graph.add("Tanh", _conv(graph, x, generator.to_rgb), output=OUTPUT)
-    return graph.model(config.size_px)
+    return graph.model(size_px)
 
 
 class _Graph:

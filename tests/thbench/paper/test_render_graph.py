@@ -54,7 +54,7 @@ def test_the_graph_renders_what_the_generator_does(upsample: Upsample, size_px: 
     adaptive = torch.randn(1, sum(made.slices))
     drawn = torch.rand(3, 3, size_px, size_px) * 2 - 1
 
-    graph = head_graph(made, adaptive, config)
+    graph = head_graph(made, adaptive, size_px)
     onnx.checker.check_model(graph, full_check=True)
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     rendered = torch.from_numpy(session.run(None, {INPUT: drawn.numpy()})[0])
