@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import click
 
-from protocols.definition import MethodEntry
+from protocols.kinds.base import MethodEntry
 from thbench.errors import ThbenchError
 from thbench.printable import printable
 from thbench.runs import Run
@@ -18,8 +18,8 @@ _SHOWN_CHARACTERS = 4000  # of each program: nothing that a person would read is
 
 def commands_of(methods: Iterable[MethodEntry], run: Run) -> list[str]:
     """The specs of methods that run a program: a protocol's, and those of a run that goes on."""
-    stored = run.info()["methods"].values() if run.run_json.exists() else ()
-    specs = [*(entry.spec for entry in methods), *(_spec(described) for described in stored)]
+    stored = run.record().methods.values() if run.run_json.exists() else ()
+    specs = [*(entry.spec for entry in methods), *(method.spec for method in stored)]
 
     return [spec for spec in dict.fromkeys(specs) if spec.startswith(COMMAND)]
 
@@ -49,7 +49,3 @@ def refuse_unasked_commands(specs: Iterable[str], given: Collection[str], where:
     click.echo("\n    ".join(asked), err=True)
     if not click.confirm("Run them?", default=False, err=True):
         raise ThbenchError("nothing was run")
-
-
-def _spec(described: Mapping[str, object]) -> str:
-    return str(described["spec"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from protocols.run import bundled_checkpoint
+from protocols.methods import bundled_checkpoint
 from thbench.data.dataset import videos_of
 from thbench.data.landmarks.image import landmark_images
 from thbench.data.synthetic import synth
@@ -15,8 +15,8 @@ from thbench.method import MethodOptions, load_method
 
 SHOTS, FRAMES, ENLARGE = 8, 72, 4
 SHOWN = (
-    f"A head of ours-ft, learned from T = {SHOTS} frames of one video and driven by another video of the person. "
-    "From left to right: a shot, the driving landmarks, the head, the driving video."
+    f"A head of ours-ft, learned from T = {SHOTS} frames of one video and driven by another video "
+    "of the person. From left to right: a shot, the driving landmarks, the head, the driving video."
 )
 
 
@@ -32,11 +32,13 @@ def write_clip(path: Path, method: str = "ours-ft") -> None:
     loaded = load_method(
         method, MethodOptions(checkpoint=bundled_checkpoint(method), size_px=heads.size_px)
     )
+
     shots = heads.read(video, [index * video.n_frames // SHOTS for index in range(SHOTS)])
     drive = heads.read(driver, range(min(FRAMES, driver.n_frames)))
     rendered = loaded.adapt(shots).render(
         drive.without_images() if loaded.drives_with == "landmarks" else drive
     )
+
     panels = torch.cat(
         [
             shots.images[:1].expand(len(drive), -1, -1, -1),

@@ -1,6 +1,4 @@
-"""Commands that measure: run-protocol, score, export-protocol, mock-run; protocols lists what there
-is.
-"""
+"""Commands that measure, and the list of protocols to measure by."""
 
 from __future__ import annotations
 
@@ -119,9 +117,7 @@ def run_protocol(
     """
     check_exist(split, resume)
     if resume is None:
-        from protocols.definition import load_definition
-
-        load_definition(protocol)
+        _check_protocol(protocol)
     for name in metrics:
         check_plugin("thbench.metrics", name, "metric")
 
@@ -289,6 +285,15 @@ def protocols_list() -> None:
 @click.argument("name")
 def protocols_show(name: str) -> None:
     """The definition NAME (or my.toml) as TOML, a start for your own, and its sha256."""
+    _check_protocol(name)
+
     from protocols.definition import definition_text, load_definition
 
     click.echo(f"{definition_text(name)}\n# sha256 {load_definition(name).sha256}")
+
+
+def _check_protocol(name: str) -> None:
+    """A mistyped protocol is told before anything heavy is imported."""
+    from protocols.definition_files import read_definition
+
+    read_definition(name)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from baselines.external.export import Episode, export_protocol
-from protocols.cross import open_data, read_drive, split_of
-from protocols.definition import Definition, load_definition
-from protocols.split import Split
+from protocols.data import open_data
+from protocols.definition import load_definition
+from protocols.kinds.base import Definition
 from protocols.stored_split import read_split_for
-from thbench.data.dataset import Dataset
+from thbench.data.dataset import Dataset, find_video
 from thbench.errors import ThbenchError
 from thbench.method import DrivesWith
+from thbench.records.split import Split
 from thbench.runs import nested_shots
 
 
@@ -36,7 +37,7 @@ def export_from_command_line(
     definition = load_definition(protocol).with_values(
         T=tuple(T) or None, holdout=holdout, drivers=drivers, seed=seed
     )
-    if definition.kind == "timing":
+    if definition.measures == "time":
         raise ThbenchError(
             f"{definition.name} measures time, which a system elsewhere measures for itself"
         )
@@ -44,7 +45,7 @@ def export_from_command_line(
     chosen = (
         read_split_for(definition, split, opened, learned)
         if split
-        else split_of(definition, opened, learned)
+        else definition.draw(opened, learned)
     )
     about = {
         "protocol": {"name": definition.name, "sha256": definition.sha256},
@@ -59,12 +60,11 @@ def episodes(
     definition: Definition, dataset: Dataset, sources: Dataset, split: Split
 ) -> Iterator[Episode]:
     """Every (T, video) of a reenactment protocol, read one at a time."""
-    known = {video.key: video for video in sources.videos}
     for T in sorted(definition.T):
         for video in split.videos:
             yield Episode(
                 video.key,
                 T,
-                sources.read(known[video.key], nested_shots(video.shots, T)),
-                read_drive(dataset, video),
+                sources.read(find_video(sources, video.key), nested_shots(video.shots, T)),
+                definition.drive(dataset, video),
             )

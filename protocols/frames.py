@@ -52,8 +52,8 @@ def read_images(folder: Path, names: Sequence[str]) -> Tensor:
         image = cv2.imread(str(file), cv2.IMREAD_COLOR) if file.is_file() else None
         if image is None or (images and image.shape != images[0].shape):
             raise ThbenchError(
-                f"{folder / name} is missing, no picture or of another size than those beside it; "
-                "remove its unit's mark and resume the run"
+                f"{folder / name} is missing, is not a picture, or has another size than those "
+                "beside it; remove its unit's mark and resume the run"
             )
         images.append(np.asarray(image[..., ::-1], np.uint8))
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
@@ -65,7 +65,7 @@ def read_frames(folder: Path, names: Sequence[str]) -> Frames:
     landmarks = read_array(path, f"remove {folder} and resume the run")
     if landmarks.dtype != np.float32 or landmarks.shape != (len(names), 68, 2):
         raise ThbenchError(
-            f"{path} holds {landmarks.dtype} {list(landmarks.shape)}, not the landmarks of {len(names)} "
-            f"frames; remove {folder} and resume the run"
+            f"{path} holds {landmarks.dtype} {list(landmarks.shape)}, not the landmarks of "
+            f"{len(names)} frames; remove {folder} and resume the run"
         )
     return Frames(read_images(folder, names), torch.from_numpy(landmarks))

@@ -13,14 +13,15 @@ from typing import Any
 
 import torch
 
-from protocols.cross import read_drive
-from protocols.definition import MethodEntry
 from protocols.frames import write_frames
-from protocols.split import TestVideo
-from thbench.data.dataset import Dataset, Video
+from protocols.kinds.base import Definition, MethodEntry
+from thbench.data.dataset import Dataset, find_video
 from thbench.errors import ThbenchError
-from thbench.files import sha256_file, write_json
+from thbench.files import sha256_file
 from thbench.method import Frames, Method, MethodOptions, load_method, parts_s
+from thbench.records.encode import write_record
+from thbench.records.split import DrawnVideo
+from thbench.records.unit import References
 from thbench.runs import REAL, Run, Unit, UnitResult, nested_shots
 from thbench.workers import each
 
@@ -30,9 +31,10 @@ class Workshop:
     """Everything that a worker needs to do any unit of a run."""
 
     run: Path
+    definition: Definition
     dataset: Dataset
     methods: Mapping[str, tuple[MethodEntry, MethodOptions]]  # by label
-    videos: Mapping[str, TestVideo]  # by key
+    videos: Mapping[str, DrawnVideo]  # by key
     sources: Dataset | None = None  # where shots come from, if not from the dataset
     loaded: dict[str, Method] = field(default_factory=dict)
 
@@ -46,18 +48,14 @@ class Workshop:
             self.loaded[label] = load_method(entry.spec, options)
         return self.loaded[label]
 
-    def shots(self, video: TestVideo, positions: Sequence[int]) -> Frames:
-        """Frames that a head is learned from."""
+    def shots(self, video: DrawnVideo, T: int) -> Frames:
+        """The first T shots of a video, which a head is learned from."""
         dataset = self.sources or self.dataset
-        return dataset.read(_video(dataset, video.key), positions)
+        return dataset.read(find_video(dataset, video.key), nested_shots(video.shots, T))
 
-    def real_row(self, video: TestVideo) -> Frames:
-        """The frames of the row "real": other ones of the video, or the driving frames of a
-        cross-reenactment.
-        """
-        if video.driver_of is not None:
-            return read_drive(self.dataset, video)
-        return self.dataset.read(_video(self.dataset, video.key), video.floor)
+    def drive(self, video: DrawnVideo) -> Frames:
+        """The frames that drive a head of a video."""
+        return self.definition.drive(self.dataset, video)
 
 
 def write_references(shop: Workshop) -> None:
@@ -66,38 +64,17 @@ def write_references(shop: Workshop) -> None:
     """
     run = Run(shop.run)
     for video in shop.videos.values():
-        for folder, read in (
-            (run.real_folder(video.key), partial(read_drive, shop.dataset, video)),
-            (run.shots_folder(video.key), partial(shop.shots, video, video.shots)),
-        ):
-            if not folder.exists():
-                frames = read()
-                write_frames(folder, frames.images, landmarks=frames.landmarks)
-        if video.others and not run.triplets_folder(video.key).exists():
-            _write_triplets(shop.dataset, video, run.triplets_folder(video.key))
-        if not run.references_mark(video.key).exists():
-            folders = (
-                run.real_folder(video.key),
-                run.shots_folder(video.key),
-                run.triplets_folder(video.key),
-            )
-            write_json(
-                run.references_mark(video.key),
-                {
-                    folder.relative_to(run.path).as_posix(): {
-                        file.name: sha256_file(file) for file in sorted(folder.iterdir())
-                    }
-                    for folder in folders
-                    if folder.exists()
-                },
-            )
+        _write_true_frames(shop, run, video)
+
+        mark = run.references_mark(video.key)
+        if not mark.exists():
+            write_record(mark, _references(run, video))
+
         floor = Unit(REAL, 0, video.key)
         if run.read_unit(floor) is None:
-            frames = shop.real_row(video)
-            run.commit_unit(
-                floor,
-                UnitResult("done", frames=write_frames(run.unit_folder(floor), frames.images)),
-            )
+            images = shop.definition.floor(shop.dataset, video).images
+            frames = write_frames(run.unit_folder(floor), images)
+            run.commit_unit(floor, UnitResult("done", frames=frames))
 
 
 def unfinished(run: Run) -> list[Unit]:
@@ -143,12 +120,44 @@ def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
 
 
-def _render(shop: Workshop, unit: Unit, video: TestVideo) -> tuple[torch.Tensor, dict[str, float]]:
+def _write_true_frames(shop: Workshop, run: Run, video: DrawnVideo) -> None:
+    """Writes the folders of a video that are not there yet."""
+    reads = {
+        run.real_folder(video.key): partial(shop.drive, video),
+        run.shots_folder(video.key): partial(shop.shots, video, len(video.shots)),
+    }
+    for folder, read in reads.items():
+        if not folder.exists():
+            frames = read()
+            write_frames(folder, frames.images, landmarks=frames.landmarks)
+
+    triplets = run.triplets_folder(video.key)
+    if video.others and not triplets.exists():
+        _write_triplets(shop.dataset, video, triplets)
+
+
+def _references(run: Run, video: DrawnVideo) -> References:
+    folders = (
+        run.real_folder(video.key),
+        run.shots_folder(video.key),
+        run.triplets_folder(video.key),
+    )
+    return {
+        folder.relative_to(run.path).as_posix(): {
+            file.name: sha256_file(file) for file in sorted(folder.iterdir())
+        }
+        for folder in folders
+        if folder.exists()
+    }
+
+
+def _render(shop: Workshop, unit: Unit, video: DrawnVideo) -> tuple[torch.Tensor, dict[str, float]]:
     method = shop.method(unit.method)
-    shots = shop.shots(video, nested_shots(video.shots, unit.T))
-    drive = read_drive(shop.dataset, video)
+    shots = shop.shots(video, unit.T)
+    drive = shop.drive(video)
     if method.drives_with == "landmarks":
         drive = drive.without_images()
+
     head = method.adapt(shots)
     images = head.render(drive)
     check_rendered(images, drive, unit.method)
@@ -171,17 +180,13 @@ def check_rendered(images: Any, drive: Frames, method: str) -> None:
         raise ThbenchError(f"{method} rendered {got}, uint8 {expected} expected")
 
 
-def _write_triplets(dataset: Dataset, video: TestVideo, folder: Path) -> None:
+def _write_triplets(dataset: Dataset, video: DrawnVideo, folder: Path) -> None:
     names, images = [], []
     for index, pair in enumerate(video.others or []):
         for number, (key, position) in enumerate(pair, start=1):
             names.append(f"{index:02d}-{number}.png")
-            images.append(dataset.read(_video(dataset, key), [position]).images)
+            images.append(dataset.read(find_video(dataset, key), [position]).images)
     write_frames(folder, torch.cat(images), names)
-
-
-def _video(dataset: Dataset, key: str) -> Video:
-    return next(video for video in dataset.videos if video.key == key)
 
 
 def _unit_maker(shop: Workshop) -> Callable[[Unit], UnitResult]:

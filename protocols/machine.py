@@ -7,14 +7,15 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import torch
+
+from thbench.records.timing import ClocksRecord
 
 GPU_QUERY = "name,clocks.sm,clocks.max.sm,clocks.mem,power.draw,temperature.gpu,driver_version"
 
 
-def clocks(device: str) -> dict[str, Any]:
+def clocks(device: str) -> ClocksRecord:
     """Present clocks: lowest and highest of the processor's cores in MHz, and nvidia-smi's line
     where a GPU is used.
     """
@@ -25,10 +26,10 @@ def clocks(device: str) -> dict[str, Any]:
         ]
     except OSError:
         mhz = []
-    return {
-        "cpu_mhz": [min(mhz), max(mhz)] if mhz else None,
-        "gpu": _gpu() if device.startswith("cuda") else None,
-    }
+    return ClocksRecord(
+        cpu_mhz=(min(mhz), max(mhz)) if mhz else None,
+        gpu=_gpu() if device.startswith("cuda") else None,
+    )
 
 
 def synchronise(device: str) -> None:

@@ -29,6 +29,7 @@ def mock_run(spec: str, dataset: Dataset, checkpoint: Path | None, device: str) 
     options = MethodOptions(checkpoint=checkpoint, device=device, size_px=dataset.size_px)
     method, video = load_method(spec, options), videos_of(dataset, "test")[0]
     yield f"{spec} loads as {method.name!r}", ""
+
     drives_with: Any = getattr(method, "drives_with", None)
     yield (
         "drives_with is landmarks or image",
@@ -38,6 +39,7 @@ def mock_run(spec: str, dataset: Dataset, checkpoint: Path | None, device: str) 
         "what a run records of it is JSON",
         _problem(lambda: json.dumps(provenance(method), allow_nan=False)),
     )
+
     drive = dataset.read(video, range(max(T), max(T) + DRIVING_FRAMES))
     drive = drive if drives_with == "image" else drive.without_images()
     for shots in T:
@@ -53,11 +55,13 @@ def _check_T(method: Method, shots: Frames, drive: Frames) -> Iterator[Check]:
     except Exception as error:
         yield f"T = {T}: learns and renders uint8 {list(drive.images.shape)}", first_line(error)
         return
+
     yield f"T = {T}: learns and renders uint8 {list(images.shape)}", ""
     yield (
         f"T = {T}: frames are on the CPU",
         "" if images.device.type == "cpu" else f"they are on {images.device}",
     )
+
     same = all(
         torch.equal(old, new) for old, new in zip(before, _tensors(shots, drive), strict=True)
     )
@@ -65,6 +69,7 @@ def _check_T(method: Method, shots: Frames, drive: Frames) -> Iterator[Check]:
         f"T = {T}: leaves the frames it is handed as they are",
         "" if same else "it changed them in place",
     )
+
     yield (
         f"T = {T}: the same shots give the same frames",
         _problem(lambda: _repeat(method, shots, drive, images)),

@@ -10,20 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from protocols.allowed import commands_of, refuse_unasked_commands
-from protocols.cross import open_data
-from protocols.definition import Definition, load_definition, parse_stored
-from protocols.run import HowToRun, Outcome, RunOptions, locked, methods_from, run_protocol
+from protocols.data import open_data
+from protocols.definition import load_definition, stored_definition
+from protocols.kinds.base import Definition
+from protocols.methods import methods_from
+from protocols.run import HowToRun, RunOptions, locked, run_protocol
 from protocols.score import metrics_of, score_run
 from protocols.summary_text import summary_text
+from protocols.times_text import times_text
 from protocols.timing import time_protocol
 from thbench.data.dataset import Dataset
 from thbench.data.photos import HandPicked, Unusable, listed
 from thbench.device import chosen_device
 from thbench.progress import track
-from thbench.runs import Run
+from thbench.runs import Run, Unit
 
 
 @dataclass(frozen=True)
@@ -86,28 +88,29 @@ def resume_run(run: Path, request: Request, how: HowToRun, quiet: bool = False) 
     """Goes on with a run as it was planned, and with what is asked for beside that; prints and
     returns as `begin_run` does.
     """
-    info = Run.open(run).info()
-    sources_then = info.get("sources") or {}
+    record = Run.open(run).record()
     request = replace(
         request,
         metrics=metrics_of(Run(run), request.metrics, only=False),
-        dataset=request.dataset or info["dataset"]["spec"],
-        sources=request.sources or sources_then.get("spec"),
-        skip_unusable=request.skip_unusable or bool(sources_then.get("left_out")),
+        dataset=request.dataset or record.dataset.spec,
     )
-    stored = replace(
-        parse_stored(info["protocol"]["definition"]),
-        T=tuple(info["T"]),
-        metrics=tuple(info["metrics"]),
+    if record.sources is not None:
+        request = replace(
+            request,
+            sources=request.sources or record.sources.spec,
+            skip_unusable=request.skip_unusable or bool(record.sources.left_out),
+        )
+    planned = replace(
+        stored_definition(record.protocol), T=tuple(record.T), metrics=tuple(record.metrics)
     )
-    definition = _as_asked(stored, request)
+    definition = _as_asked(planned, request)
     _refuse_unasked(definition, request, run, str(run))
 
     definition, dataset, sources = open_data(
         definition, request.dataset, request.sources, definition.videos, request.skip_unusable
     )
     definition = definition.with_values(videos=request.videos)
-    options = _options(definition, request, sources, how, is_partial=bool(info["partial"]))
+    options = _options(definition, request, sources, how, is_partial=record.partial)
     return _work(definition, dataset, run, options, quiet)
 
 
@@ -129,7 +132,7 @@ def score_again(
 
 def _as_asked(definition: Definition, request: Request) -> Definition:
     """The protocol with the values that are asked for, all but the number of videos."""
-    definition = definition.with_values(
+    return definition.with_values(
         T=tuple(request.T) or None,
         metrics=tuple(request.metrics) or None,
         holdout=request.holdout,
@@ -137,12 +140,8 @@ def _as_asked(definition: Definition, request: Request) -> Definition:
         drivers=request.drivers,
         rank_by=request.rank_by,
         methods=methods_from(request.methods, definition) if request.methods else None,
+        iterations=request.iterations,
     )
-    if request.iterations is None:
-        return definition
-
-    warmup = min(request.iterations, definition.warmup)
-    return definition.with_values(iterations=request.iterations, warmup=warmup)
 
 
 def _refuse_unasked(definition: Definition, request: Request, folder: Path, protocol: str) -> None:
@@ -176,17 +175,16 @@ def _options(
 def _work(
     definition: Definition, dataset: Dataset, folder: Path, options: RunOptions, quiet: bool
 ) -> bool:
-    is_timing = definition.kind == "timing"
-    run = time_protocol if is_timing else run_protocol
-    outcome = run(definition, dataset, folder, options, partial(track, quiet=quiet))
-
-    if is_timing:
-        _print_times(outcome.summary, folder)
+    progress = partial(track, quiet=quiet)
+    if definition.measures == "time":
+        failed = time_protocol(definition, dataset, folder, options, progress).failed
+        _print_times(folder)
     else:
+        failed = run_protocol(definition, dataset, folder, options, progress).failed
         _print_scores(folder)
-    _print_failures(outcome, folder)
+    _print_failures(failed, folder)
 
-    return not outcome.failed
+    return not failed
 
 
 def _left_out(sources: Dataset | None) -> Sequence[Unusable]:
@@ -206,16 +204,8 @@ def _checkpoints(texts: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def _print_times(timing: dict[str, Any], folder: Path) -> None:
-    for row in timing["rows"]:
-        what = "inference" if row["T"] is None else f"{row['phase']} T={row['T']}"
-        spread = f"{row['median_s']:.4g} s, IQR {row['iqr_s']:.2g}, n = {row['n']}"
-        parts = "".join(
-            f"  {name.removesuffix('_s')} {value:.4g}" for name, value in row["parts"].items()
-        )
-        note = f"  ({row['note']})" if row["note"] else ""
-        print(f"{row['method']:14} {what:14} {spread}{parts}{note}")
-
+def _print_times(folder: Path) -> None:
+    print(times_text(Run.open(folder).timing_record()))
     print(f"run: {folder}   table: thbench report latex {folder} --table 2")
 
 
@@ -224,13 +214,13 @@ def _print_scores(folder: Path) -> None:
     print(f"run: {folder}   table: thbench report latex {folder}")
 
 
-def _print_failures(outcome: Outcome, folder: Path) -> None:
-    for unit, error in outcome.failed:
+def _print_failures(failed: Sequence[tuple[Unit, str]], folder: Path) -> None:
+    for unit, error in failed:
         print(f"failed: {unit.method} T={unit.T} {unit.video}: {error}", file=sys.stderr)
 
-    if outcome.failed:
+    if failed:
         print(
-            f"{len(outcome.failed)} units failed; "
+            f"{len(failed)} units failed; "
             f"mend the cause and `thbench run-protocol --resume {folder}`",
             file=sys.stderr,
         )

@@ -4,20 +4,17 @@ the run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.definition import HoldoutRule
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.errors import ThbenchError
-from thbench.records.decode import decode
-from thbench.records.split import FramePlace, Split, TestVideo
+from thbench.records.split import DrawnVideo, FramePlace, Split
 
-__all__ = ["Split", "TestVideo", "draw_split", "stored_split"]
+HoldoutRule = Literal["part", "interleaved"]
 
 
 def draw_split(
@@ -45,15 +42,6 @@ def draw_split(
         for index in chosen
     ]
     return Split(seed, dataset.sha256, shots, holdout, drawn)
-
-
-def stored_split(described: Mapping[str, Any], path: Path | str = "run.json") -> Split:
-    """The split that `described` came from; raises `ThbenchError` that names `path` where it is
-    none.
-    """
-    return decode(
-        Split, described, path, "it is not a split file: export one with `thbench split export`"
-    )
 
 
 def _too_few(
@@ -91,7 +79,7 @@ def _draw_video(
     holdout: int,
     seed: int,
     rule: HoldoutRule,
-) -> TestVideo:
+) -> DrawnVideo:
     # Each video has a stream of its own, so a frame's fate does not depend on which other videos
     # were drawn.
     random = np.random.default_rng([seed, 1, *video.key.encode()])
@@ -110,7 +98,7 @@ def _draw_video(
 
     names = dataset.frame_names(video)
     times_s = dataset.frame_times_s(video)
-    return TestVideo(
+    return DrawnVideo(
         video.person,
         video.video,
         shown.tolist(),

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from thbench.files import sha256_file, write_json
+from thbench.files import sha256_file
 from thbench.records.decode import read_record
+from thbench.records.encode import write_record
 from thbench.runs import Run, Unit, slug
 
 
@@ -45,8 +46,8 @@ class UnitScores:
 
     def write(self, file: Path) -> None:
         """Writes the metrics by name: the order in which they were asked for leaves no trace."""
-        metrics = {name: asdict(self.metrics[name]) for name in sorted(self.metrics)}
-        write_json(file, {"frames": self.frames, "metrics": metrics})
+        metrics = {name: self.metrics[name] for name in sorted(self.metrics)}
+        write_record(file, replace(self, metrics=metrics))
 
 
 def scores_file(run: Run, unit: Unit) -> Path:
@@ -57,9 +58,9 @@ def scores_file(run: Run, unit: Unit) -> Path:
 def record_scores(run: Run, metrics: Iterable[str], files: Iterable[Path]) -> None:
     """Writes into run.json which metrics the run has, and the sha256 of the files with numbers."""
     names = sorted(file.relative_to(run.path).as_posix() for file in files)
-    record = {name: sha256_file(run.path / name) for name in names}
+    scored = {name: sha256_file(run.path / name) for name in names}
 
-    write_json(run.run_json, {**run.info(), "metrics": list(metrics), "scored": record})
+    run.write(replace(run.record(), metrics=list(metrics), scored=scored))
 
 
 def altered_scores(run: Run) -> list[str]:

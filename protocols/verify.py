@@ -5,23 +5,28 @@ its scores?
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from protocols.definition import parse_stored
-from protocols.score import derive
+from protocols.definition import parse_stored, stored_definition
+from protocols.derive import derive
 from protocols.stored_scores import altered_scores, scores_file
 from thbench.errors import ThbenchError
-from thbench.files import read_json
 from thbench.metrics.base import load_metric
+from thbench.records.decode import read_record
+from thbench.records.encode import encode
+from thbench.records.summary import SummaryRecord
+from thbench.records.unit import UnitResult
 from thbench.runs import REAL, Run, Unit
 from thbench.tables import read_table
 
 RELATIVE = 1e-9  # means and intervals may differ in their last digits between machines
 SHOWN = 5  # differences listed of each file
+
+Results = Sequence[tuple[Unit, UnitResult | None]]
 
 
 def verify_run(run: Run) -> tuple[list[str], list[str]]:
@@ -31,60 +36,78 @@ def verify_run(run: Run) -> tuple[list[str], list[str]]:
     triplets too. Stored scores, features and tables are compared with the record in run.json, and
     frames.parquet and summary.json are made again from them and compared value by value.
     """
-    info = run.info()
-    units = list(run.planned())
-    floor = [Unit(REAL, 0, video) for video in dict.fromkeys(unit.video for unit in units)]
-    results = (
-        [(unit, run.read_unit(unit)) for unit in [*floor, *units]]
-        if info["protocol"]["kind"] != "timing"
-        else []
-    )
-    wrong = (
-        []
-        if parse_stored(info["protocol"]["definition"]).sha256 == info["protocol"]["sha256"]
-        else ["run.json: the definition does not have the sha256 that stands beside it"]
-    )
-    wrong += [
-        f"{_name(unit)}: no result; `thbench run-protocol --resume {run.path}`"
-        for unit, result in results
-        if result is None
+    results = _results(run)
+    videos = list(dict.fromkeys(unit.video for unit, _ in results))
+    wrong = [
+        *_definition_faults(run),
+        *_unit_faults(run, results),
+        *_reference_faults(run, videos),
     ]
-    wrong += [
-        f"{_name(unit)}: failed: {result.error}"
-        for unit, result in results
-        if result is not None and result.status == "failed"
-    ]
-    for unit, _ in results:
-        wrong += [
-            f"{_name(unit)}: {name} is not the frame that was committed"
-            for name in run.altered_frames(unit)
-        ]
-    references = list(dict.fromkeys(unit.video for unit, _ in results))
-    for video in references:
-        if not run.references_mark(video).exists():
-            wrong.append(
-                f"{video}: its hold-out frames and shots are not written; "
-                f"`thbench run-protocol --resume {run.path}`"
-            )
-        wrong += [
-            f"{video}: {name} is not the file that was written; remove its folder and resume the run"
-            for name in run.altered_references(video)
-        ]
+
     frames = sum(len(result.frames) for _, result in results if result is not None)
     checked = [
-        f"{len(results)} units, {frames} frames and the references of {len(references)} videos hashed"
+        f"{len(results)} units, {frames} frames and the references of {len(videos)} videos hashed"
     ]
     if run.summary_json.exists() or run.scored():
         done = [unit for unit, result in results if result and result.status == "done"]
         wrong += _check_numbers(run, done)
-        checked.append("frames.parquet and summary.json derived again from the stored scores")
-        checked.append(
-            f"{len(run.scored())} files of scores and tables hashed"
-            if run.scored()
-            else "no record of scores, which older versions did not keep; `thbench score "
-            f"{run.path}` begins one"
-        )
+        checked += _checked_numbers(run)
     return checked, wrong
+
+
+def _results(run: Run) -> Results:
+    """The floor and every planned unit with its result; nothing for a run that measured times."""
+    if stored_definition(run.record().protocol).measures == "time":
+        return []
+
+    units = list(run.planned())
+    floor = [Unit(REAL, 0, video) for video in dict.fromkeys(unit.video for unit in units)]
+    return [(unit, run.read_unit(unit)) for unit in [*floor, *units]]
+
+
+def _definition_faults(run: Run) -> Iterator[str]:
+    protocol = run.record().protocol
+    if parse_stored(protocol.definition).sha256 != protocol.sha256:
+        yield "run.json: the definition does not have the sha256 that stands beside it"
+
+
+def _unit_faults(run: Run, results: Results) -> Iterator[str]:
+    """What is missing, failed or altered: first the results, then the frames."""
+    for unit, result in results:
+        if result is None:
+            yield f"{_name(unit)}: no result; `thbench run-protocol --resume {run.path}`"
+    for unit, result in results:
+        if result is not None and result.status == "failed":
+            yield f"{_name(unit)}: failed: {result.error}"
+    for unit, _ in results:
+        for name in run.altered_frames(unit):
+            yield f"{_name(unit)}: {name} is not the frame that was committed"
+
+
+def _reference_faults(run: Run, videos: Iterable[str]) -> Iterator[str]:
+    for video in videos:
+        if not run.references_mark(video).exists():
+            yield (
+                f"{video}: its hold-out frames and shots are not written; "
+                f"`thbench run-protocol --resume {run.path}`"
+            )
+        for name in run.altered_references(video):
+            yield (
+                f"{video}: {name} is not the file that was written; remove its folder and resume "
+                "the run"
+            )
+
+
+def _checked_numbers(run: Run) -> Iterator[str]:
+    """What was checked of scores and tables."""
+    yield "frames.parquet and summary.json derived again from the stored scores"
+    if run.scored():
+        yield f"{len(run.scored())} files of scores and tables hashed"
+    else:
+        yield (
+            "no record of scores, which older versions did not keep; "
+            f"`thbench score {run.path}` begins one"
+        )
 
 
 def _check_numbers(run: Run, done: list[Unit]) -> list[str]:
@@ -118,29 +141,28 @@ def _check_numbers(run: Run, done: list[Unit]) -> list[str]:
 def _table_faults(run: Run) -> list[str]:
     """Where the tables differ from those that follow from the stored scores."""
     try:
-        stored = read_json(run.summary_json)
-        loaded = {name: load_metric(name) for name in stored["metrics"]}
+        stored = read_record(run.summary_json, SummaryRecord, "`thbench score` writes it again")
+        loaded = {name: load_metric(name) for name in stored.metrics}
         table, summary = derive(run, loaded, _unavailable(stored))
         kept = read_table(
             run.frames_parquet, f"score the run again with `thbench score {run.path}`"
         ).to_pandas()
-    except (ThbenchError, OSError, KeyError, ValueError, pa.ArrowException) as error:
+    except (ThbenchError, OSError, ValueError, pa.ArrowException) as error:
         return [f"the numbers cannot be derived again: {error}"]
     return [
         *_several("frames.parquet", _table_differences(kept, table)),
-        *_several("summary.json", differences(stored, summary)),
+        *_several("summary.json", differences(encode(stored), encode(summary))),
     ]
 
 
-def _unavailable(summary: dict[str, Any]) -> dict[str, str]:
+def _unavailable(summary: SummaryRecord) -> dict[str, str]:
     """The metrics that the run could not compute, with the reasons it gave."""
     found = {}
-    for name in summary["metrics"]:
-        entries = [row["metrics"][name] for row in summary["rows"]]
-        if entries and all(
-            entry["reason"] and entry["n"] == entry["n_failed"] == 0 for entry in entries
-        ):
-            found[name] = entries[0]["reason"]
+    for name in summary.metrics:
+        scores = [row.metrics[name] for row in summary.rows]
+        reasons = [score.reason for score in scores if score.n == score.n_failed == 0]
+        if reasons and len(reasons) == len(scores) and reasons[0] and all(reasons):
+            found[name] = reasons[0]
     return found
 
 
@@ -156,8 +178,8 @@ def _table_differences(stored: pd.DataFrame, derived: pd.DataFrame) -> Iterator[
             if ours != theirs and not (pd.isna(ours) and pd.isna(theirs)):
                 at = derived.iloc[row]
                 yield (
-                    f"{at.method} T={at['T']} {at.person}/{at.video} {at.frame}: {column} is {ours}, {theirs} "
-                    "follows from the scores"
+                    f"{at.method} T={at['T']} {at.person}/{at.video} {at.frame}: {column} is "
+                    f"{ours}, {theirs} follows from the scores"
                 )
 
 

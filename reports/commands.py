@@ -12,8 +12,9 @@ from thbench.command_options import FILE, SeveralValues, check_runs
 if TYPE_CHECKING:
     from reports.drivers import Format
     from reports.emit import TableName
-    from reports.figures import Kind, Pick
-    from reports.table import TiePolicy
+    from reports.figures import Kind
+    from reports.picks import Pick
+    from reports.ranking import TiePolicy
 
 RUN = click.argument("run", type=FILE)
 RUNS = click.argument("runs", nargs=-1, required=True, type=FILE)

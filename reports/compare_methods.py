@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from reports.results import Difference, Metric, Results
+from reports.results import Results
 from thbench.errors import ThbenchError
 from thbench.metrics.coverage import FEW_VIDEOS, videos
+from thbench.records.scores import Difference, Metric
+from thbench.records.summary import DifferenceRecord
 
 
 def compare_methods_text(path: Path, a: str, b: str) -> str:
@@ -24,22 +26,28 @@ def compare_methods_text(path: Path, a: str, b: str) -> str:
     if a == b:
         raise ThbenchError(f"{a} is named twice; name two methods of {', '.join(results.methods)}")
 
-    lines = [
+    head = (
         f"{a} - {b}, paired by video; p after Holm's correction over all differences of the metric"
+    )
+    wanted = [record for record in results.summary.differences if {record.a, record.b} == {a, b}]
+    lines = [_line(results, record, a) for record in wanted]
+    return "\n".join([head, *(lines or ["no metric was computed for both"])])
+
+
+def _line(results: Results, record: DifferenceRecord, method: str) -> str:
+    """One difference, or why there is none, seen from `method`."""
+    metric = results.metrics[record.metric]
+    key = (record.metric, record.T, record.a, record.b)
+    found = [
+        difference
+        for difference in results.differences
+        if (difference.metric, difference.T, difference.a, difference.b) == key
     ]
-    found = {(d.metric, d.T): d.seen_from(a) for d in results.differences if {d.a, d.b} == {a, b}}
-    for entry in results.summary["differences"]:
-        if {entry["a"], entry["b"]} != {a, b}:
-            continue
-        metric, T = results.metrics[entry["metric"]], int(entry["T"])
-        difference = found.get((metric.name, T))
-        told = (
-            f"no difference: {entry['reason'] or 'not computed'}"
-            if difference is None
-            else _told(difference, metric)
-        )
-        lines.append(f"T={T:<3} {metric.label:12} {told}")
-    return "\n".join(lines) if len(lines) > 1 else f"{lines[0]}\nno metric was computed for both"
+    told = f"no difference: {record.reason or 'not computed'}"
+    if found:
+        told = _told(found[0].seen_from(method), metric)
+
+    return f"T={record.T:<3} {metric.label:12} {told}"
 
 
 def _told(difference: Difference, metric: Metric) -> str:

@@ -15,25 +15,12 @@ import pandas as pd
 
 from reports.results import Results, known_metric
 from thbench.errors import ThbenchError
+from thbench.records.video_key import video_keys
 from thbench.runs import REAL
 
 Format = Literal["text", "csv"]
-
-
-def drivers_text(path: Path, by: str = "", top: int | None = None, format: Format = "text") -> str:
-    """The ranked drivers of every head of a cross-reenactment run, best first, at most `top` of
-    each.
-
-    Raises `ThbenchError` for a run of another kind, and where the metric was not computed.
-    """
-    results = Results.open(path)
-    ranked = rank_drivers(results, by)
-    chosen = ranked if top is None else ranked[ranked["rank"] <= top]
-    return (
-        _csv(chosen)
-        if format == "csv"
-        else _text(chosen, results.metrics[ranked.attrs["metric"]].label)
-    )
+HEAD = ["method", "T", "source"]  # whose drivers are ranked against each other
+CHOOSE_METRIC = "(--by of `report drivers`, --metric of `report figure`)"
 
 
 @dataclass(frozen=True)
@@ -56,27 +43,35 @@ class RankedDriver:
     n_frames: int
 
 
+def drivers_text(path: Path, by: str = "", top: int | None = None, format: Format = "text") -> str:
+    """The ranked drivers of every head of a cross-reenactment run, best first, at most `top` of
+    each.
+
+    Raises `ThbenchError` for a run of another kind, and where the metric was not computed.
+    """
+    results = Results.open(path)
+    ranked = rank_drivers(results, by)
+    chosen = ranked if top is None else ranked[ranked["rank"] <= top]
+
+    if format == "csv":
+        return _csv(chosen)
+    return _text(chosen, results.metrics[ranked.attrs["metric"]].label)
+
+
 def rankings(results: Results, top: int) -> list[Ranking]:
     """The `top` drivers of every source at the largest T; empty where nothing ranks them."""
-    metric = results.info["protocol"]["definition"].get("rank_by", "")
+    metric = results.record.protocol.rank_by
     if not results.is_cross or metric not in _per_frame(results):
         return []
+
+    T = results.shots[-1]
     ranked = rank_drivers(results, metric)
-    ranked = ranked[(ranked["T"] == results.shots[-1]) & (ranked["rank"] <= top)]
+    ranked = ranked[(ranked["T"] == T) & (ranked["rank"] <= top)]
 
-    found = []
-    for source, table in ranked.groupby("source", sort=False):
-        by_method = {
-            str(method): [_ranked_driver(row) for _, row in mine.iterrows()]
-            for method, mine in table.groupby("method", sort=False)
-        }
-        found.append(Ranking(str(source), results.shots[-1], metric, by_method))
-    return found
-
-
-def _ranked_driver(row: pd.Series[Any]) -> RankedDriver:
-    value = None if pd.isna(row["value"]) else float(row["value"])
-    return RankedDriver(row["driver"], value, int(row["n"]), int(row["n_frames"]))
+    return [
+        Ranking(str(source), T, metric, _by_method(table))
+        for source, table in ranked.groupby("source", sort=False)
+    ]
 
 
 def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
@@ -88,77 +83,97 @@ def rank_drivers(results: Results, by: str = "") -> pd.DataFrame:
     drove), rank from 1. Drivers with frames that do not count come after all others; failed units
     are left out.
     """
-    if not results.is_cross:
-        raise ThbenchError(
-            f"{results.path} is a {results.info['protocol']['kind']} run; drivers belong to protocols "
-            "like puppeteering"
-        )
-    wanted = by or results.info["protocol"]["definition"].get("rank_by", "")
-    if not wanted:
-        raise ThbenchError(
-            "the protocol names no metric that ranks drivers; name one of "
-            f"{', '.join(_per_frame(results))} (--by of `report drivers`, --metric of `report figure`)"
-        )
-    metric = known_metric([results], wanted)
-    frames = results.frames[results.frames["method"] != REAL]
-    if metric not in frames or frames[metric].isna().all():
-        reasons = {row.scores[metric].reason for row in results.rows if row.scores[metric].reason}
-        raise ThbenchError(
-            f"{metric} was not computed{''.join(f' ({reason})' for reason in sorted(reasons))}; rank by "
-            f"{', '.join(_per_frame(results))} (--by of `report drivers`, --metric of `report figure`)"
-        )
-    table = frames[frames["error"] == ""].assign(source=frames["person"] + "/" + frames["video"])
+    metric = _metric(results, by)
+    frames = results.frames
+    frames = frames[(frames["method"] != REAL) & (frames["error"] == "")]
+
+    table = frames.assign(source=video_keys(frames))
     if results.metrics[metric].policy == "score-zero":
         table = table.assign(**{metric: table[metric].fillna(0)})
-    by_driver = table.groupby(["method", "T", "source", "driver"], sort=False)[metric]
+
+    by_driver = table.groupby([*HEAD, "driver"], sort=False)[metric]
     means = by_driver.agg(value="mean", n="count", n_frames="size").reset_index()
 
     # One that lost frames is judged by those that went well, so it comes after all others.
     sign = -1 if results.metrics[metric].higher_is_better else 1
     means = means.assign(lost=means["n"] < means["n_frames"], cost=sign * means["value"])
-    means = means.sort_values(
-        ["method", "T", "source", "lost", "cost"], kind="stable", ignore_index=True
-    )
-    means["rank"] = means.groupby(["method", "T", "source"], sort=False).cumcount() + 1
+    means = means.sort_values([*HEAD, "lost", "cost"], kind="stable", ignore_index=True)
+
+    means["rank"] = means.groupby(HEAD, sort=False).cumcount() + 1
     means = means.drop(columns=["lost", "cost"])
     means.attrs["metric"] = metric
     return means
 
 
+def _metric(results: Results, by: str) -> str:
+    """The metric to rank by; raises `ThbenchError` where the run cannot be ranked by it."""
+    protocol = results.record.protocol
+    if not results.is_cross:
+        raise ThbenchError(
+            f"{results.path} is a {protocol.kind} run; drivers belong to protocols like "
+            "puppeteering"
+        )
+
+    wanted = by or protocol.rank_by
+    if not wanted:
+        raise ThbenchError(
+            "the protocol names no metric that ranks drivers; name one of "
+            f"{', '.join(_per_frame(results))} {CHOOSE_METRIC}"
+        )
+
+    metric = known_metric([results], wanted)
+    made = results.frames[results.frames["method"] != REAL]
+    if metric not in made or made[metric].isna().all():
+        reasons = sorted({reason for row in results.rows if (reason := row.score(metric).reason)})
+        told = "".join(f" ({reason})" for reason in reasons)
+        raise ThbenchError(
+            f"{metric} was not computed{told}; rank by {', '.join(_per_frame(results))} "
+            f"{CHOOSE_METRIC}"
+        )
+    return metric
+
+
 def _per_frame(results: Results) -> list[str]:
     """The metrics that were scored frame by frame."""
-    return [
-        name
-        for name in results.metrics
-        if name in results.frames and results.frames[name].notna().any()
-    ]
+    frames = results.frames
+    return [name for name in results.metrics if name in frames and frames[name].notna().any()]
+
+
+def _by_method(table: pd.DataFrame) -> dict[str, list[RankedDriver]]:
+    return {
+        str(method): [_ranked_driver(row) for _, row in mine.iterrows()]
+        for method, mine in table.groupby("method", sort=False)
+    }
+
+
+def _ranked_driver(row: pd.Series[Any]) -> RankedDriver:
+    value = None if pd.isna(row["value"]) else float(row["value"])
+    return RankedDriver(row["driver"], value, int(row["n"]), int(row["n_frames"]))
 
 
 def _text(ranked: pd.DataFrame, label: str) -> str:
     lines = []
-    for (method, T, source), group in ranked.groupby(["method", "T", "source"], sort=False):
+
+    for (method, T, source), group in ranked.groupby(HEAD, sort=False):
         lines.append(f"{source}, {method}, T = {T}: drivers by {label}")
         lines += [
             f"  {row['rank']:>3}  {row['value']:.3f}  {row['driver']} ({_frames_text(row)})"
             for _, row in group.iterrows()
         ]
+
     return "\n".join(lines) + "\n"
 
 
 def _frames_text(row: pd.Series[Any]) -> str:
-    return (
-        f"{row['n']} frames"
-        if row["n"] == row["n_frames"]
-        else f"{row['n']} of {row['n_frames']} frames"
-    )
+    counted, driven = row["n"], row["n_frames"]
+    return f"{driven} frames" if counted == driven else f"{counted} of {driven} frames"
 
 
 def _csv(ranked: pd.DataFrame) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["method", "T", "source", "rank", "driver", ranked.attrs["metric"], "n"])
-    writer.writerows(
-        [row["method"], row["T"], row["source"], row["rank"], row["driver"], row["value"], row["n"]]
-        for _, row in ranked.iterrows()
-    )
+    writer.writerow([*HEAD, "rank", "driver", ranked.attrs["metric"], "n"])
+
+    columns = [*HEAD, "rank", "driver", "value", "n"]
+    writer.writerows([row[column] for column in columns] for _, row in ranked.iterrows())
     return out.getvalue()

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+from reports.ablation import ablation_table
 from reports.latex import to_latex
-from reports.results import Results, open_all
-from reports.table import TableSpec, TiePolicy, ranked
-from reports.tables import ablation_table, table1
+from reports.ranking import TiePolicy, ranked
+from reports.results import open_all
+from reports.tables import table1
 from reports.time_table import table2
 from reports.writers import WRITERS
 from thbench.errors import ThbenchError
@@ -34,32 +35,31 @@ def table_text(
 ) -> str:
     """A table of finished runs in one of `FORMATS`; standalone makes LaTeX that compiles by itself.
 
-    Raises `ThbenchError` for folders that are no scored runs, and for runs that may not share a
+    Raises `ThbenchError` for a folder that is not a scored run, and for runs that may not share a
     table.
     """
-    spec = ranked(
-        _build(open_all(paths), table, metrics, reference, with_paper, intervals, allow_mixed), ties
-    )
+    runs = open_all(paths)
+
+    if table == "2":
+        spec = table2(runs, with_paper=with_paper, intervals=intervals, allow_mixed=allow_mixed)
+    elif table == "ablation":
+        spec = ablation_table(
+            runs,
+            metrics=metrics,
+            reference=reference,
+            intervals=intervals,
+            allow_mixed=allow_mixed,
+        )
+    else:
+        spec = table1(
+            runs,
+            metrics=metrics,
+            with_paper=with_paper,
+            intervals=intervals,
+            allow_mixed=allow_mixed,
+        )
+
+    spec = ranked(spec, ties)
     if standalone and format != "latex":
         raise ThbenchError("--standalone is for LaTeX; leave it out or choose --format latex")
     return to_latex(spec, standalone=standalone) if format == "latex" else WRITERS[format](spec)
-
-
-def _build(
-    runs: list[Results],
-    table: TableName,
-    metrics: Sequence[str],
-    reference: str,
-    with_paper: bool,
-    intervals: bool,
-    allow_mixed: bool,
-) -> TableSpec:
-    if table == "2":
-        return table2(runs, with_paper=with_paper, intervals=intervals, allow_mixed=allow_mixed)
-    if table == "ablation":
-        return ablation_table(
-            runs, metrics=metrics, reference=reference, intervals=intervals, allow_mixed=allow_mixed
-        )
-    return table1(
-        runs, metrics=metrics, with_paper=with_paper, intervals=intervals, allow_mixed=allow_mixed
-    )

@@ -1,13 +1,18 @@
-"""How near hold-out frames lie to the shots: what copying a shot can reach, and a table must say."""
+"""How near hold-out frames lie to the shots, which tells what copying a shot can reach."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from reports.results import Results
+from thbench.records.split import DrawnVideo
+
+HOLDOUT_RULES = {
+    "part": "Hold-out frames are a part of the video apart from the shots",
+    "interleaved": "Hold-out frames lie between the shots",
+}
 
 
 @dataclass(frozen=True)
@@ -26,9 +31,11 @@ def gap_to_shots(results: Results, T: int) -> Gap | None:
     """The gap of a self-reenactment at T; None where other videos drive."""
     if results.is_cross:
         return None
-    videos = results.info["split"]["videos"]
-    frames = [_nearest(held, video["shots"][:T]) for video in videos for held in video["holdout"]]
-    seconds = [gap_s for video in videos for gap_s in _seconds(video, T)]
+
+    videos = results.test_videos
+    frames = [_nearest(held, video.shots[:T]) for video in videos for held in video.holdout]
+    seconds = [gap_s for video in videos for gap_s in _gaps_s(video, T)]
+
     return Gap(median(frames), median(seconds) if seconds else None)
 
 
@@ -37,24 +44,23 @@ def gap_note(runs: Sequence[Results]) -> str:
 
     Runs on one dataset share a split, so the first speaks for all. Empty where other videos drive.
     """
-    of_datasets = {run.dataset: run for run in reversed(runs) if not run.is_cross}
-    told = [(dataset, _gaps_of(run)) for dataset, run in reversed(of_datasets.items())]
+    first_of: dict[str, Results] = {}
+    for run in runs:
+        if not run.is_cross:
+            first_of.setdefault(run.dataset, run)
+
+    told = {dataset: _gaps_of(run) for dataset, run in first_of.items()}
     if len(told) == 1:
-        return told[0][1]
-    return " ".join(f"{dataset}: {note}" for dataset, note in told)
+        return next(iter(told.values()))
+    return " ".join(f"{dataset}: {note}" for dataset, note in told.items())
 
 
 def _gaps_of(run: Results) -> str:
     gaps = [(T, gap) for T in run.shots if (gap := gap_to_shots(run, T)) is not None]
-    lies = {
-        "part": "Hold-out frames are a part of the video apart from the shots",
-        "interleaved": "Hold-out frames lie between the shots",
-    }[_rule(run)]
-    return f"{lies}; median gap to the nearest shot: {', '.join(_told(T, gap) for T, gap in gaps)}."
+    told = ", ".join(_told(T, gap) for T, gap in gaps)
 
-
-def _rule(run: Results) -> str:
-    return str(run.info["protocol"]["definition"].get("holdout_rule", "interleaved"))
+    rule = HOLDOUT_RULES[run.record.protocol.holdout_rule]
+    return f"{rule}; median gap to the nearest shot: {told}."
 
 
 def _told(T: int, gap: Gap) -> str:
@@ -66,22 +72,20 @@ def _nearest(value: float, others: Sequence[float]) -> float:
     return min(abs(value - other) for other in others)
 
 
-def _seconds(video: Mapping[str, Any], T: int) -> list[float]:
+def _gaps_s(video: DrawnVideo, T: int) -> list[float]:
     """The gaps in seconds of the hold-out frames that have a shot in their own clip."""
-    shot_times_s, held_times_s = video.get("shot_times_s"), video.get("holdout_times_s")
-    if not shot_times_s or not held_times_s:
+    if not video.shot_times_s or not video.holdout_times_s:
         return []
 
-    shots = [
-        (_clip(name), time_s)
-        for name, time_s in zip(video["shot_names"][:T], shot_times_s[:T], strict=True)
-    ]
-    gaps = []
-    for name, time_s in zip(video["holdout_names"], held_times_s, strict=True):
-        near = [shot_s for clip, shot_s in shots if clip == _clip(name)]
-        if near:
-            gaps.append(_nearest(time_s, near))
-    return gaps
+    names, times_s = video.shot_names[:T], video.shot_times_s[:T]
+    shots = [(_clip(name), time_s) for name, time_s in zip(names, times_s, strict=True)]
+
+    gaps_s = []
+    for name, time_s in zip(video.holdout_names, video.holdout_times_s, strict=True):
+        near_s = [shot_s for clip, shot_s in shots if clip == _clip(name)]
+        if near_s:
+            gaps_s.append(_nearest(time_s, near_s))
+    return gaps_s
 
 
 def _clip(frame_name: str) -> str:

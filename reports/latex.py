@@ -81,9 +81,8 @@ _GREEK = {
     "Ψ": "Psi",
     "Ω": "Omega",
 }
-_ACCENTS = (
-    "\u0300\u0301\u0302\u0303\u0308\u030c"  # grave, acute, circumflex, tilde, diaeresis, caron
-)
+_LATIN = "ßæøåœÆØÅŒçÇłŁ"
+_ACCENTS = "\u0300\u0301\u0302\u0303\u0308\u030c"  # ` ´ ^ ~ ¨ ˇ
 
 
 def to_latex(table: TableSpec, *, standalone: bool = False) -> str:
@@ -97,8 +96,11 @@ def to_latex(table: TableSpec, *, standalone: bool = False) -> str:
     body = "% needs \\usepackage{booktabs}\n" + "\n".join(floats)
     if not standalone:
         return body
+
     return (
-        "\\documentclass{article}\n\\usepackage[a4paper,margin=15mm]{geometry}\n\\usepackage{booktabs}\n"
+        "\\documentclass{article}\n"
+        "\\usepackage[a4paper,margin=15mm]{geometry}\n"
+        "\\usepackage{booktabs}\n"
         f"\\begin{{document}}\n{body}\\end{{document}}\n"
     )
 
@@ -106,30 +108,36 @@ def to_latex(table: TableSpec, *, standalone: bool = False) -> str:
 def escape(text: str) -> str:
     """Any text as LaTeX that prints it.
 
-    Characters that LaTeX's default fonts lack are printed in Latin letters: "方法" becomes "FangFa".
+    Characters that LaTeX's fonts lack are printed in Latin letters: "方法" becomes "FangFa".
     """
-    escaped = "".join(_character(c) for c in unicodedata.normalize("NFC", " ".join(text.split())))
+    flat = unicodedata.normalize("NFC", " ".join(text.split()))
+    escaped = "".join(_character(character) for character in flat)
     return re.sub("-(?=-)", "-{}", escaped)
 
 
-def _character(c: str) -> str:
-    if c in _SPECIAL:
-        return _SPECIAL[c]
-    if c.isascii():
-        return c if c.isprintable() else ""
-    if c in _GREEK:
-        return rf"$\{_GREEK[c]}$"
-    decomposed = unicodedata.normalize("NFD", c)
-    accented = len(decomposed) == 2 and decomposed[0].isascii() and decomposed[1] in _ACCENTS
-    if accented or c in "ßæøåœÆØÅŒçÇłŁ":
-        return c
-    return "".join(_SPECIAL.get(letter, letter) for letter in in_latin(c))
+def _character(character: str) -> str:
+    if character in _SPECIAL:
+        return _SPECIAL[character]
+    if character.isascii():
+        return character if character.isprintable() else ""
+    if character in _GREEK:
+        return rf"$\{_GREEK[character]}$"
+    if character in _LATIN or _is_accented_ascii(character):
+        return character
+    return "".join(_SPECIAL.get(letter, letter) for letter in in_latin(character))
+
+
+def _is_accented_ascii(character: str) -> bool:
+    decomposed = unicodedata.normalize("NFD", character)
+    return len(decomposed) == 2 and decomposed[0].isascii() and decomposed[1] in _ACCENTS
 
 
 def _float(table: TableSpec, marks: Mapping[str, str], number: int, n_pages: int) -> str:
     used = [note for note in marks if note in footnotes(table)]
     continued = f" ({number + 1} of {n_pages})" if n_pages > 1 else ""
     stamp = rf" \textbf{{{escape(table.stamp)}}}" if table.stamp else ""
+    head = [escape(table.head), *(_head(column, marks) for column in table.columns)]
+
     lines = [
         r"\begin{table}[p]" if n_pages > 1 else r"\begin{table}[t]",
         r"\centering",
@@ -139,30 +147,26 @@ def _float(table: TableSpec, marks: Mapping[str, str], number: int, n_pages: int
         *_size(table),
         rf"\begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{\hskip 1em}}}}",
         r"\toprule",
-        " & ".join([escape(table.head), *(_head(column, marks) for column in table.columns)])
-        + r" \\",
+        " & ".join(head) + r" \\",
     ]
     for block in table.blocks:
         lines += _block(block, table, marks)
+
     lines += [r"\bottomrule", r"\end{tabular}", *_notes(table, used, marks), r"\end{table}", ""]
     return "\n".join(lines)
 
 
 def _size(table: TableSpec) -> list[str]:
-    wide = len(table.columns) * (2 if table.show_intervals else 1)
-    return (
-        [r"\scriptsize", r"\setlength{\tabcolsep}{4pt}"]
-        if wide > 10
-        else [r"\small"]
-        if wide > 5
-        else []
-    )
+    """Smaller letters where the columns would not fit the page."""
+    n_figures = len(table.columns) * (2 if table.show_intervals else 1)
+    if n_figures > 10:
+        return [r"\scriptsize", r"\setlength{\tabcolsep}{4pt}"]
+    return [r"\small"] if n_figures > 5 else []
 
 
 def _head(column: Column, marks: Mapping[str, str]) -> str:
-    text = (
-        escape(column.label) + ARROWS[column.higher_is_better] + _superscript(column.notes, marks)
-    )
+    mark = _superscript(column.notes, marks)
+    text = escape(column.label) + ARROWS[column.higher_is_better] + mark
     return rf"\multicolumn{{1}}{{c}}{{{text}}}"
 
 
@@ -181,22 +185,23 @@ def _block(block: Block, table: TableSpec, marks: Mapping[str, str]) -> list[str
 
 def _row(row: Row, table: TableSpec, marks: Mapping[str, str]) -> str:
     label = escape(row.label) + _superscript(row.notes, marks)
-    cells = [
-        _cell(row.cells.get(column.key, Cell()), column, table, marks) for column in table.columns
-    ]
+    cells = [_cell(row.cell(column), column, table, marks) for column in table.columns]
     return " & ".join([label, *cells]) + r" \\"
 
 
 def _cell(cell: Cell, column: Column, table: TableSpec, marks: Mapping[str, str]) -> str:
-    if cell.value is None:
-        text = "--"
-    else:
-        text = _signed(column.show(cell.value))
-        text = rf"\textbf{{{text}}}" if cell.best else text
-        text = f"({text})" if cell.is_partial else text
-        text += f" {_interval(cell, column)}" if table.show_intervals and cell.ends else ""
+    text = "--" if cell.value is None else _value(cell, column, cell.value)
+    if cell.value is not None and table.show_intervals and cell.ends:
+        text += f" {_interval(cell, column)}"
+
     mark = _superscript(cell.notes, marks)
     return text + (rf"\rlap{{{mark}}}" if mark else "")
+
+
+def _value(cell: Cell, column: Column, value: float) -> str:
+    text = _signed(column.show(value))
+    text = rf"\textbf{{{text}}}" if cell.best else text
+    return f"({text})" if cell.is_partial else text
 
 
 def _signed(number: str) -> str:
@@ -213,12 +218,15 @@ def _interval(cell: Cell, column: Column) -> str:
 
 
 def _superscript(notes: tuple[str, ...], marks: Mapping[str, str]) -> str:
-    return rf"\textsuperscript{{{','.join(marks[note] for note in notes)}}}" if notes else ""
+    if not notes:
+        return ""
+    return rf"\textsuperscript{{{','.join(marks[note] for note in notes)}}}"
 
 
 def _notes(table: TableSpec, used: list[str], marks: Mapping[str, str]) -> list[str]:
     if not used and not table.notes:
         return []
+
     lines = [escape(note) for note in table.notes]
     lines += [rf"\textsuperscript{{{marks[note]}}}\,{escape(note)}" for note in used]
     return [
@@ -230,27 +238,36 @@ def _notes(table: TableSpec, used: list[str], marks: Mapping[str, str]) -> list[
 
 
 def _pages(table: TableSpec) -> Iterator[TableSpec]:
-    """Splits a long table where blocks and groups end where it can, inside a group where it must."""
+    """Splits a long table where blocks and groups end, or inside a group where it must."""
     if sum(1 for _ in table.rows()) <= MAX_ROWS:
         yield table
         return
+
     page: list[Block] = []
-    filled = 0
-    for block in table.blocks:
-        for group in block.groups:
-            for piece in _pieces(group):
-                if filled and filled + len(piece.rows) > MAX_ROWS:
-                    yield replace(table, blocks=tuple(page))
-                    page, filled = [], 0
-                if page and page[-1].title == block.title:
-                    page[-1] = replace(page[-1], groups=(*page[-1].groups, piece))
-                else:
-                    page.append(Block(block.title, (piece,)))
-                filled += len(piece.rows)
+    n_rows = 0
+    for title, piece in _pieces(table):
+        if n_rows and n_rows + len(piece.rows) > MAX_ROWS:
+            yield replace(table, blocks=tuple(page))
+            page, n_rows = [], 0
+
+        if page and page[-1].title == title:
+            page[-1] = replace(page[-1], groups=(*page[-1].groups, piece))
+        else:
+            page.append(Block(title, (piece,)))
+        n_rows += len(piece.rows)
+
     yield replace(table, blocks=tuple(page))
 
 
-def _pieces(group: Group) -> Iterator[Group]:
+def _pieces(table: TableSpec) -> Iterator[tuple[str, Group]]:
+    """Every group with the title of its block, in parts that fit on one page."""
+    for block in table.blocks:
+        for group in block.groups:
+            for part in _parts(group):
+                yield block.title, part
+
+
+def _parts(group: Group) -> Iterator[Group]:
     rows = iter(group.rows)
     while part := tuple(islice(rows, MAX_ROWS)):
         yield replace(group, rows=part)

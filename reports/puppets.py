@@ -9,8 +9,8 @@ import numpy as np
 from reports.drivers import rank_drivers
 from reports.grid import Grid, GridRow
 from reports.pictures import generated, real, source
-from reports.published import display_name
 from reports.results import Results
+from reports.sections import method_name
 from thbench.errors import ThbenchError
 from thbench.runs import Unit
 
@@ -30,50 +30,57 @@ def puppets(
         raise ThbenchError(
             f"no method {judge!r} in {results.path}; it holds {', '.join(results.methods)}"
         )
+
+    mine = ranked[(ranked["method"] == judge) & (ranked["T"] == T)]
+    drawn = np.random.default_rng(seed).permutation(len(results.videos))[:rows]
+
+    grid: list[GridRow] = []
+    ranks: list[int] = []  # of the first source: every source shows the same places
+    for video in [results.videos[index] for index in sorted(drawn)]:
+        drivers = list(mine[mine["source"] == video]["driver"])
+        places = _places(results, video, drivers[:COLUMNS])
+        driver_of = results.drivers(video)
+        ranks = ranks or [1 + drivers.index(driver_of[place]) for place in places]
+        grid += _rows(results, video, places, methods, T)
+
     label = results.metrics[ranked.attrs["metric"]].label
-    order = np.random.default_rng(seed).permutation(len(results.videos))[:rows]
-    grid, ranks = [], list[list[int]]()
-    for video in [results.videos[index] for index in sorted(order)]:
-        mine = ranked[
-            (ranked["method"] == judge) & (ranked["T"] == T) & (ranked["source"] == video)
-        ]
-        places = _places(results, video, list(mine["driver"][:COLUMNS]))
-        ranks.append(
-            [1 + list(mine["driver"]).index(results.drivers(video)[place]) for place in places]
-        )
-        grid.append(
-            GridRow(
-                "driver",
-                [source(results, video), *(real(results, video, place) for place in places)],
-            )
-        )
-        for method in methods:
-            pictures = [generated(results, Unit(method, T, video), place) for place in places]
-            grid.append(
-                GridRow(
-                    display_name(method, results.methods[method]["spec"]),
-                    [source(results, video), *pictures],
-                )
-            )
     warning = f" {results.warning().capitalize()}." if results.warning() else ""
     caption = (
-        f"Heads learned from T = {T} photos, driven by other videos ({results.dataset}). Source: the first of "
-        f"the T shots. Columns: the best drivers by {label} of "
-        f"{display_name(judge, results.methods[judge]['spec'])}, by place; sources drawn at random (seed "
-        f"{seed}).{warning}"
+        f"Heads learned from T = {T} photos, driven by other videos ({results.dataset}). "
+        "Source: the first of the T shots. Columns: the best drivers by "
+        f"{label} of {method_name(results, judge)}, by place; sources drawn at random "
+        f"(seed {seed}).{warning}"
     )
-    return Grid("", ["Source", *(f"driver {rank}" for rank in ranks[0])], grid, caption)
+    return Grid("", ["Source", *(f"driver {rank}" for rank in ranks)], grid, caption)
+
+
+def _rows(
+    results: Results, video: str, places: Sequence[int], methods: Sequence[str], T: int
+) -> list[GridRow]:
+    """The driving frames of a source, and what each method made of them."""
+    head = source(results, video)
+    driving = [real(results, video, place) for place in places]
+
+    rows = [GridRow("driver", [head, *driving])]
+    for method in methods:
+        made = [generated(results, Unit(method, T, video), place) for place in places]
+        rows.append(GridRow(method_name(results, method), [head, *made]))
+    return rows
 
 
 def _places(results: Results, video: str, drivers: Sequence[str]) -> list[int]:
     """Positions of `COLUMNS` hold-out frames, best driver first, evenly within each driver's
     frames.
     """
+    driver_of = results.drivers(video)
     shares = np.array_split(np.arange(COLUMNS), len(drivers)) if drivers else []
+
     found: list[int] = []
     for driver, share in zip(drivers, shares, strict=True):
-        own = [index for index, of in enumerate(results.drivers(video)) if of == driver]
-        found += [own[int((number + 0.5) * len(own) / len(share))] for number in range(len(share))]
+        own = [index for index, other in enumerate(driver_of) if other == driver]
+        for number in range(len(share)):  # the middle of each of as many equal parts
+            found.append(own[int((number + 0.5) * len(own) / len(share))])
+
     if len(found) != COLUMNS:
         raise ThbenchError(f"{results.path} holds no scores of {video}; finish the run first")
     return found

@@ -1,4 +1,4 @@
-"""The range that each bundled metric can take, so that no interval claims a value that cannot be."""
+"""The range of each bundled metric, so that no interval claims a value that cannot be."""
 
 from __future__ import annotations
 

@@ -8,8 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.results import Results, ScoreRow
+from reports.published import display_name
+from reports.results import Results
 from thbench.errors import ThbenchError
+from thbench.records.run import MethodRecord
+from thbench.records.scores import ScoreRow
 
 PAPER_ORDER = ("x2face", "pix2pixhd")  # then every other method as the run has it, then ours
 OURS_LAST = ("ours-ff", "ours-ft")
@@ -23,40 +26,49 @@ class Section:
     runs: tuple[Results, ...]
 
 
+@dataclass(frozen=True)
+class MethodRow:
+    """The scores of a method of a run, at one T."""
+
+    run: Results
+    label: str
+    row: ScoreRow
+
+    @property
+    def method(self) -> MethodRecord:
+        """What the run says of the method."""
+        return self.run.methods[self.label]
+
+    @property
+    def name(self) -> str:
+        """The name that tables print."""
+        return method_name(self.run, self.label)
+
+
 def sections(runs: Sequence[Results], allow_mixed: bool) -> list[Section]:
-    """Groups runs by what may be compared; refuses mixed protocols and splits unless told
-    otherwise.
+    """Groups runs by what may be compared.
+
+    Raises `ThbenchError` for runs of several protocols or splits, unless `allow_mixed`.
     """
-    protocols = {run.info["protocol"]["sha256"]: run for run in runs}
-    if len(protocols) > 1 and not allow_mixed:
-        told = ", ".join(
-            f"{run.path} ({run.info['protocol']['name']} {key[:8]})"
-            for key, run in protocols.items()
-        )
-        raise ThbenchError(
-            f"the runs follow different protocols: {told}; make one table per protocol or pass "
-            "--allow-mixed"
-        )
+    if not allow_mixed:
+        _refuse_several_protocols(runs)
+
     groups: dict[str, list[Results]] = {}
     for run in runs:
         groups.setdefault(run.comparison_key, []).append(run)
+
     names = Counter(group[0].dataset for group in groups.values())
-    doubled = [name for name, n in names.items() if n > 1]
-    if doubled and not allow_mixed:
+    several = [name for name, n in names.items() if n > 1]
+    if several and not allow_mixed:
         raise ThbenchError(
-            f"the runs on {doubled[0]} use different data or hold-out frames and cannot be ranked "
+            f"the runs on {several[0]} use different data or hold-out frames and cannot be ranked "
             "together; run them with one --split, or pass --allow-mixed for one block each"
         )
-    return [Section(_section_title(group[0], names), tuple(group)) for group in groups.values()]
 
-
-def _section_title(run: Results, names: Counter[str]) -> str:
-    extra = (
-        f" ({run.info['protocol']['name']}, {run.comparison_key[:8]})"
-        if names[run.dataset] > 1
-        else ""
-    )
-    return run.dataset + extra
+    return [
+        Section(_title(group[0], is_unique=names[group[0].dataset] == 1), tuple(group))
+        for group in groups.values()
+    ]
 
 
 def all_shots(section: Section) -> list[int]:
@@ -64,22 +76,30 @@ def all_shots(section: Section) -> list[int]:
     return sorted({T for run in section.runs for T in run.shots})
 
 
-def methods_at(section: Section, T: int) -> list[tuple[Results, str, ScoreRow]]:
-    """The rows at T in the paper's order; raises `ThbenchError` when two runs use one label."""
-    found = [
-        (run, label, row)
+def rows_at(section: Section, T: int) -> list[MethodRow]:
+    """The rows of the section at T, as the runs have them."""
+    return [
+        MethodRow(run, label, row)
         for run in section.runs
         for label in run.methods
         if (row := run.row(label, T))
     ]
-    labels = Counter(label for _, label, _ in found)
+
+
+def ordered_rows_at(section: Section, T: int) -> list[MethodRow]:
+    """The rows at T in the paper's order; raises `ThbenchError` when two runs use one label."""
+    found = rows_at(section, T)
+
+    labels = Counter(entry.label for entry in found)
     for label, n in labels.items():
         if n > 1:
-            paths = [str(run.path) for run, other, _ in found if other == label]
+            paths = [str(entry.run.path) for entry in found if entry.label == label]
             raise ThbenchError(
-                f"{label} at T = {T} is in {' and '.join(paths)}; leave one run out or label them apart"
+                f"{label} at T = {T} is in {' and '.join(paths)}; "
+                "leave one run out or give the methods different labels"
             )
-    return sorted(found, key=lambda entry: paper_position(entry[0].methods[entry[1]]["spec"]))
+
+    return sorted(found, key=lambda entry: paper_position(entry.method.spec))
 
 
 def paper_position(spec: str) -> int:
@@ -91,10 +111,37 @@ def paper_position(spec: str) -> int:
 
 def in_paper_order(results: Results) -> list[str]:
     """The method labels of one run in the order of the paper's tables."""
-    return sorted(results.methods, key=lambda label: paper_position(results.methods[label]["spec"]))
+    return sorted(results.methods, key=lambda label: paper_position(results.methods[label].spec))
+
+
+def method_name(results: Results, label: str) -> str:
+    """The name that is printed for a method of a run."""
+    return display_name(label, results.methods[label].spec)
 
 
 def stamp(runs: Sequence[Results]) -> str:
     """The warning that a table of partial or unfinished runs carries, or an empty string."""
-    warnings = dict.fromkeys(f"{run.dataset}: {run.warning()}" for run in runs if run.warning())
+    warnings = dict.fromkeys(
+        f"{run.dataset}: {warning}" for run in runs if (warning := run.warning())
+    )
     return f"PRELIMINARY — {'; '.join(warnings)}." if warnings else ""
+
+
+def _refuse_several_protocols(runs: Sequence[Results]) -> None:
+    by_sha256 = {run.record.protocol.sha256: run for run in runs}
+    if len(by_sha256) < 2:
+        return
+
+    told = ", ".join(
+        f"{run.path} ({run.record.protocol.name} {sha256[:8]})" for sha256, run in by_sha256.items()
+    )
+    raise ThbenchError(
+        f"the runs follow different protocols: {told}; make one table per protocol or pass "
+        "--allow-mixed"
+    )
+
+
+def _title(run: Results, is_unique: bool) -> str:
+    if is_unique:
+        return run.dataset
+    return f"{run.dataset} ({run.record.protocol.name}, {run.comparison_key[:8]})"

@@ -8,7 +8,7 @@ import io
 import unicodedata
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,15 +18,8 @@ from matplotlib.ft2font import FT2Font
 from reports.latin import in_latin
 
 FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-COLOURS = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-    "#000000",
-)  # Okabe and Ito
+# of Okabe and Ito
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKERS = "osD^vP*X"  # colour never carries the meaning alone
 DASHES = ("-", "--", "-.", ":")
 GREY = "#6b6b6b"
@@ -48,7 +41,15 @@ STYLE: Any = {
 }
 
 
-def look(index: int) -> dict[str, Any]:
+class Look(TypedDict):
+    """How the marks of one method are drawn, by matplotlib's names."""
+
+    color: str
+    marker: str
+    linestyle: str
+
+
+def look(index: int) -> Look:
     """Colour, marker and line style of the index-th method; 224 differ."""
     return {
         "color": COLOURS[index % len(COLOURS)],
@@ -58,7 +59,7 @@ def look(index: int) -> dict[str, Any]:
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """An empty figure that draws without a display. Build it inside `matplotlib.rc_context(STYLE)`."""
+    """An empty figure that draws without a display; build it inside `rc_context(STYLE)`."""
     figure = Figure(figsize=(width_in, height_in))
     FigureCanvasAgg(figure)
     return figure
@@ -68,8 +69,10 @@ def rendered(figure: Figure, format: str) -> bytes:
     """The figure as "png" (200 dpi), "pdf" or "svg" bytes without dates."""
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[format]
     buffer = io.BytesIO()
+
     with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format=format, dpi=200, metadata=metadata)
+
     return buffer.getvalue()
 
 
@@ -79,11 +82,13 @@ def drawable(text: str) -> str:
     That is what the font lacks, and what is written from right to left: nothing here would order or
     join its letters.
     """
-    known = _characters()
-    return "".join(
-        c if ord(c) in known and unicodedata.bidirectional(c) not in RIGHT_TO_LEFT else in_latin(c)
-        for c in " ".join(text.split())
-    )
+    flat = " ".join(text.split())
+    return "".join(letter if _is_drawable(letter) else in_latin(letter) for letter in flat)
+
+
+def _is_drawable(letter: str) -> bool:
+    is_known = ord(letter) in _characters()
+    return is_known and unicodedata.bidirectional(letter) not in RIGHT_TO_LEFT
 
 
 @cache

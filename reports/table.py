@@ -1,30 +1,12 @@
-"""What a table is: columns, blocks and cells, and the one place that rounds, ranks and breaks ties."""
+"""What a table is, in whatever format it is printed: columns, blocks, rows and cells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import hypot, isclose
-from typing import Literal, get_args
+from math import isclose
 
-from thbench.metrics.coverage import FEW_VIDEOS, Coverage
-
-TiePolicy = Literal["displayed", "exact", "within-noise"]
-TIE_POLICIES: tuple[str, ...] = get_args(TiePolicy)
-LEVEL = 0.05  # a difference with a larger p-value is noise
-BOLD: dict[TiePolicy, str] = {
-    "displayed": "Bold: the best of its group of rows, and every figure that prints like it.",
-    "exact": "Bold: the best of its group of rows, by the unrounded figure.",
-    "within-noise": "Bold: not significantly worse than the best of its group of rows (5 %; paired "
-    "by video and corrected where the run holds the difference, else two standard "
-    "errors).",
-}
-NO_BOLD = f"No figure is bold that rests on fewer than {FEW_VIDEOS} videos."
-PARTIAL = (
-    "In parentheses: not over all planned videos, so not comparable with its neighbours, "
-    "never bold and not ranked."
-)
-ROUGH = f"* interval over fewer than {FEW_VIDEOS} videos: a rough guide."
+from thbench.metrics.coverage import Coverage
 
 
 @dataclass(frozen=True)
@@ -93,6 +75,9 @@ class Cell:
         return self.value is not None and (self.coverage is None or self.coverage.may_rank)
 
 
+EMPTY = Cell()
+
+
 @dataclass(frozen=True)
 class Row:
     """One line: a method at T shots (None where T plays no part). An unranked row, such as a floor,
@@ -107,7 +92,12 @@ class Row:
 
     @property
     def label(self) -> str:
+        """The head of the line: "Ours-FT (8)"."""
         return self.method if self.T is None else f"{self.method} ({self.T})"
+
+    def cell(self, column: Column) -> Cell:
+        """The cell of a column; an empty one where the row has none."""
+        return self.cells.get(column.key, EMPTY)
 
 
 @dataclass(frozen=True)
@@ -153,34 +143,15 @@ class TableSpec:
                     yield block, group, row
 
 
-def ranked(table: TableSpec, ties: TiePolicy = "displayed") -> TableSpec:
-    """The same table with every cell's `best` decided, group by group; cells that say it themselves
-    keep it.
-
-    displayed: cells that print like the best one are all best (what the paper does, but for one
-    cell). exact: unrounded values decide. within-noise: a cell is best unless it is significantly
-    worse than the best value (corrected paired p-value where the run holds one, otherwise two
-    standard errors of the difference). Cells that lost videos or rest on few are never best. The
-    notes tell the rule.
-    """
-    blocks = [
-        replace(
-            block, groups=tuple(_rank_group(group, table.columns, ties) for group in block.groups)
-        )
-        for block in table.blocks
-    ]
-    done = replace(table, blocks=tuple(blocks))
-    return replace(done, notes=(*table.notes, *_rules(done, ties)))
-
-
 def interval_cell(cell: Cell, ends: tuple[float, float] | None) -> Cell:
     """The cell with an interval: the half-width where the value is its middle, else the ends."""
     if ends is None or cell.value is None:
         return cell
-    half_width = (ends[1] - ends[0]) / 2
-    if isclose(ends[0] + half_width, cell.value, abs_tol=1e-9 * max(1.0, half_width)):
-        return replace(cell, half_width=half_width)
-    return replace(cell, interval=ends)
+
+    low, high = ends
+    half_width = (high - low) / 2
+    is_middle = isclose(low + half_width, cell.value, abs_tol=1e-9 * max(1.0, half_width))
+    return replace(cell, half_width=half_width) if is_middle else replace(cell, interval=ends)
 
 
 def without_empty_columns(table: TableSpec) -> TableSpec:
@@ -188,17 +159,12 @@ def without_empty_columns(table: TableSpec) -> TableSpec:
 
     A column and those that stand beside it ("fid" and "fid:paper") go together.
     """
-    filled = {
-        _metric_of(key)
-        for _, _, row in table.rows()
-        for key, cell in row.cells.items()
-        if cell.value is not None
-    }
-    empty = [column for column in table.columns if _metric_of(column.key) not in filled]
+    filled = {_metric_of(key) for key, cell in _cells(table) if cell.value is not None}
+    columns = tuple(column for column in table.columns if _metric_of(column.key) in filled)
+    empty = [column for column in table.columns if column not in columns]
     if not empty:
         return table
 
-    columns = tuple(column for column in table.columns if _metric_of(column.key) in filled)
     reasons = dict.fromkeys(
         reason
         for column in empty
@@ -213,39 +179,18 @@ def footnotes(table: TableSpec) -> dict[str, str]:
     """Note -> its mark (a, b, ..., z, aa, ...), in the order of reading: columns, then rows and
     their cells.
     """
-    texts = [note for column in table.columns for note in column.notes]
+    notes = [note for column in table.columns for note in column.notes]
+
     for _, _, row in table.rows():
-        texts += row.notes
-        texts += [
-            note for column in table.columns for note in row.cells.get(column.key, Cell()).notes
-        ]
-    return {text: _mark(index) for index, text in enumerate(dict.fromkeys(texts))}
+        notes += row.notes
+        notes += [note for column in table.columns for note in row.cell(column).notes]
+
+    return {note: _mark(index) for index, note in enumerate(dict.fromkeys(notes))}
 
 
-def _rules(table: TableSpec, ties: TiePolicy) -> list[str]:
-    """The rules that a reader needs for the marks in the table."""
-    keys = {column.key for column in table.columns if column.higher_is_better is not None}
-    shown = [
-        cell
-        for _, _, row in table.rows()
-        for key, cell in row.cells.items()
-        if cell.value is not None
-    ]
-    compared = [
-        cell
-        for _, _, row in table.rows()
-        if row.ranked
-        for key, cell in row.cells.items()
-        if key in keys and cell.value is not None
-    ]
-
-    few = any(cell.coverage is not None and cell.coverage.is_few for cell in compared)
-    rules = [BOLD[ties]] if any(cell.may_rank for cell in compared) else []
-    rules += [NO_BOLD] if few else []
-    rules += [PARTIAL] if any(cell.is_partial for cell in shown) else []
-    return rules + (
-        [ROUGH] if table.show_intervals and any(cell.is_rough for cell in shown) else []
-    )
+def _cells(table: TableSpec) -> Iterator[tuple[str, Cell]]:
+    for _, _, row in table.rows():
+        yield from row.cells.items()
 
 
 def _metric_of(key: str) -> str:
@@ -255,63 +200,16 @@ def _metric_of(key: str) -> str:
 
 def _why_empty(table: TableSpec, column: Column) -> list[str]:
     """What the cells of an empty column say, or the column itself."""
-    said = [note for _, _, row in table.rows() for note in row.cells.get(column.key, Cell()).notes]
+    said = [note for _, _, row in table.rows() for note in row.cell(column).notes]
+
     return list(dict.fromkeys(said)) or [column.empty or f"{column.label}: no row has it."]
-
-
-def _rank_group(group: Group, columns: Sequence[Column], ties: TiePolicy) -> Group:
-    best = {column.key: _best_rows(group, column, ties) for column in columns}
-    rows = []
-    for index, row in enumerate(group.rows):
-        cells = {
-            key: replace(cell, best=index in best.get(key, ())) if cell.best is None else cell
-            for key, cell in row.cells.items()
-        }
-        rows.append(replace(row, cells=cells))
-    return replace(group, rows=tuple(rows))
-
-
-def _best_rows(group: Group, column: Column, ties: TiePolicy) -> set[int]:
-    """Indices of the best rows of one column; empty when the column is not ranked or holds no
-    value.
-    """
-    values = {
-        index: cell.value
-        for index, row in enumerate(group.rows)
-        if row.ranked
-        and (cell := row.cells.get(column.key, Cell())).may_rank
-        and cell.value is not None
-    }
-    if column.higher_is_better is None or not values:
-        return set()
-    choose = max if column.higher_is_better else min
-    winner = choose(values, key=lambda index: values[index])
-    if ties == "within-noise":
-        return {index for index in values if not _significant(group, column, winner, index)}
-    if ties == "displayed":
-        return {
-            index
-            for index, value in values.items()
-            if column.show(value) == column.show(values[winner])
-        }
-    return {index for index, value in values.items() if value == values[winner]}
-
-
-def _significant(group: Group, column: Column, winner: int, other: int) -> bool:
-    """Whether the winner really differs from another row."""
-    first, second = group.rows[winner], group.rows[other]
-    a, b = first.cells[column.key], second.cells[column.key]
-    if a.value is None or b.value is None or a.value == b.value:
-        return False
-    for pair in ((first.method, second.method), (second.method, first.method)):
-        if (column.key, *pair) in group.p_values:
-            return group.p_values[(column.key, *pair)] < LEVEL
-    return abs(a.value - b.value) > 2 * hypot(a.se or 0.0, b.se or 0.0)
 
 
 def _mark(index: int) -> str:
     letters = ""
+
     while index >= 0:
         letters = chr(ord("a") + index % 26) + letters
         index = index // 26 - 1
+
     return letters

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from reports.published import display_name, paper, published_cell, published_time, with_published
+from reports.published import display_name, paper, published_time, with_published
 from reports.results import Results
 from reports.sections import paper_position, stamp
 from reports.table import Block, Cell, Column, Group, Row, TableSpec
+from thbench.environment import machine_name
 from thbench.errors import ThbenchError
+from thbench.records.timing import TimeRecord
 
+TIME = Column("time_s", "Time, s", higher_is_better=False, decimals=3, significant=4)
+SPREAD = "± is half the interquartile range."
 NONE_PUBLISHED = (
     "No published figures stand here: the paper timed none of these methods at these T."
 )
@@ -30,90 +34,115 @@ def table2(
     timed = [run for run in runs if run.times]
     if not timed:
         raise ThbenchError(
-            f"{runs[0].path} holds no timing.json; time it with `thbench run-protocol table2-timing`"
+            f"{runs[0].path} holds no timing.json; time it with "
+            "`thbench run-protocol table2-timing`"
         )
-    machines: dict[str, list[Results]] = {}
-    for run in timed:
-        machines.setdefault(_machine(run), []).append(run)
+
+    machines = _by_machine(timed)
     if len(machines) > 1 and not allow_mixed:
         raise ThbenchError(
-            f"the runs were timed on different hardware ({'; '.join(machines)}): their times are not "
-            "comparable; pass --allow-mixed for one block each"
+            f"the runs were timed on different hardware ({'; '.join(machines)}): their times are "
+            "not comparable; pass --allow-mixed for one block each"
         )
-    blocks = [
-        block
-        for machine, group in machines.items()
-        for block in _time_blocks(group, with_paper, f" ({machine})" if len(machines) > 1 else "")
-    ]
-    column = Column("time_s", "Time, s", False, decimals=3, significant=4)
-    spread = ["± is half the interquartile range."] if intervals else []
-    published = any(
-        "time_s:paper" in row.cells
-        for block in blocks
-        for group in block.groups
-        for row in group.rows
-    )
-    of_the_paper = (
-        f"{paper()['table2_note']} Bold among them is the paper's own."
-        if published
-        else NONE_PUBLISHED
-    )
-    notes = [
-        f"Median over {_several(t.n for run in timed for t in run.times)} repetitions on {'; '.join(machines)}.",
-        *spread,
-        *([of_the_paper] if with_paper else []),
-    ]
-    columns = with_published(column) if published else [column]
+
+    blocks = _blocks(machines, with_paper)
+    has_published = any(_has_published(block) for block in blocks)
+    n_repetitions = _several(time.n for run in timed for time in run.times)
+
+    notes = [f"Median over {n_repetitions} repetitions on {'; '.join(machines)}."]
+    if intervals:
+        notes.append(SPREAD)
+    if with_paper and has_published:
+        notes.append(f"{paper().table2_note} Bold among them is the paper's own.")
+    elif with_paper:
+        notes.append(NONE_PUBLISHED)
+
     return TableSpec(
-        "Time of few-shot learning and of inference",
-        "tab:times",
-        "Method (T)",
-        tuple(columns),
-        tuple(blocks),
-        tuple(notes),
-        stamp(timed),
-        intervals,
+        caption="Time of few-shot learning and of inference",
+        label="tab:times",
+        head="Method (T)",
+        columns=tuple(with_published(TIME) if has_published else [TIME]),
+        blocks=tuple(blocks),
+        notes=tuple(notes),
+        stamp=stamp(timed),
+        show_intervals=intervals,
     )
 
 
-def _time_blocks(runs: Sequence[Results], with_paper: bool, suffix: str) -> list[Block]:
-    learning = sorted(
-        {t.T for run in runs for t in run.times if t.phase == "few-shot" and t.T is not None}
-    )
-    groups = tuple(_time_group(runs, "few-shot", T, with_paper) for T in learning)
-    inference = _time_group(runs, "inference", None, with_paper)
-    return ([Block(f"Few-shot learning{suffix}", groups)] if groups else []) + (
-        [Block(f"Inference{suffix}", (inference,))] if inference.rows else []
-    )
-
-
-def _time_group(runs: Sequence[Results], phase: str, T: int | None, with_paper: bool) -> Group:
-    rows = []
+def _by_machine(runs: Sequence[Results]) -> dict[str, list[Results]]:
+    machines: dict[str, list[Results]] = {}
     for run in runs:
-        for time in run.times:
-            if (time.phase, time.T) != (phase, T):
-                continue
-            spec = run.methods.get(time.method, {}).get("spec", time.method)
-            cells = {"time_s": Cell(time.median_s, None if time.iqr_s is None else time.iqr_s / 2)}
-            published = published_time(spec, phase, T) if with_paper else {}
-            if published:
-                cells["time_s:paper"] = published_cell(published, "time_s")
-            notes = (f"{time.note.rstrip('.')}.",) if time.note else ()
-            rows.append(
-                (_time_position(spec), Row(display_name(time.method, spec), cells, T, notes))
-            )
-    return Group(tuple(row for _, row in sorted(rows, key=lambda entry: entry[0])))
+        machines.setdefault(_machine(run), []).append(run)
+    return machines
 
 
-def _time_position(spec: str) -> int:
+def _machine(run: Results) -> str:
+    """What the run was timed on; older timings know only what the run was begun on."""
+    timed_on = run.timing.hardware if run.timing is not None else {}
+    return machine_name(timed_on or run.record.hardware)
+
+
+def _blocks(machines: Mapping[str, Sequence[Results]], with_paper: bool) -> list[Block]:
+    blocks = []
+    for machine, runs in machines.items():
+        suffix = f" ({machine})" if len(machines) > 1 else ""
+        blocks += _blocks_of_machine(runs, with_paper, suffix)
+    return blocks
+
+
+def _blocks_of_machine(runs: Sequence[Results], with_paper: bool, suffix: str) -> list[Block]:
+    times = [time for run in runs for time in run.times]
+    shots = sorted({time.T for time in times if time.phase == "few-shot" and time.T is not None})
+    learning = tuple(_group(runs, "few-shot", T, with_paper) for T in shots)
+    inference = _group(runs, "inference", None, with_paper)
+
+    blocks = []
+    if learning:
+        blocks.append(Block(f"Few-shot learning{suffix}", learning))
+    if inference.rows:
+        blocks.append(Block(f"Inference{suffix}", (inference,)))
+    return blocks
+
+
+def _group(runs: Sequence[Results], phase: str, T: int | None, with_paper: bool) -> Group:
+    """The times of one phase at one T, in the order of the paper's table."""
+    found = [
+        (_spec(run, time), time)
+        for run in runs
+        for time in run.times
+        if (time.phase, time.T) == (phase, T)
+    ]
+    found.sort(key=lambda entry: _position(entry[0]))
+
+    return Group(tuple(_row(spec, time, with_paper) for spec, time in found))
+
+
+def _row(spec: str, time: TimeRecord, with_paper: bool) -> Row:
+    spread_s = None if time.iqr_s is None else time.iqr_s / 2
+    cells = {TIME.key: Cell(time.median_s, spread_s)}
+
+    published = published_time(spec, time.phase, time.T) if with_paper else None
+    if published is not None:
+        cells[f"{TIME.key}:paper"] = published.cell(TIME.key)
+
+    notes = (f"{time.note.rstrip('.')}.",) if time.note else ()
+    return Row(display_name(time.method, spec), cells, time.T, notes)
+
+
+def _spec(run: Results, time: TimeRecord) -> str:
+    """What the timed method was loaded by; its label where run.json does not know it."""
+    method = run.methods.get(time.method)
+    return time.method if method is None else method.spec
+
+
+def _position(spec: str) -> int:
     """Table 2 lists the feed-forward variant last."""
     return 99 if spec == "ours-ff" else paper_position(spec)
 
 
-def _machine(run: Results) -> str:
-    """The GPU that was timed, or the processor where there is none."""
-    hardware = run.timing.get("hardware") or run.info.get("hardware") or {}
-    return str((hardware.get("gpus") or [hardware.get("processor") or "unknown hardware"])[0])
+def _has_published(block: Block) -> bool:
+    rows = (row for group in block.groups for row in group.rows)
+    return any(f"{TIME.key}:paper" in row.cells for row in rows)
 
 
 def _several(values: Iterable[int]) -> str:

@@ -9,24 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from reports.media import Copier, copy_generated, method_name
+from reports.media import Copier, copy_generated
 from reports.pictures import files_of
+from reports.preferred import NEEDS_A_FACE, judges
 from reports.results import Results
-from reports.sections import in_paper_order
+from reports.sections import in_paper_order, method_name
+from thbench.records.video_key import video_key
 from thbench.runs import Unit
 
 SHOWN = 4  # pictures of failed frames, and as many of the lowest scores
-JUDGES = (
-    "csim",
-    "csim-dlib",
-    "csim-heads",
-    "ssim",
-)  # the first one measured orders the frames that have a score
-NEEDS_A_FACE = (
-    "csim-dlib",
-    "akd",
-    "nme",
-)  # where these find no face in a frame they have no value for it
 CONSEQUENCES = {"score-zero": "counts as 0", "drop-pairwise": "left out"}
 
 
@@ -57,17 +48,9 @@ class Worst:
 
 
 def judge_of(results: Results) -> str:
-    """The metric that orders the frames with a score; "" when none of `JUDGES` was measured."""
-    return next(
-        (
-            name
-            for name in JUDGES
-            if name in results.metrics
-            and name in results.frames
-            and results.frames[name].notna().any()
-        ),
-        "",
-    )
+    """The metric that orders the frames with a score; "" when none that can was measured."""
+    computed = _computed(results)
+    return next((name for name in judges(results.metrics) if name in computed), "")
 
 
 def worst_cases(results: Results, page: Path, folder: str) -> list[Worst]:
@@ -76,31 +59,41 @@ def worst_cases(results: Results, page: Path, folder: str) -> list[Worst]:
     A frame has failed where its unit failed, or where a metric that the run computed has no value
     for it. Failed frames are taken from as many videos as there are.
     """
-    judge, T = judge_of(results), results.shots[-1]
-    found = []
-    for number, label in enumerate(in_paper_order(results)):
-        frames = results.frames[(results.frames["method"] == label) & (results.frames["T"] == T)]
-        reasons = _reasons(results, frames)
-        failed, scored = frames[reasons != ""], frames[reasons == ""]
-        chosen = pd.concat([_over_videos(failed).head(SHOWN), _lowest(scored, judge).head(SHOWN)])
+    found = [
+        _worst(results, label, Copier(page, f"{folder}/m{number}"))
+        for number, label in enumerate(in_paper_order(results))
+    ]
+    return [worst for worst in found if worst.cases]
 
-        copy = Copier(page, f"{folder}/m{number}")
-        told = zip(chosen.iterrows(), reasons.loc[chosen.index], strict=True)
-        cases = [
-            case
-            for rank, ((_, row), reason) in enumerate(told)
-            if (case := _case(results, copy, rank, row, judge, reason))
-        ]
-        if cases:
-            found.append(Worst(method_name(results, label), cases, len(failed), len(frames)))
-    return found
+
+def _worst(results: Results, label: str, copy: Copier) -> Worst:
+    """The worst cases of one method."""
+    judge = judge_of(results)
+    frames = results.frames
+    frames = frames[(frames["method"] == label) & (frames["T"] == results.shots[-1])]
+
+    reasons = _reasons(results, frames)
+    failed, scored = frames[reasons != ""], frames[reasons == ""]
+    chosen = pd.concat([_over_videos(failed).head(SHOWN), _lowest(scored, judge).head(SHOWN)])
+
+    told = zip(chosen.iterrows(), reasons.loc[chosen.index], strict=True)
+    cases = [
+        _case(results, copy, rank, row, judge, reason)
+        for rank, ((_, row), reason) in enumerate(told)
+    ]
+    shown = [case for case in cases if case is not None]
+    return Worst(method_name(results, label), shown, len(failed), len(frames))
+
+
+def _computed(results: Results) -> list[str]:
+    """The metrics that have a value for some frame."""
+    frames = results.frames
+    return [name for name in results.metrics if name in frames and frames[name].notna().any()]
 
 
 def _reasons(results: Results, frames: pd.DataFrame) -> pd.Series[str]:
     """Why each frame failed, "" for those that did not."""
-    computed = [
-        name for name in results.metrics if name in frames and results.frames[name].notna().any()
-    ]
+    computed = _computed(results)
     return pd.Series(
         [_reason(results, row, computed) for _, row in frames.iterrows()],
         index=frames.index,
@@ -111,13 +104,15 @@ def _reasons(results: Results, frames: pd.DataFrame) -> pd.Series[str]:
 def _reason(results: Results, row: pd.Series[Any], computed: Sequence[str]) -> str:
     if row["error"]:
         return f"the whole unit failed: {row['error']}"
+
     missing = [name for name in computed if pd.isna(row[name])]
     if not missing:
         return ""
+
     why = "no face found" if set(missing) & set(NEEDS_A_FACE) else "could not be scored"
+    metrics = [results.metrics[name] for name in missing]
     told = [
-        f"{metric.label} {CONSEQUENCES.get(metric.policy, 'has no value')}"
-        for metric in (results.metrics[name] for name in missing)
+        f"{metric.label} {CONSEQUENCES.get(metric.policy, 'has no value')}" for metric in metrics
     ]
     return f"{why} ({', '.join(told)})"
 
@@ -125,8 +120,8 @@ def _reason(results: Results, row: pd.Series[Any], computed: Sequence[str]) -> s
 def _over_videos(failed: pd.DataFrame) -> pd.DataFrame:
     """The first failed frame of each video, then the second ones; of a failed unit only one."""
     rank = failed.groupby(["person", "video"], sort=False).cumcount()
-    ordered = failed.assign(rank=rank)[(failed["error"] == "") | (rank == 0)]
-    return ordered.sort_values("rank", kind="stable")
+    is_kept = (failed["error"] == "") | (rank == 0)
+    return failed.assign(rank=rank)[is_kept].sort_values("rank", kind="stable")
 
 
 def _lowest(scored: pd.DataFrame, judge: str) -> pd.DataFrame:
@@ -137,11 +132,14 @@ def _case(
     results: Results, copy: Copier, rank: int, row: pd.Series[Any], judge: str, reason: str
 ) -> WorstCase | None:
     """None where the run lacks the picture of the true frame, or of a frame that was scored."""
-    video, index = f"{row['person']}/{row['video']}", int(row["position"])
+    video, index = video_key(row["person"], row["video"]), int(row["position"])
     unit = Unit(row["method"], int(row["T"]), video)
-    real = copy(files_of(results, results.run.real_folder(video)).get(index), f"{rank}-real.png")
+
+    held_out = files_of(results, results.run.real_folder(video))
+    real = copy(held_out.get(index), f"{rank}-real.png")
     file = copy_generated(results, unit, index, copy, f"{rank}.png").file
     if not real or not (file or reason):
         return None
+
     value = f"{row[judge]:.3f}" if judge and pd.notna(row[judge]) else ""
     return WorstCase(video, index, value, reason, real, file)

@@ -8,10 +8,9 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from reports.latex import to_latex
-from reports.table import Cell, Column, Row, TableSpec, footnotes, without_empty_columns
+from reports.table import Block, Cell, Column, Row, TableSpec, footnotes, without_empty_columns
 
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 DASH = "–"
@@ -22,39 +21,22 @@ def to_markdown(table: TableSpec) -> str:
     """A GitHub-style table with the notes below it; columns that no row fills are left out."""
     table = without_empty_columns(table)
     marks = footnotes(table)
-    columns = table.columns
-    head = [
-        _md(table.head),
-        *(
-            _md(column.label) + ARROWS[column.higher_is_better] + _sup(column.notes, marks)
-            for column in columns
-        ),
-    ]
+    n_columns = len(table.columns)
+
     lines = [
         f"**{_md(table.caption)}.** {_md(table.stamp)}".strip(),
         "",
-        _md_line(head),
-        _md_line([":--", *["--:"] * len(columns)]),
+        _md_line([_md(table.head), *(_md_head(column, marks) for column in table.columns)]),
+        _md_line([":--", *["--:"] * n_columns]),
     ]
     for block in table.blocks:
-        lines += (
-            [_md_line([f"**{_md(block.title)}**", *[""] * len(columns)])] if block.title else []
-        )
-        for group in block.groups:
-            lines += [
-                _md_line(
-                    [
-                        _md(row.label) + _sup(row.notes, marks),
-                        *(_md_cell(row.cells.get(c.key, Cell()), c, table, marks) for c in columns),
-                    ]
-                )
-                for row in group.rows
-            ]
-    lines += [
-        "",
-        *(f"- {_md(note)}" for note in table.notes),
-        *(f"- <sup>{mark}</sup> {_md(note)}" for note, mark in marks.items()),
-    ]
+        if block.title:
+            lines.append(_md_line([f"**{_md(block.title)}**", *[""] * n_columns]))
+        lines += [_md_row(row, table, marks) for group in block.groups for row in group.rows]
+
+    lines.append("")
+    lines += [f"- {_md(note)}" for note in table.notes]
+    lines += [f"- <sup>{mark}</sup> {_md(note)}" for note, mark in marks.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -67,43 +49,15 @@ def to_csv(table: TableSpec) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        [
-            "block",
-            "method",
-            "T",
-            *(
-                _formula_safe(f"{column.key}{suffix}")
-                for column in table.columns
-                for suffix in CSV_SUFFIXES
-            ),
-            "note",
-        ]
-    )
+
+    keys = [f"{column.key}{suffix}" for column in table.columns for suffix in CSV_SUFFIXES]
+    writer.writerow(["block", "method", "T", *map(_formula_safe, keys), "note"])
+
     for block, _, row in table.rows():
-        values: list[object] = []
-        for column in table.columns:
-            cell = row.cells.get(column.key, Cell())
-            low, high = cell.ends or (None, None)
-            n_videos = None if cell.coverage is None else cell.coverage.n_videos
-            values += [
-                cell.value,
-                low,
-                high,
-                n_videos,
-                cell.may_rank,
-                bool(cell.best),
-                _formula_safe("; ".join(cell.notes)),
-            ]
-        writer.writerow(
-            [
-                _formula_safe(block.title),
-                _formula_safe(row.method),
-                row.T,
-                *values,
-                _formula_safe("; ".join(row.notes)),
-            ]
-        )
+        values = [value for column in table.columns for value in _csv_cell(row.cell(column))]
+        names = [_formula_safe(block.title), _formula_safe(row.method)]
+        writer.writerow([*names, row.T, *values, _formula_safe("; ".join(row.notes))])
+
     return out.getvalue()
 
 
@@ -114,56 +68,33 @@ def to_html(table: TableSpec) -> str:
     """
     table = without_empty_columns(table)
     marks = footnotes(table)
-    head = "".join(
-        f'<th scope="col">{html.escape(c.label)}{ARROWS[c.higher_is_better]}{_sup(c.notes, marks)}</th>'
-        for c in table.columns
-    )
+    head = "".join(_html_head(column, marks) for column in table.columns)
     stamp = f" <strong>{html.escape(table.stamp)}</strong>" if table.stamp else ""
+
     lines = [
         f"<table><caption>{html.escape(table.caption)}.{stamp}</caption>",
         f'<thead><tr><th scope="col">{html.escape(table.head)}</th>{head}</tr></thead>',
     ]
     for block in table.blocks:
-        title = f'<tr><th scope="rowgroup" colspan="{len(table.columns) + 1}">{html.escape(block.title)}</th></tr>'
-        lines += ["<tbody>" + (title if block.title else "")]
+        lines.append("<tbody>" + _html_title(block, len(table.columns)))
         lines += [_html_row(row, table, marks) for group in block.groups for row in group.rows]
-        lines += ["</tbody>"]
+        lines.append("</tbody>")
+    lines.append("</table>")
+
     notes = [html.escape(note) for note in table.notes]
     notes += [f"<sup>{mark}</sup> {html.escape(note)}" for note, mark in marks.items()]
-    lines += [
-        "</table>",
-        '<ul class="notes">' + "".join(f"<li>{note}</li>" for note in notes) + "</ul>",
-    ]
+    items = "".join(f"<li>{note}</li>" for note in notes)
+    lines.append(f'<ul class="notes">{items}</ul>')
     return "\n".join(lines) + "\n"
 
 
 def to_json(table: TableSpec) -> str:
     """Everything in the table, unrounded, with the printed text beside it."""
-    value: dict[str, Any] = {
+    value = {
         "caption": table.caption,
         "stamp": table.stamp,
-        "columns": [
-            {
-                "key": c.key,
-                "label": c.label,
-                "higher_is_better": c.higher_is_better,
-                "notes": c.notes,
-            }
-            for c in table.columns
-        ],
-        "rows": [
-            {
-                "block": block.title,
-                "method": row.method,
-                "T": row.T,
-                "ranked": row.ranked,
-                "notes": row.notes,
-                "cells": {
-                    c.key: _json_cell(row.cells.get(c.key, Cell()), c) for c in table.columns
-                },
-            }
-            for block, _, row in table.rows()
-        ],
+        "columns": [_json_column(column) for column in table.columns],
+        "rows": [_json_row(block, row, table) for block, _, row in table.rows()],
         "notes": table.notes,
     }
     return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
@@ -182,6 +113,7 @@ def show(cell: Cell, column: Column, *, interval: bool) -> str:
     """The plain text of a cell: "0.62", "(0.62)", "0.62 ± 0.04", "0.95 [0.70, 1.00]*" or a dash."""
     if cell.value is None:
         return DASH
+
     value = column.show(cell.value)
     value = f"({value})" if cell.is_partial else value
     width = show_interval(cell, column) if interval else ""
@@ -189,11 +121,12 @@ def show(cell: Cell, column: Column, *, interval: bool) -> str:
 
 
 def show_interval(cell: Cell, column: Column) -> str:
-    """ "± 0.04", "[0.70, 1.00]" where the metric's range cuts it, with a star over few videos; ""
-    without one.
+    """The interval of a cell: "± 0.04", or "[0.70, 1.00]" where the metric's range cuts it, with a
+    star over few videos; "" without one.
     """
     if cell.ends is None:
         return ""
+
     low, high = cell.ends
     text = f"[{column.show(low)}, {column.show(high)}]"
     if cell.half_width is not None:
@@ -210,28 +143,79 @@ def _md(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", flat)
 
 
+def _md_head(column: Column, marks: Mapping[str, str]) -> str:
+    return _md(column.label) + ARROWS[column.higher_is_better] + _sup(column.notes, marks)
+
+
+def _md_row(row: Row, table: TableSpec, marks: Mapping[str, str]) -> str:
+    label = _md(row.label) + _sup(row.notes, marks)
+    cells = [_md_cell(row.cell(column), column, table, marks) for column in table.columns]
+    return _md_line([label, *cells])
+
+
 def _md_cell(cell: Cell, column: Column, table: TableSpec, marks: Mapping[str, str]) -> str:
-    text = show(cell, column, interval=table.show_intervals)
-    text = _md(text)
+    text = _md(show(cell, column, interval=table.show_intervals))
     return (f"**{text}**" if cell.best else text) + _sup(cell.notes, marks)
 
 
+def _csv_cell(cell: Cell) -> list[object]:
+    """The fields of a cell in the order of `CSV_SUFFIXES`."""
+    low, high = cell.ends or (None, None)
+    n_videos = None if cell.coverage is None else cell.coverage.n_videos
+    notes = _formula_safe("; ".join(cell.notes))
+    return [cell.value, low, high, n_videos, cell.may_rank, bool(cell.best), notes]
+
+
+def _html_head(column: Column, marks: Mapping[str, str]) -> str:
+    label = html.escape(column.label) + ARROWS[column.higher_is_better]
+    return f'<th scope="col">{label}{_sup(column.notes, marks)}</th>'
+
+
+def _html_title(block: Block, n_columns: int) -> str:
+    """The row that names a block, "" for one without a title."""
+    if not block.title:
+        return ""
+    span = f'scope="rowgroup" colspan="{n_columns + 1}"'
+    return f"<tr><th {span}>{html.escape(block.title)}</th></tr>"
+
+
 def _html_row(row: Row, table: TableSpec, marks: Mapping[str, str]) -> str:
-    cells = []
-    for column in table.columns:
-        cell = row.cells.get(column.key, Cell())
-        text = show(cell, column, interval=table.show_intervals)
-        cells.append(
-            f"<td>{f'<strong>{text}</strong>' if cell.best else text}{_sup(cell.notes, marks)}</td>"
-        )
-    return f'<tr><th scope="row">{html.escape(row.label)}{_sup(row.notes, marks)}</th>{"".join(cells)}</tr>'
+    label = html.escape(row.label) + _sup(row.notes, marks)
+    cells = [_html_cell(row.cell(column), column, table, marks) for column in table.columns]
+    return f'<tr><th scope="row">{label}</th>{"".join(cells)}</tr>'
+
+
+def _html_cell(cell: Cell, column: Column, table: TableSpec, marks: Mapping[str, str]) -> str:
+    text = show(cell, column, interval=table.show_intervals)
+    text = f"<strong>{text}</strong>" if cell.best else text
+    return f"<td>{text}{_sup(cell.notes, marks)}</td>"
 
 
 def _sup(notes: tuple[str, ...], marks: Mapping[str, str]) -> str:
     return f"<sup>{','.join(marks[note] for note in notes)}</sup>" if notes else ""
 
 
-def _json_cell(cell: Cell, column: Column) -> dict[str, Any]:
+def _json_column(column: Column) -> dict[str, object]:
+    return {
+        "key": column.key,
+        "label": column.label,
+        "higher_is_better": column.higher_is_better,
+        "notes": column.notes,
+    }
+
+
+def _json_row(block: Block, row: Row, table: TableSpec) -> dict[str, object]:
+    return {
+        "block": block.title,
+        "method": row.method,
+        "T": row.T,
+        "ranked": row.ranked,
+        "notes": row.notes,
+        "cells": {column.key: _json_cell(row.cell(column), column) for column in table.columns},
+    }
+
+
+def _json_cell(cell: Cell, column: Column) -> dict[str, object]:
     videos = None if cell.coverage is None else cell.coverage.n_videos
     return {
         "value": cell.value,

@@ -186,7 +186,8 @@ def weights() -> None:
 @weights.command("list")
 def weights_list() -> None:
     """Every pretrained file: what it enables, its licence, and whether it is here."""
-    from thbench.weights import WEIGHTS, find
+    from thbench.weight_registry import WEIGHTS
+    from thbench.weights import find
 
     for weight in WEIGHTS.values():
         click.echo(
@@ -207,7 +208,8 @@ def weights_fetch(name: str, source: Path | None) -> None:
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
-    from thbench.weights import adopt, fetch, weight_file
+    from thbench.weight_fetch import adopt, fetch
+    from thbench.weights import weight_file
 
     weight = weight_file(name)
     if source:
@@ -228,7 +230,8 @@ def weights_fetch(name: str, source: Path | None) -> None:
 @click.argument("names", nargs=-1)
 def weights_verify(names: tuple[str, ...]) -> None:
     """Hashes the files NAMES (all that are here) and compares them with what was published."""
-    from thbench.weights import WEIGHTS, find, verify, weight_file
+    from thbench.weight_registry import WEIGHTS
+    from thbench.weights import find, verify, weight_file
 
     named = [weight_file(name) for name in names]
     chosen = named or [weight for weight in WEIGHTS.values() if find(weight)]

@@ -5,13 +5,14 @@ checked.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import types
 import typing
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from thbench.errors import ThbenchError
+from thbench.nearest import hint
+from thbench.records.decode import decode
 
 Config = TypeVar("Config")
 
@@ -50,9 +51,7 @@ def _kind_of(config: Any, path: list[str], name: str) -> Any:
     """The declared type of the field that `path` leads to."""
     fields = {field.name for field in dataclasses.fields(config)}
     if path[0] not in fields:
-        near = difflib.get_close_matches(path[0], fields, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
-        raise ThbenchError(f"no setting {name!r}: {hint}")
+        raise ThbenchError(f"no setting {name!r}: {hint(path[0], sorted(fields))}")
 
     value = getattr(config, path[0])
     if len(path) > 1 and not dataclasses.is_dataclass(value):
@@ -81,24 +80,23 @@ def _replaced(config: Any, changes: dict[str, Any]) -> Any:
 
 
 def _parse(text: str, kind: Any, name: str) -> Any:
-    origin = typing.get_origin(kind)
-    if origin is typing.Literal:
-        if text in (choices := typing.get_args(kind)):
-            return text
-        raise ThbenchError(
-            f"setting {name} = {text!r}: choose one of {', '.join(map(str, choices))}"
-        )
-    if origin in (types.UnionType, typing.Union):
-        if text == "none" and type(None) in typing.get_args(kind):
-            return None
-        kind = next(option for option in typing.get_args(kind) if option is not type(None))
-    if kind is bool:
-        if text in ("true", "false"):
-            return text == "true"
-        raise ThbenchError(f"setting {name} = {text!r}: say true or false")
-    try:
-        return kind(text)
-    except (TypeError, ValueError):
-        raise ThbenchError(
-            f"setting {name} = {text!r}: {getattr(kind, '__name__', kind)} expected"
-        ) from None
+    """The value that the text of a setting stands for; raises `ThbenchError` where it is none of
+    the declared type.
+    """
+    return decode(kind, _plain(text, kind), f"setting {name}", "give it another value")
+
+
+def _plain(text: str, kind: Any) -> Any:
+    """What the text would be in a file: a number, true or false, nothing, or text as it is."""
+    options = typing.get_args(kind)
+    kinds = options if type(None) in options else (kind,)
+    if text == "none" and type(None) in kinds:
+        return None
+    if text in ("true", "false") and bool in kinds:
+        return text == "true"
+
+    for number in (int, float):
+        if number in kinds:
+            with suppress(ValueError):
+                return number(text)
+    return text

@@ -16,12 +16,13 @@ from typing import Literal
 
 from thbench.environment import hardware, versions
 from thbench.errors import ThbenchError
-from thbench.weights import WEIGHTS, cache_folder, find
+from thbench.weight_registry import WEIGHTS, cache_folder
+from thbench.weights import find
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. remedy is the command that mends it, empty where nothing is missing."""
+    """One line of the report. remedy is the command that mends it, empty where all is there."""
 
     subject: str
     state: Literal["ok", "missing", "broken"]
@@ -147,7 +148,7 @@ def _store(path: Path) -> str:
 
 
 def _checked(subject: str, check: Callable[[], str], disables: str) -> Finding:
-    """The finding of a check that raises `ThbenchError` or `ImportError` when something is wrong."""
+    """The finding of a check, which raises `ThbenchError` or `ImportError` for what is wrong."""
     try:
         return Finding(subject, "ok", check())
     except (ThbenchError, ImportError) as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,12 @@ def hardware() -> dict[str, Any]:
         "cuda": torch.version.cuda if gpus else None,
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def machine_name(found: Mapping[str, Any]) -> str:
+    """The first GPU of what `hardware` found, or the processor where there is none."""
+    gpus = found.get("gpus") or [found.get("processor") or "unknown hardware"]
+    return str(gpus[0])
 
 
 def git_commit() -> str | None:

@@ -4,11 +4,11 @@ packaging).
 
 from __future__ import annotations
 
-import difflib
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from thbench.errors import ThbenchError
+from thbench.nearest import hint
 
 
 def plugin_names(group: str) -> list[str]:
@@ -33,13 +33,8 @@ def check_plugin(group: str, name: str, what: str) -> None:
 def _registered(group: str, name: str, what: str) -> EntryPoint:
     found: list[EntryPoint] = [point for point in entry_points(group=group) if point.name == name]
     if not found:
-        near = difflib.get_close_matches(name, plugin_names(group), n=1)
-        hint = (
-            f"did you mean {near[0]!r}?"
-            if near
-            else f"known {what}s: {', '.join(plugin_names(group))}"
-        )
-        raise ThbenchError(f"no {what} named {name!r}: {hint}")
+        near = hint(name, plugin_names(group), f"known {what}s:")
+        raise ThbenchError(f"no {what} named {name!r}: {near}")
     if len({point.value for point in found}) > 1:
         raise ThbenchError(
             f"two packages register a {what} named {name!r}: {', '.join(p.value for p in found)}; "

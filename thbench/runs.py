@@ -1,18 +1,18 @@
 """The run folder: what a run writes, how it resumes, and the one place that knows its file names.
 
     RUN/
-      run.json                                  what was planned, by whom, with what (see protocols)
-      units/<method>/T<k>/<video>.json          commit mark of one unit: status, error, timing, sha256 of its frames
-      images/<method>/T<k>/<video>/<nn>.png     generated frames, one per hold-out frame
-      images/real/<video>/<nn>.png              the hold-out frames themselves
-      images/shots/<video>/<nn>.png             the T_max shots; the first T of them are the T shots
-      images/triplets/<video>/<nn>-<1|2>.png    two frames of other videos of the person (where there are two)
-      references/<video>.json                   sha256 of the files in the three folders above
-      frames.parquet                            one row per (method, T, video, hold-out frame) with per-frame metrics
-      summary.json                              one row per (method, T) with every metric, its n, failures and interval
-      timing.json                               (timing protocols only)
-      study.json                                (written by `thbench study score`)
-      scores/, features/                        what the two tables are made from
+      run.json                                what was planned, by whom, with what (see protocols)
+      units/<method>/T<k>/<video>.json        commit mark of one unit: status, error, timing, frames
+      images/<method>/T<k>/<video>/<nn>.png   generated frames, one per hold-out frame
+      images/real/<video>/<nn>.png            the hold-out frames themselves
+      images/shots/<video>/<nn>.png           the T_max shots; the first T of them are the T shots
+      images/triplets/<video>/<nn>-<1|2>.png  two frames of other videos of the person, if any
+      references/<video>.json                 sha256 of the files in the three folders above
+      frames.parquet                          one row per (method, T, video, hold-out frame)
+      summary.json                            one row per (method, T) with every metric
+      timing.json                             (timing protocols only)
+      study.json                              (written by `thbench study score`)
+      scores/, features/                      what the two tables are made from
 
 A unit is (method, T, video). Its image folder is renamed into place first and its commit mark last,
 so a killed run holds only whole units; running again computes the rest. Wall-clock times live in
@@ -26,14 +26,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from thbench.errors import ThbenchError
-from thbench.files import inside, read_json_object, sha256_file, write_json
+from thbench.files import inside, read_json_object, sha256_file
 from thbench.pictures import Pictures
-from thbench.records.decode import decode, read_record
+from thbench.records.decode import read_record
+from thbench.records.encode import write_record
 from thbench.records.run import FORMAT, RunRecord
 from thbench.records.summary import SummaryRecord
 from thbench.records.timing import TimingRecord
@@ -93,9 +94,14 @@ class Run:
         """run.json; raises `ThbenchError` where it does not hold what it must."""
         return read_record(self.run_json, RunRecord, _EDITED)
 
+    def write(self, record: RunRecord) -> None:
+        """Writes run.json."""
+        write_record(self.run_json, record)
+
     def info(self) -> dict[str, Any]:
         """run.json as a dictionary that holds what `record` asks for."""
-        return self._checked(self.run_json, RunRecord, _EDITED)
+        self.record()
+        return read_json_object(self.run_json)
 
     def pictures(self) -> Pictures | None:
         """What the run's heads were learned from; None in a run of an older version."""
@@ -103,14 +109,19 @@ class Run:
         return (record.sources or record.dataset).pictures
 
     def summary(self) -> dict[str, Any]:
-        """summary.json as a dictionary.
+        """summary.json as a dictionary that holds what `summary_record` asks for."""
+        self.summary_record()
+        return read_json_object(self.summary_json)
+
+    def summary_record(self) -> SummaryRecord:
+        """summary.json.
 
         Raises `ThbenchError` when the run was never scored, or the file is not the one on record.
         """
         if self.timing_json.exists() and not self.summary_json.exists():
             raise ThbenchError(
-                f"{self.path} measured times and holds no scores; its table is `thbench report latex "
-                f"{self.path} --table 2`"
+                f"{self.path} measured times and holds no scores; its table is `thbench report "
+                f"latex {self.path} --table 2`"
             )
         if not self.summary_json.exists():
             raise ThbenchError(
@@ -118,15 +129,20 @@ class Run:
                 f"{self.path}` or `thbench score {self.path}`"
             )
         self._refuse_altered(self.summary_json.name)
-        return self._checked(
+        return read_record(
             self.summary_json,
             SummaryRecord,
             f"it is not a summary of this thbench: `thbench score {self.path}` writes it again",
         )
 
     def timing(self) -> dict[str, Any]:
-        """timing.json as a dictionary; raises `ThbenchError` where it does not hold what it must."""
-        return self._checked(
+        """timing.json as a dictionary that holds what `timing_record` asks for."""
+        self.timing_record()
+        return read_json_object(self.timing_json)
+
+    def timing_record(self) -> TimingRecord:
+        """timing.json; raises `ThbenchError` where it does not hold what it must."""
+        return read_record(
             self.timing_json,
             TimingRecord,
             f"remove it and `thbench run-protocol --resume {self.path}` to time again",
@@ -159,7 +175,7 @@ class Run:
         return self.record().scored
 
     def altered_numbers(self) -> list[str]:
-        """Names of the files on record that are there with other bytes."""
+        """Names of the files on record whose bytes have changed."""
         return [
             name
             for name, sha256 in self.scored().items()
@@ -215,21 +231,16 @@ class Run:
 
     def commit_unit(self, unit: Unit, result: UnitResult) -> None:
         """Marks a unit as finished; its image folder must already be in place."""
-        write_json(self.unit_mark(unit), {"unit": asdict(unit), "result": asdict(result)})
+        write_record(self.unit_mark(unit), UnitRecord(unit, result))
 
     def planned(self) -> Iterator[Unit]:
         """Every unit of the run, method by method, T by T, video by video."""
-        info = self.info()
-        videos = [f"{v['person']}/{v['video']}" for v in info["split"]["videos"]]
-        for method in info["methods"]:
-            for T in info["T"]:
-                for video in videos:
-                    yield Unit(method, T, video)
+        record = self.record()
 
-    def _checked(self, path: Path, kind: type[object], remedy: str) -> dict[str, Any]:
-        value = read_json_object(path)
-        decode(kind, value, path, remedy)
-        return value
+        for method in record.methods:
+            for T in record.T:
+                for video in record.split.videos:
+                    yield Unit(method, T, video.key)
 
     def _remove(self, mark: Path) -> str:
         return f"remove it and `thbench run-protocol --resume {self.path}`"
@@ -280,6 +291,7 @@ def nested_shots(shots: Sequence[int], T: int) -> list[int]:
     """The T shots among the ordered T_max shots: a prefix, so T=1 lies inside T=8 inside T=32."""
     if not 1 <= T <= len(shots):
         raise ThbenchError(
-            f"T = {T} shots asked for, the split holds {len(shots)}; choose T from 1 to {len(shots)}"
+            f"T = {T} shots asked for, the split holds {len(shots)}; "
+            f"choose T from 1 to {len(shots)}"
         )
     return list(shots[:T])

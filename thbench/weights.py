@@ -1,8 +1,6 @@
-"""Every pretrained file that thbench can use: where it comes from, its sha256 and licence, and
-where it is kept.
+"""Pretrained files that are here: found, checked, and told how to get where they are missing.
 
-Nothing is downloaded except by `fetch` (`thbench weights fetch NAME`). A file that another tool has
-already put into its own cache (torch hub, insightface) is found there.
+A file that another tool has already put into its own cache (torch hub, insightface) is found there.
 
 Where nobody published the whole sha256 of a file, that of the first one fetched is kept in
 `kept_digests()`: a file that comes later, or that is changed here, must have the same bytes.
@@ -10,76 +8,14 @@ Where nobody published the whole sha256 of a file, that of the first one fetched
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import http.client
-import os
-import shutil
-import urllib.error
-import urllib.request
-import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from thbench.errors import ThbenchError
-from thbench.files import atomic_path, read_json, sha256_file, write_json
-
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where the server tells
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """One pretrained file.
-
-    sha256 is the whole digest, its published start where only that is known, or "" where nobody
-    published one. `archive_sha256` is set where the URL serves a zip that holds the file.
-    `elsewhere` are paths under the user's home where other tools keep it. With in_torch_home it
-    must lie in torch hub's folder, where its library looks for it.
-    """
-
-    name: str
-    file: str
-    urls: tuple[str, ...]
-    sha256: str
-    size_bytes: int | None
-    licence: str
-    enables: str
-    in_torch_home: bool = False
-    in_archive: bool = False
-    archive_sha256: str = ""
-    elsewhere: tuple[str, ...] = ()
-
-    @property
-    def path(self) -> Path:
-        """Where `fetch` puts it."""
-        return (torch_hub() if self.in_torch_home else cache_folder() / "weights") / self.file
-
-    @property
-    def digest_text(self) -> str:
-        """The sha256 as messages print it, saying so where it is not wholly known."""
-        if not self.sha256:
-            return "sha256 not published"
-        return (
-            f"sha256 {self.sha256}"
-            if len(self.sha256) == 64
-            else f"sha256 beginning with {self.sha256}"
-        )
-
-
-def cache_folder() -> Path:
-    """$THBENCH_CACHE, else ~/.cache/thbench."""
-    return Path(os.environ.get("THBENCH_CACHE") or Path.home() / ".cache" / "thbench")
-
-
-def torch_hub() -> Path:
-    """The folder where torch.hub keeps checkpoints: under $TORCH_HOME, else ~/.cache/torch."""
-    home = (
-        os.environ.get("TORCH_HOME")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch"
-    )
-    return Path(home) / "hub" / "checkpoints"
+from thbench.files import read_json, write_json
+from thbench.nearest import hint
+from thbench.weight_registry import WEIGHTS, WeightFile, cache_folder, torch_hub
 
 
 def weight_file(name: str) -> WeightFile:
@@ -87,9 +23,8 @@ def weight_file(name: str) -> WeightFile:
     known one.
     """
     if name not in WEIGHTS:
-        near = difflib.get_close_matches(name, WEIGHTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known files: {', '.join(WEIGHTS)}"
-        raise ThbenchError(f"no weight file named {name!r}: {hint}")
+        near = hint(name, WEIGHTS, "known files:")
+        raise ThbenchError(f"no weight file named {name!r}: {near}")
     return WEIGHTS[name]
 
 
@@ -141,7 +76,7 @@ def kept_digests() -> Path:
 
 
 def find(weight: WeightFile) -> Path | None:
-    """Where the file lies: in its own place, in torch hub's folder, or where another tool keeps it."""
+    """Where the file lies: in its own place, in torch hub's, or where another tool keeps it."""
     places = [
         weight.path,
         torch_hub() / weight.file,
@@ -182,47 +117,12 @@ def verify(weight: WeightFile) -> str:
     return f"{path} has sha256 {_digest(path)}, of which {weight.sha256 or 'nothing'} is published"
 
 
-def fetch(weight: WeightFile, progress: Progress = lambda done, total: None) -> Path:
-    """Downloads a file to its place, whole and checked, or not at all. A file that is already here
-    is kept.
-
-    Tries the URLs in order; raises `ThbenchError` with every reason when none serves the right
-    bytes.
+def keep_digest(weight: WeightFile) -> None:
+    """Writes the sha256 of a file in its place to `kept_digests`, if nobody published it and it is
+    the first.
     """
-    if weight.path.is_file() and not check(weight, weight.path):
-        return _kept(weight)
-    faults = []
-    for url in weight.urls:
-        try:
-            _download(weight, url, progress)
-            return _kept(weight)
-        except _FetchError as error:
-            faults.append(f"{url}: {error}")
-    raise ThbenchError(
-        f"{weight.file} could not be fetched ({'; '.join(faults)}): get it by other means "
-        f"({weight.digest_text}) and run `thbench weights fetch {weight.name} --from FILE`"
-    )
-
-
-def adopt(weight: WeightFile, file: Path) -> Path:
-    """Copies a file that the user already has to its place. Raises `ThbenchError` when it holds
-    other bytes.
-    """
-    if not file.is_file():
-        raise ThbenchError(f"{file} does not exist: name the file that holds {weight.file}")
-    fault = check(weight, file)
-    if fault:
-        raise ThbenchError(f"{file} {fault}: it is not {weight.file}")
-    with atomic_path(weight.path) as temporary:
-        shutil.copyfile(file, temporary)
-    return _kept(weight)
-
-
-def _kept(weight: WeightFile) -> Path:
-    """The place of a file that was just checked; a digest that nobody published is kept first."""
     if len(weight.sha256) < 64 and not _kept_digest(weight):
         write_json(kept_digests(), {**_read_digests(), weight.name: _digest(weight.path)})
-    return weight.path
 
 
 def _kept_digest(weight: WeightFile) -> str:
@@ -242,67 +142,6 @@ def _read_digests() -> dict[str, str]:
     return digests
 
 
-class _FetchError(Exception):
-    """A server that cannot be reached, or that sent other bytes than the registry promises."""
-
-
-def _download(weight: WeightFile, url: str, progress: Progress) -> None:
-    with atomic_path(weight.path) as temporary:
-        archive = temporary.with_suffix(".zip")
-        try:
-            _save(url, archive if weight.in_archive else temporary, progress)
-            if weight.in_archive:
-                if weight.archive_sha256 and sha256_file(archive) != weight.archive_sha256:
-                    raise _FetchError(
-                        f"the archive has sha256 {sha256_file(archive)}, not "
-                        f"{weight.archive_sha256}"
-                    )
-                _extract(archive, weight.file, temporary)
-            fault = check(weight, temporary)
-            if fault:
-                raise _FetchError(f"what came {fault}")
-        finally:
-            archive.unlink(missing_ok=True)
-
-
-def _save(url: str, path: Path, progress: Progress) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": "thbench"})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response, open(path, "wb") as file:
-            if url.startswith("https:") and not response.geturl().startswith("https:"):
-                raise _FetchError(
-                    f"the server leads to {response.geturl()}, which is not encrypted"
-                )
-            length = response.headers.get("Content-Length")
-            total, done = (int(length) if length else None), 0
-            while chunk := response.read(1 << 20):
-                file.write(chunk)
-                done += len(chunk)
-                progress(done, total)
-    except (
-        urllib.error.URLError,
-        http.client.HTTPException,
-        TimeoutError,
-        ConnectionError,
-    ) as error:
-        raise _FetchError(str(getattr(error, "reason", None) or error)) from error
-    if total is not None and done != total:
-        raise _FetchError(f"the connection ended after {done:,} of {total:,} bytes")
-
-
-def _extract(archive: Path, file: str, target: Path) -> None:
-    """Writes the one member called `file`, in whatever folder of the archive it lies, to `target`."""
-    try:
-        with zipfile.ZipFile(archive) as members:
-            found = [name for name in members.namelist() if PurePosixPath(name).name == file]
-            if not found:
-                raise _FetchError(f"the archive holds no {file}")
-            with members.open(found[0]) as source, open(target, "wb") as copy:
-                shutil.copyfileobj(source, copy)
-    except zipfile.BadZipFile as error:
-        raise _FetchError(f"what came is no zip archive: {error}") from error
-
-
 def _digest(path: Path) -> str:
     status = path.stat()
     return _digest_of_version(path, status.st_size, status.st_mtime_ns)
@@ -312,134 +151,3 @@ def _digest(path: Path) -> str:
 def _digest_of_version(path: Path, size_bytes: int, modified_ns: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-_NON_COMMERCIAL = "non-commercial research only (insightface)"
-_FACE_ALIGNMENT = "BSD-3 code; trained on 300-W(-LP), non-commercial"
-_FAN = "https://www.adrianbulat.com/downloads/python-fan"
-
-WEIGHTS: dict[str, WeightFile] = {
-    weight.name: weight
-    for weight in (
-        WeightFile(
-            "vgg19-caffe",
-            "vgg19-d01eb7cb.pth",
-            (
-                "https://web.eecs.umich.edu/~justincj/models/vgg19-d01eb7cb.pth",
-                "https://s3-us-west-2.amazonaws.com/jcjohns-models/vgg19-d01eb7cb.pth",
-            ),
-            # Of a public mirror's copy; the eight digits in the file's name are not the start of
-            # its sha256.
-            "dd893d447ece014ad32d71b8d32b1e0b5c09b912a2866990c286fdeebd368d74",
-            574_679_411,
-            "CC BY 4.0 (Simonyan and Zisserman)",
-            "content loss of the paper, VGG19 term",
-        ),
-        WeightFile(
-            "vgg19-caffe-pystiche",
-            "vgg19-74e45263.pth",
-            ("https://download.pystiche.org/models/vgg19-74e45263.pth",),
-            "74e45263",
-            None,
-            "CC BY 4.0 (Simonyan and Zisserman)",
-            "content loss of the paper, VGG19 term, instead of vgg19-caffe",
-        ),
-        WeightFile(
-            "vggface16",
-            "vgg_face_dag.pth",
-            ("https://www.robots.ox.ac.uk/~albanie/models/pytorch-mcn/vgg_face_dag.pth",),
-            # Of a public mirror's copy.
-            "f070b241e3faf17a08c78f8700d334413230bac5de7fbcfd01b3cf05ce10de1a",
-            580_015_466,
-            "non-commercial research only (Parkhi, Vedaldi, Zisserman)",
-            "content loss of the paper, VGGFace term",
-        ),
-        WeightFile(
-            "vgg19-imagenet",
-            "vgg19-dcbb9e9d.pth",
-            ("https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",),
-            "dcbb9e9d",
-            None,
-            "BSD-3 code (torchvision); trained on ImageNet",
-            "perceptual loss of Pix2pixHD",
-        ),
-        WeightFile(
-            "fid-inception",
-            "pt_inception-2015-12-05-6726825d.pth",
-            (
-                "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
-            ),
-            "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-            95_628_359,
-            "Apache-2.0 (TensorFlow, pytorch-fid)",
-            "FID and KID",
-        ),
-        WeightFile(
-            "arcface-buffalo-l",
-            "w600k_r50.onnx",
-            (
-                "https://github.com/deepinsight/insightface/releases/download/v0.7/buffalo_l.zip",
-                "https://github.com/deepinsight/insightface/releases/download/model-zoo/buffalo_l.zip",
-            ),
-            "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43",
-            174_383_860,
-            _NON_COMMERCIAL,
-            "CSIM and identity error",
-            in_archive=True,
-            archive_sha256="80ffe37d8a5940d59a7384c201a2a38d4741f2f3c51eef46ebb28218a7b0ca2f",
-            elsewhere=(".insightface/models/buffalo_l/w600k_r50.onnx",),
-        ),
-        WeightFile(
-            "alexnet-imagenet",
-            "alexnet-owt-7be5be79.pth",
-            ("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",),
-            "7be5be79",
-            None,
-            "BSD-3 code (torchvision); trained on ImageNet",
-            "LPIPS",
-        ),
-        WeightFile(
-            "fan-2d",
-            "2DFAN4-11f355bf06.pth.tar",
-            (f"{_FAN}/2DFAN4-11f355bf06.pth.tar",),
-            "",
-            None,
-            _FACE_ALIGNMENT,
-            "landmarks by face-alignment",
-            in_torch_home=True,
-        ),
-        WeightFile(
-            "fan-3d",
-            "3DFAN4-7835d9f11d.pth.tar",
-            (f"{_FAN}/3DFAN4-7835d9f11d.pth.tar",),
-            "",
-            None,
-            _FACE_ALIGNMENT,
-            "landmarks by face-alignment, projected from 3D",
-            in_torch_home=True,
-        ),
-        WeightFile(
-            "s3fd",
-            "s3fd-619a316812.pth",
-            (f"{_FAN}/s3fd-619a316812.pth",),
-            "",
-            None,
-            _FACE_ALIGNMENT,
-            "face boxes for face-alignment",
-            in_torch_home=True,
-        ),
-        WeightFile(
-            "x2face",
-            "x2face_model_forpython3.pth",
-            (
-                "https://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/"
-                "release_x2face_eccv_withpy3.zip",
-            ),
-            "",
-            None,
-            "MIT code; trained on VoxCeleb1",
-            "X2Face with its authors' weights",
-            in_archive=True,
-        ),
-    )
-}

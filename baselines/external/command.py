@@ -29,7 +29,7 @@ _TAIL_BYTES = 1 << 16  # ... from no more than its end
 
 
 class CommandHead:
-    """The shots, kept until there is something to render: the program learns and renders in one go."""
+    """The shots, kept until something is to be rendered: the program learns and renders at once."""
 
     def __init__(self, method: Command, shots: Frames) -> None:
         self.method, self.shots = method, shots

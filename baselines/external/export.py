@@ -2,16 +2,16 @@
 CSV.
 
     OUT/
-      README.txt                      what to do, in a few lines
-      manifest.csv                    every file below with its sha256
-      T8/<video>/                     one episode: learn a head from 8 shots of this video, render its driving frames
-        shots/00.png ...              the shots
-        shots_landmarks/00.png ...    their landmark images
-        shots.csv                     their landmarks: file, x0, y0, ..., x67, y67 (pixels, iBUG-68 order)
-        drive/00.png ...              the driving frames; left out where a system must not see them
+      README.txt                    what to do, in a few lines
+      manifest.csv                  every file below with its sha256
+      T8/<video>/                   one episode: learn a head from 8 shots, render driving frames
+        shots/00.png ...            the shots
+        shots_landmarks/00.png ...  their landmark images
+        shots.csv                   their landmarks: file, x0, y0, ..., x67, y67 (pixels, iBUG-68)
+        drive/00.png ...            the driving frames; left out where a system must not see them
         drive_landmarks/00.png ...
         drive.csv
-      answers/manifest.json           which frames are asked for; they go to answers/T8/<video>/00.png ...
+      answers/manifest.json         which frames are asked for: answers/T8/<video>/00.png ...
 
 The answers have the layout of a method's images in a run folder. `baselines.external.frames` reads
 them back. It knows episodes and driving frames by the sha256 of what was exported, because a method
@@ -22,22 +22,27 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
+from baselines.external.manifest import (
+    FORMAT,
+    MANIFEST,
+    About,
+    AskedEpisode,
+    AskedFrame,
+    Manifest,
+)
 from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
-from thbench.files import atomic_folder, sha256_file, write_json
+from thbench.files import atomic_folder, sha256_file
 from thbench.method import DrivesWith, Frames
+from thbench.records.encode import write_record
 from thbench.runs import slug
-
-FORMAT = 1
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Episode:
 def export_protocol(
     episodes: Iterable[Episode],
     out: Path,
-    about: Mapping[str, Any],
+    about: About,
     drives_with: DrivesWith = "image",
 ) -> int:
     """Writes all episodes to the new folder `out`, whole or not at all; returns how many there
@@ -73,22 +78,20 @@ def export_protocol(
     """
     if out.exists():
         raise ThbenchError(f"{out} already exists and may hold answers; choose another folder")
-    asked: list[dict[str, Any]] = []
+    asked: list[AskedEpisode] = []
     with atomic_folder(out) as folder:
         for episode in episodes:
-            if any(episode.folder == other["folder"] for other in asked):
+            if any(episode.folder == other.folder for other in asked):
                 raise ThbenchError(
-                    f"two episodes are called {episode.video}, T = {episode.T}; nothing was exported"
+                    f"two episodes are called {episode.video}, T = {episode.T}; nothing was "
+                    "exported"
                 )
             write_episode(folder / episode.folder, episode.shots, episode.drive, drives_with)
             asked.append(_asked(episode))
         if not asked:
             raise ThbenchError("there is no episode to export: the protocol's split holds no video")
         _write_checksums(folder)
-        write_json(
-            folder / "answers" / MANIFEST,
-            {"format": FORMAT, "about": dict(about), "drives_with": drives_with, "episodes": asked},
-        )
+        write_record(folder / "answers" / MANIFEST, Manifest(FORMAT, about, drives_with, asked))
         (folder / "README.txt").write_text(_README, encoding="utf-8")
     return len(asked)
 
@@ -119,19 +122,19 @@ def landmarks_sha256(drive: Frames) -> list[str]:
     return [hashlib.sha256(_bytes(landmarks)).hexdigest() for landmarks in drive.landmarks]
 
 
-def _asked(episode: Episode) -> dict[str, Any]:
+def _asked(episode: Episode) -> AskedEpisode:
     frames = [
-        {"name": frame_name(index), "landmarks_sha256": sha256}
+        AskedFrame(frame_name(index), sha256)
         for index, sha256 in enumerate(landmarks_sha256(episode.drive))
     ]
-    return {
-        "folder": episode.folder,
-        "video": episode.video,
-        "T": episode.T,
-        "size_px": episode.drive.size_px,
-        "shots_sha256": shots_sha256(episode.shots),
-        "frames": frames,
-    }
+    return AskedEpisode(
+        folder=episode.folder,
+        video=episode.video,
+        T=episode.T,
+        size_px=episode.drive.size_px,
+        shots_sha256=shots_sha256(episode.shots),
+        frames=frames,
+    )
 
 
 def _write_frames(folder: Path, name: str, frames: Frames) -> None:
@@ -177,11 +180,12 @@ def _bytes(tensor: Tensor) -> bytes:
 
 
 _README = """\
-Every folder T<k>/<video> is one task: learn a head from the k frames in shots/, then render one frame for each driving
-pose. Poses are in drive_landmarks/ and drive.csv (68 points, iBUG order, pixels; the centre of the top-left pixel is
-0, 0) and, unless they were withheld, as true frames in drive/.
+Every folder T<k>/<video> is one task: learn a head from the k frames in shots/, then render one
+frame for each driving pose. Poses are in drive_landmarks/ and drive.csv (68 points, iBUG order,
+pixels; the centre of the top-left pixel is 0, 0) and, unless they were withheld, as true frames in
+drive/.
 
-Write the frames as PNG, same size, same names, to answers/T<k>/<video>/ (00.png, 01.png, ...) and leave
-answers/manifest.json where it is. For a second system, copy the folder answers. You may leave out a whole T.
-Then: thbench run-protocol ... --methods external:NAME=answers
+Write the frames as PNG, same size, same names, to answers/T<k>/<video>/ (00.png, 01.png, ...) and
+leave answers/manifest.json where it is. For a second system, copy the folder answers. You may leave
+out a whole T. Then: thbench run-protocol ... --methods external:NAME=answers
 """

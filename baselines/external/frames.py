@@ -9,17 +9,19 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from baselines.external.export import FORMAT, MANIFEST, landmarks_sha256, shots_sha256
+from baselines.external.export import landmarks_sha256, shots_sha256
+from baselines.external.manifest import MANIFEST, AskedEpisode, Manifest
 from thbench.errors import ThbenchError
-from thbench.files import inside, read_json, sha256_file
-from thbench.method import DrivesWith, Frames, MethodOptions
+from thbench.files import inside, sha256_file
+from thbench.method import Frames, MethodOptions
+from thbench.records.decode import read_record
 from thbench.runs import REAL
 
 _SHOWN = 3  # names in a message before it only counts
@@ -27,8 +29,8 @@ _SHOWN = 3  # names in a message before it only counts
 
 @dataclass(frozen=True)
 class Asked:
-    """An episode of the manifest. frames maps the sha256 of a driving frame's landmarks to the
-    frame's name.
+    """An episode of the manifest, ready to be looked up. frames maps the sha256 of a driving
+    frame's landmarks to the frame's name.
     """
 
     folder: Path
@@ -37,15 +39,6 @@ class Asked:
     shots_sha256: str
     names: Sequence[str]
     frames: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What was asked of a system. about: where the episodes came from."""
-
-    about: Mapping[str, Any]
-    drives_with: DrivesWith
-    episodes: Sequence[Asked]
 
 
 class ExternalHead:
@@ -76,7 +69,7 @@ class ExternalHead:
 
 
 class ExternalFrames:
-    """A system that is known by its frames only. All of them are checked before the first is used."""
+    """A system known by its frames only. All of them are checked before the first is used."""
 
     def __init__(self, options: MethodOptions) -> None:
         """argument: "NAME=DIR"; DIR holds manifest.json and <episode>/<frame>.png.
@@ -87,7 +80,8 @@ class ExternalFrames:
         """
         self.name, self.folder = _name_and_folder(options.argument)
         manifest = _read_manifest(self.folder)
-        self.drives_with, self.episodes = manifest.drives_with, manifest.episodes
+        self.drives_with = manifest.drives_with
+        self.episodes = [_asked(self.folder, episode) for episode in manifest.episodes]
         answered = {episode.T for episode in self.episodes if episode.folder.is_dir()}
         expected = {
             episode.folder / name: episode.size_px
@@ -113,8 +107,8 @@ class ExternalFrames:
         found = [episode for episode in self.episodes if episode.shots_sha256 == sha256]
         if not found:
             raise ThbenchError(
-                f"{self.name}: {self.folder / MANIFEST} knows no episode with these {len(shots)} shots; "
-                "export the protocol again for this dataset and split"
+                f"{self.name}: {self.folder / MANIFEST} knows no episode with these {len(shots)} "
+                "shots; export the protocol again for this dataset and split"
             )
         answered = [episode for episode in found if episode.folder.is_dir()]
         if not answered:
@@ -203,38 +197,27 @@ def _read_manifest(folder: Path) -> Manifest:
     file = folder / MANIFEST
     if not file.exists():
         raise ThbenchError(
-            f"{file} is missing; it lies in the folder `answers` that `thbench export-protocol` wrote"
+            f"{file} is missing; it lies in the folder `answers` that `thbench export-protocol` "
+            "wrote"
         )
-    read = read_json(file)
-    try:
-        if read["format"] != FORMAT or read["drives_with"] not in get_args(DrivesWith):
-            raise ValueError(f"format {read['format']}, drives_with {read['drives_with']}")
-        return Manifest(
-            dict(read["about"]),
-            read["drives_with"],
-            [_asked(folder, item) for item in read["episodes"]],
-        )
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise ThbenchError(
-            f"{file} is not a manifest of format {FORMAT} ({error!r}); copy it again from the export"
-        ) from error
+    return read_record(
+        file, Manifest, "it is not the manifest of an export: copy it again from there"
+    )
 
 
-def _asked(folder: Path, episode: Mapping[str, Any]) -> Asked:
-    root, names = str(episode["folder"]), [str(frame["name"]) for frame in episode["frames"]]
+def _asked(folder: Path, episode: AskedEpisode) -> Asked:
+    names = [frame.name for frame in episode.frames]
     for name in names:
-        inside(folder, f"{root}/{name}")
-    # Reversed, so that of frames with equal landmarks the first one counts.
-    frames = {
-        frame["landmarks_sha256"]: str(frame["name"]) for frame in reversed(episode["frames"])
-    }
+        inside(folder, f"{episode.folder}/{name}")
+
     return Asked(
-        folder / root,
-        int(episode["T"]),
-        int(episode["size_px"]),
-        episode["shots_sha256"],
+        folder / episode.folder,
+        episode.T,
+        episode.size_px,
+        episode.shots_sha256,
         names,
-        frames,
+        # Reversed, so that of frames with equal landmarks the first one counts.
+        {frame.landmarks_sha256: frame.name for frame in reversed(episode.frames)},
     )
 
 

@@ -193,12 +193,10 @@ def score(folder: Path, db: str | None, run: Path | None, as_json: bool) -> None
     The study's folder gets results.json and ratings.csv (pseudonymous, one row per rating).
     Simulated raters are scored too, but written nowhere.
     """
-    import json
-
-    from reports.study.score import format_scores, score_folder
+    from reports.study.score import format_scores, score_folder, scores_json
 
     scores = score_folder(folder, db, run)
-    click.echo(json.dumps(scores, indent=1) if as_json else format_scores(scores))
+    click.echo(scores_json(scores) if as_json else format_scores(scores))
 
 
 @study.command("power", cls=SeveralValues)

@@ -42,7 +42,6 @@ def connection_limit() -> int:
         return MOST_CONNECTIONS
 
     limit = min(MOST_CONNECTIONS, allowed - OTHER_DESCRIPTORS)
-
     if limit < FEWEST_CONNECTIONS:
         raise ThbenchError(
             f"this process may open {allowed} files, too few for a server; "

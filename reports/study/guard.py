@@ -1,5 +1,6 @@
-"""What stands before every request: body limit, rate limits, origin check, and the headers of every
-answer.
+"""What stands before every request: limits on bodies and rates, and a check of the origin.
+
+It also sets the headers of every answer.
 """
 
 from __future__ import annotations
@@ -22,10 +23,16 @@ from reports.study.settings import Rates
 
 BODY_LIMIT = 4096
 BODY_TIME_S = 10
+MOST_BUCKETS = 50_000
+FORGOTTEN_AFTER_S = 600.0
+DAY_S = 86_400
 ENTRIES = ("/", "/owner")  # POSTs that make a participant or try a password
+CONTENT_POLICY = (
+    "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 HEADERS = {
-    "content-security-policy": "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "content-security-policy": CONTENT_POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "same-origin",
@@ -48,13 +55,22 @@ class Buckets:
 
     def take(self, key: str, per_s: float, burst: float) -> bool:
         """Takes a token, or says that there is none."""
-        now = self.clock()
-        level, since = self.levels.get(key, (burst, now))
-        level = min(burst, level + (now - since) * per_s)
-        if len(self.levels) > 50_000:
-            self.levels = {k: v for k, v in self.levels.items() if now - v[1] < 600}
-        self.levels[key] = (level - 1 if level >= 1 else level, now)
-        return level >= 1
+        now_s = self.clock()
+        level, since_s = self.levels.get(key, (burst, now_s))
+        level = min(burst, level + (now_s - since_s) * per_s)
+        has_token = level >= 1
+
+        if len(self.levels) > MOST_BUCKETS:
+            self._forget_before(now_s - FORGOTTEN_AFTER_S)
+        self.levels[key] = (level - 1 if has_token else level, now_s)
+        return has_token
+
+    def _forget_before(self, oldest_s: float) -> None:
+        self.levels = {
+            key: (level, since_s)
+            for key, (level, since_s) in self.levels.items()
+            if since_s > oldest_s
+        }
 
 
 class Addresses:
@@ -68,15 +84,17 @@ class Addresses:
         self.day, self.salt = -1, b""
 
     def name(self, address: str) -> str:
-        today = int(time.time() // 86400)
+        """The hash that an address goes by today."""
+        today = int(time.time() // DAY_S)
         if today != self.day:
             self.day, self.salt = today, secrets.token_bytes(16)
-        return hashlib.blake2b(
-            _network(address).encode(), key=self.salt, digest_size=12
-        ).hexdigest()
+
+        network = _network(address).encode()
+        return hashlib.blake2b(network, key=self.salt, digest_size=12).hexdigest()
 
 
 def _network(address: str) -> str:
+    """What counts as one address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -103,23 +121,27 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        secure = self._own_origin(scope).startswith("https:")
+
+        is_secure = self._own_origin(scope).startswith("https:")
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                if secure:
+                if is_secure:
                     headers["strict-transport-security"] = "max-age=31536000"
             await send(message)
 
         if refusal := self._refusal(scope):
             await refusal(scope, receive, send_with_headers)
             return
+
         body = await _whole_body(receive)
         if body is None:
-            await PlainTextResponse("too large or too slow", 413)(scope, receive, send_with_headers)
+            refusal = PlainTextResponse("too large or too slow", 413)
+            await refusal(scope, receive, send_with_headers)
             return
+
         await self.app(scope, _replay(body), send_with_headers)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
@@ -131,8 +153,9 @@ class Guard:
         return None
 
     def _within_rates(self, scope: Scope) -> bool:
-        address = self.addresses.name(scope["client"][0] if scope.get("client") else "")
         rates = self.rates
+        address = self.addresses.name(scope["client"][0] if scope.get("client") else "")
+
         wanted = [(f"address {address}", rates.address_per_s, rates.address_burst)]
         if scope["method"] == "POST" and scope["path"] in ENTRIES:
             wanted.append((f"entry {address}", rates.entries_per_s, rates.entries_burst))
@@ -147,18 +170,21 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin != self._own_origin(scope):
             return False
+
         return headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
 
     def _own_origin(self, scope: Scope) -> str:
         if self.public_url:
             parts = urlsplit(self.public_url)
             return f"{parts.scheme}://{parts.netloc}"
+
         return f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}"
 
 
 async def _whole_body(receive: Receive) -> bytes | None:
     """The body, or None when it is larger than the limit or does not come in time."""
     body = bytearray()
+
     try:
         async with asyncio.timeout(BODY_TIME_S):
             while True:
@@ -173,6 +199,7 @@ async def _whole_body(receive: Receive) -> bytes | None:
 
 
 def _replay(body: bytes) -> Receive:
+    """A request's messages again, once its body was read."""
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> Message:

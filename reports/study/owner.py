@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
+from reports.study.design import Design
 from reports.study.ratings import participant_counts
 from reports.study.schema import assignments, forms, reading, trials
 from reports.study.store import Store
@@ -34,28 +36,47 @@ def progress(store: Store) -> Progress:
     now_s, design = store.clock(), store.study.design
     with reading(store.engine).connect() as connection:
         states = connection.execute(select(forms.c.id, forms.c.state, forms.c.lease_until)).all()
-        spans = connection.execute(
-            select(func.min(trials.c.answered_at), func.max(trials.c.answered_at))
-            .join(assignments, trials.c.assignment_id == assignments.c.id)
-            .join(forms, forms.c.assignment_id == assignments.c.id)
-            .where(forms.c.state == "done")
-            .group_by(assignments.c.id)
-        ).all()
-    done = [row.id for row in states if row.state == "done"]
-    leased = [row for row in states if row.state == "leased"]
-    rows = {(item.method, item.T): 0 for item in design.items if item.kind == "main"}
+        minutes = _minutes(connection)
+
+    done = [form.id for form in states if form.state == "done"]
+    leased = [form for form in states if form.state == "leased"]
+    n_in_work = sum(form.lease_until >= now_s for form in leased)
+    counts = _ratings_by_row(design, done)
+    n_wanted = sum(len(form.trials) for form in design.forms) // len(counts)
+
+    return Progress(
+        done=len(done),
+        in_work=n_in_work,
+        waiting=len(leased) - n_in_work,
+        free=len(states) - len(done) - len(leased),
+        participants=participant_counts(store.engine),
+        median_minutes=minutes[len(minutes) // 2] if minutes else None,
+        rows=tuple((method, T, count) for (method, T), count in counts.items()),
+        wanted=n_wanted,
+    )
+
+
+def _minutes(connection: Connection) -> list[float]:
+    """How long each finished form took from its first to its last answer, ascending; forms of a
+    static export have no times.
+    """
+    spans = connection.execute(
+        select(func.min(trials.c.answered_at), func.max(trials.c.answered_at))
+        .join(assignments, trials.c.assignment_id == assignments.c.id)
+        .join(forms, forms.c.assignment_id == assignments.c.id)
+        .where(forms.c.state == "done", trials.c.answered_at.is_not(None))
+        .group_by(assignments.c.id)
+    )
+    return sorted((last_s - first_s) / 60 for first_s, last_s in spans)
+
+
+def _ratings_by_row(design: Design, done: Sequence[int]) -> dict[tuple[str, int], int]:
+    """The ratings that finished forms hold of each table row, in the order of the run."""
+    counts = {(item.method, item.T): 0 for item in design.items if item.kind == "main"}
+
     for form in done:
         for trial in design.forms[form].trials:
             item = design.items[trial.triplet]
-            rows[item.method, item.T] += 1
-    minutes = sorted((last - first) / 60 for first, last in spans)
-    return Progress(
-        len(done),
-        sum(row.lease_until >= now_s for row in leased),
-        sum(row.lease_until < now_s for row in leased),
-        len(states) - len(done) - len(leased),
-        participant_counts(store.engine),
-        minutes[len(minutes) // 2] if minutes else None,
-        tuple((*row, count) for row, count in rows.items()),
-        sum(len(form.trials) for form in design.forms) // len(rows),
-    )
+            counts[item.method, item.T] += 1
+
+    return counts

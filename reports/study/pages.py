@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports.study.folder import Study
@@ -21,7 +19,7 @@ def templates() -> Environment:
     )
 
 
-def client_settings(study: Study) -> dict[str, Any]:
+def client_settings(study: Study) -> dict[str, int | str | bool]:
     """What the page's script needs to know; nothing of the design but the size of its pictures."""
     settings = study.settings
     return {

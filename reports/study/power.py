@@ -31,6 +31,7 @@ def plan(pairs: Sequence[tuple[float, float]], design_effect: float) -> list[Pla
         raise ThbenchError(
             "the design effect is 1 or more: 1 means independent ratings, 2.5 is usual here"
         )
+
     rates = sorted({rate for pair in pairs for rate in pair if round(rate, 2) != round(CHANCE, 2)})
     asked = [(f"{a:g} from {b:g}", ratings_to_tell_apart(a, b)) for a, b in pairs]
     asked += [(f"{rate:g} from 1/3", ratings_to_tell_from_chance(rate)) for rate in rates]
@@ -44,18 +45,17 @@ def power_text(rates: Sequence[str], ratings: int, design_effect: float) -> str:
     """
     plans = plan([_pair(text) for text in rates] or PAPER_PAIRS, design_effect)
     gaps = [
-        f"{smallest_difference(rate, ratings, design_effect):.3f} at {rate:g}"
-        for rate in (CHANCE, 0.5, 0.7)
+        f"{smallest_difference(rate, ratings, design_effect):.3f} at {name}"
+        for name, rate in (("1/3", CHANCE), ("0.5", 0.5), ("0.7", 0.7))
     ]
-    return "\n".join(
-        [
-            "ratings per row for 80% power, two-sided 5%",
-            f"{'to tell':<36}{'independent':>12}{'clustered':>11}",
-            *(f"{step.question:<36}{step.naive:>12,}{step.clustered:>11,}" for step in plans),
-            f"with {ratings} ratings a row and design effect {design_effect:g}, two methods can be told apart from "
-            f"a difference of {', '.join(gaps).replace('0.333333', '1/3')}",
-        ]
-    )
+    lines = [
+        "ratings per row for 80% power, two-sided 5%",
+        f"{'to tell':<36}{'independent':>12}{'clustered':>11}",
+        *(f"{step.question:<36}{step.naive:>12,}{step.clustered:>11,}" for step in plans),
+        f"with {ratings} ratings a row and design effect {design_effect:g}, two methods can be "
+        f"told apart from a difference of {', '.join(gaps)}",
+    ]
+    return "\n".join(lines)
 
 
 def ratings_to_tell_apart(a: float, b: float, power: float = 0.8, alpha: float = 0.05) -> float:
@@ -65,11 +65,12 @@ def ratings_to_tell_apart(a: float, b: float, power: float = 0.8, alpha: float =
     _refuse_impossible(a, b)
     if a == b:
         raise ThbenchError(f"two equal rates ({a:g}) cannot be told apart by any number of ratings")
+
     z, z_power = stats.norm.ppf(1 - alpha / 2), stats.norm.ppf(power)
     pooled = (a + b) / 2
-    spread = z * math.sqrt(2 * pooled * (1 - pooled)) + z_power * math.sqrt(
-        a * (1 - a) + b * (1 - b)
-    )
+    if_equal = math.sqrt(2 * pooled * (1 - pooled))
+    if_different = math.sqrt(a * (1 - a) + b * (1 - b))
+    spread = z * if_equal + z_power * if_different
     return float((spread / (a - b)) ** 2)
 
 
@@ -78,6 +79,7 @@ def ratings_to_tell_from_chance(rate: float, power: float = 0.8, alpha: float = 
     _refuse_impossible(rate)
     if rate == CHANCE:
         raise ThbenchError("a rate of 1/3 cannot be told from 1/3; ask for equivalence instead")
+
     z, z_power = stats.norm.ppf(1 - alpha / 2), stats.norm.ppf(power)
     spread = z * math.sqrt(CHANCE * (1 - CHANCE)) + z_power * math.sqrt(rate * (1 - rate))
     return float((spread / (rate - CHANCE)) ** 2)

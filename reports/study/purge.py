@@ -28,19 +28,21 @@ def purge_participant(store: Store, receipt: str) -> bool:
         participant = connection.scalar(
             select(participants.c.id).where(participants.c.receipt == receipt)
         )
+
     found = participant is not None and store.withdraw(participant)
     _sweep(store.engine)
     return found
 
 
 def purge_identities(engine: Engine) -> int:
-    """Deletes hashed ids, receipts' owners' sessions and window sizes; answers stay. Returns how
-    many were changed.
+    """Deletes the hashed ids and sessions of participants and the sizes of their windows; answers
+    and receipts stay. Returns how many participants were changed.
     """
     with engine.begin() as connection:
         changed = connection.execute(
             update(participants).values(identity_hash=None, session_hash=None, device="{}")
         ).rowcount
+
     _sweep(engine)
     return changed
 
@@ -54,6 +56,7 @@ def purge_everything(engine: Engine) -> int:
         connection.execute(delete(trials))
         connection.execute(delete(assignments))
         count = connection.execute(delete(participants)).rowcount
+
     _sweep(engine)
     return count
 
@@ -67,6 +70,7 @@ def purge_folder(
     """
     if sum((bool(receipt), identities, everything)) != 1:
         raise ThbenchError("say what to delete: --receipt RECEIPT, --identities or --everything")
+
     study = Study.open(folder)
     url = db or study.default_database
     with telling_damage(url):
@@ -77,15 +81,18 @@ def purge_folder(
             return f"{purge_everything(engine)} participants and their answers are deleted"
         if not purge_participant(Store(engine, study), str(receipt)):
             raise ThbenchError(f"no participant has the receipt {receipt}")
+
     return "the participant and their answers are deleted; their form will be given out again"
 
 
 def _sweep(engine: Engine) -> None:
     """Deleted rows leave SQLite's write-ahead log and free pages too (PostgreSQL: autovacuum)."""
-    if engine.dialect.name == "sqlite":
-        connection = engine.raw_connection()  # VACUUM runs outside of transactions only
-        try:
-            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-                connection.cursor().execute(statement)
-        finally:
-            connection.close()
+    if engine.dialect.name != "sqlite":
+        return
+
+    connection = engine.raw_connection()  # VACUUM runs outside of transactions only
+    try:
+        for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+            connection.cursor().execute(statement)
+    finally:
+        connection.close()

@@ -5,12 +5,13 @@ exported.
 from __future__ import annotations
 
 import math
+from collections import Counter
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from sqlalchemy import Engine, case, select
+from sqlalchemy import Engine, Row, case, select
 
 from reports.study.folder import Study
 from reports.study.schema import assignments, forms, participants, reading, trials
@@ -18,6 +19,7 @@ from reports.study.settings import Exclusion
 from thbench.files import atomic_path
 
 ROLES = ("fake", "real-1", "real-2")
+FORMULA_SIGNS = tuple("=+-@\t\r")
 
 
 def read_ratings(engine: Engine, study: Study) -> pd.DataFrame:
@@ -33,48 +35,25 @@ def read_ratings(engine: Engine, study: Study) -> pd.DataFrame:
     answer before (or the start of the form) to this one, so it holds the way there and back too;
     NaN for a static export, and where the clock was set back in between.
     """
-    with reading(engine).connect() as connection:
-        rows = (
-            connection.execute(
-                select(
-                    forms.c.id.label("form"),
-                    assignments.c.id.label("assignment"),
-                    trials,
-                    _before().label("before"),
-                )
-                .join(assignments, forms.c.assignment_id == assignments.c.id)
-                .join(trials, trials.c.assignment_id == assignments.c.id)
-                .where(forms.c.state == "done", trials.c.kind != "practice")
-                .order_by(forms.c.id, trials.c.number)
-            )
-            .mappings()
-            .all()
+    answers = (
+        select(
+            forms.c.id.label("form"),
+            assignments.c.id.label("rater"),
+            trials,
+            _before().label("before"),
         )
-    ratings = pd.DataFrame([_rating(row, study) for row in rows], columns=pd.Index(COLUMNS))
+        .join(assignments, forms.c.assignment_id == assignments.c.id)
+        .join(trials, trials.c.assignment_id == assignments.c.id)
+        .where(forms.c.state == "done", trials.c.kind != "practice")
+        .order_by(forms.c.id, trials.c.number)
+    )
+    with reading(engine).connect() as connection:
+        rows = connection.execute(answers).all()
+
+    names = [field.name for field in fields(_Rating)]
+    ratings = pd.DataFrame([astuple(_rating(row, study)) for row in rows], columns=pd.Index(names))
     ratings["excluded"] = ratings["rater"].isin(excluded_raters(ratings, study.settings.exclusion))
     return ratings
-
-
-COLUMNS = (
-    "rater",
-    "form",
-    "number",
-    "kind",
-    "item",
-    "method",
-    "T",
-    "person",
-    "video",
-    "frame",
-    "chosen",
-    "position",
-    "fake_position",
-    "correct",
-    "response_ms",
-    "input",
-    "blurs",
-    "server_ms",
-)
 
 
 def excluded_raters(ratings: pd.DataFrame, rule: Exclusion) -> list[int]:
@@ -82,17 +61,8 @@ def excluded_raters(ratings: pd.DataFrame, rule: Exclusion) -> list[int]:
 
     A page may claim any response time, but none longer than the server saw: the shorter one counts.
     """
-    out = []
-    for rater, own in ratings.groupby("rater"):
-        shorter_ms = own[["response_ms", "server_ms"]].min(axis=1)
-        gold, checks = own[own["kind"] == "gold"], own[own["kind"] == "attention"]
-        if (
-            gold["correct"].sum() < min(rule.min_gold_correct, len(gold))
-            or (1 - checks["correct"]).sum() > rule.max_attention_failed
-            or shorter_ms.median() < rule.min_median_response_ms
-        ):
-            out.append(int(str(rater)))
-    return out
+    by_rater = ratings.groupby("rater")
+    return [int(str(rater)) for rater, own in by_rater if _is_excluded(own, rule)]
 
 
 def save_ratings(path: Path, ratings: pd.DataFrame) -> None:
@@ -101,9 +71,8 @@ def save_ratings(path: Path, ratings: pd.DataFrame) -> None:
     """
     safe = ratings.copy()
     for column in safe.select_dtypes(include=["object", "string"]).columns:
-        safe[column] = safe[column].map(
-            lambda text: f"'{text}" if str(text)[:1] in tuple("=+-@\t\r") else text
-        )
+        safe[column] = safe[column].map(_formula_safe)
+
     with atomic_path(path) as temporary:
         safe.to_csv(temporary, index=False)
 
@@ -111,36 +80,75 @@ def save_ratings(path: Path, ratings: pd.DataFrame) -> None:
 def participant_counts(engine: Engine) -> dict[str, int]:
     """How many participants are in each state."""
     with reading(engine).connect() as connection:
-        states = [row[0] for row in connection.execute(select(participants.c.state))]
-    return {
-        str(state): int(count)
-        for state, count in zip(*np.unique(states, return_counts=True), strict=True)
-    }
+        states = connection.scalars(select(participants.c.state)).all()
+
+    counts = Counter(map(str, states))
+    return dict(sorted(counts.items()))
 
 
-def _rating(row: Any, study: Study) -> tuple[Any, ...]:
-    item = study.design.items[row["item"]]
-    chosen = int(row["arrangement"][row["choice"]])
-    return (
-        row["assignment"],
-        row["form"],
-        row["number"],
-        row["kind"],
-        row["item"],
-        item.method,
-        item.T,
-        item.person,
-        item.video,
-        item.frame,
-        ROLES[chosen],
-        row["choice"],
-        row["arrangement"].index("0"),
-        int(chosen == 0),
-        row["response_ms"],
-        row["input"],
-        row["blurs"],
-        _server_ms(row["before"], row["answered_at"]),
+@dataclass(frozen=True)
+class _Rating:
+    """One row of the table; see `read_ratings`."""
+
+    rater: int
+    form: int
+    number: int
+    kind: str
+    item: int
+    method: str
+    T: int
+    person: str
+    video: str
+    frame: int
+    chosen: str
+    position: int
+    fake_position: int
+    correct: int
+    response_ms: float
+    input: str
+    blurs: int
+    server_ms: float
+
+
+def _rating(row: Row[Any], study: Study) -> _Rating:
+    item = study.design.items[row.item]
+    role = int(row.arrangement[row.choice])
+    return _Rating(
+        rater=row.rater,
+        form=row.form,
+        number=row.number,
+        kind=row.kind,
+        item=row.item,
+        method=item.method,
+        T=item.T,
+        person=item.person,
+        video=item.video,
+        frame=item.frame,
+        chosen=ROLES[role],
+        position=row.choice,
+        fake_position=row.arrangement.index("0"),
+        correct=int(role == 0),
+        response_ms=row.response_ms,
+        input=row.input,
+        blurs=row.blurs,
+        server_ms=_server_ms(row.before, row.answered_at),
     )
+
+
+def _is_excluded(own: pd.DataFrame, rule: Exclusion) -> bool:
+    """Whether the rule leaves out a rater with these ratings."""
+    gold = own[own["kind"] == "gold"]
+    checks = own[own["kind"] == "attention"]
+    shorter_ms = own[["response_ms", "server_ms"]].min(axis=1)
+
+    found_too_few = gold["correct"].sum() < min(rule.min_gold_correct, len(gold))
+    missed_too_many = (1 - checks["correct"]).sum() > rule.max_attention_failed
+    is_too_fast = shorter_ms.median() < rule.min_median_response_ms
+    return bool(found_too_few or missed_too_many or is_too_fast)
+
+
+def _formula_safe(text: Any) -> Any:
+    return f"'{text}" if str(text).startswith(FORMULA_SIGNS) else text
 
 
 def _before() -> Any:

@@ -1,11 +1,9 @@
-"""The database of a study: tables, and an engine whose transactions are whole and durable on SQLite
-and PostgreSQL.
-"""
+"""The database of a study on SQLite or PostgreSQL: tables, and transactions that are durable."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -176,6 +174,7 @@ def _engine(url: str) -> Engine:
     url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
+
     engine = create_engine(url, pool_size=20, max_overflow=20, connect_args={"timeout": 60})
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -183,40 +182,35 @@ def _engine(url: str) -> Engine:
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
-    """WAL with FULL: a committed answer is on the disk. Transactions are begun by us, at once as
-    writers.
+    """WAL with FULL: a committed answer is on the disk. `_begin_sqlite` begins transactions, and
+    not the driver.
     """
     connection.isolation_level = None
+
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(
-        "BEGIN" if connection.get_execution_options().get(READS) else "BEGIN IMMEDIATE"
-    )
+    """A transaction that may write takes the lock at once, so it never fails in the middle."""
+    only_reads = connection.get_execution_options().get(READS)
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
 
 def _initialise(engine: Engine, study: Study, simulated: bool) -> None:
+    """Fills an empty database; raises `ThbenchError` for one that something else has filled."""
     wanted = {"design": study.design_sha256, "simulated": "yes" if simulated else "no"}
+
     try:
         with engine.begin() as connection:
             found = _meta(connection)
             if not found:
-                connection.execute(
-                    insert(meta), [{"key": key, "value": value} for key, value in wanted.items()]
-                )
-                connection.execute(
-                    insert(forms),
-                    [
-                        {"id": number, "state": "free", "lease_until": 0.0, "attempts": 0}
-                        for number in range(len(study.design.forms))
-                    ],
-                )
+                _fill(connection, wanted, len(study.design.forms))
                 return
     except IntegrityError:  # another process was first
         with engine.connect() as connection:
             found = _meta(connection)
+
     if found["design"] != wanted["design"]:
         raise ThbenchError(
             f"the database belongs to another study than {study.path}; name another with --db"
@@ -225,6 +219,15 @@ def _initialise(engine: Engine, study: Study, simulated: bool) -> None:
         raise ThbenchError(
             "people and simulated raters never share a database; name another with --db"
         )
+
+
+def _fill(connection: Connection, wanted: Mapping[str, str], n_forms: int) -> None:
+    """Notes what the database belongs to, and makes every form free."""
+    named = [{"key": key, "value": value} for key, value in wanted.items()]
+    connection.execute(insert(meta), named)
+
+    free = {"state": "free", "lease_until": 0.0, "attempts": 0}
+    connection.execute(insert(forms), [{"id": number, **free} for number in range(n_forms)])
 
 
 def _meta(connection: Connection) -> dict[str, str]:

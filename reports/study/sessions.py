@@ -1,4 +1,4 @@
-"""Who a request comes from: signed cookies and tickets, and the token that a page proves itself by."""
+"""Who a request comes from: signed cookies and tickets, and the token that proves a page ours."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 
 from reports.study.folder import Study
-from reports.study.store import Agreement
+from reports.study.standing import Agreement
 
 SESSION, OWNER = "thbench_study", "thbench_owner"
-SESSION_AGE_S, TICKET_AGE_S, OWNER_AGE_S = 14 * 86400, 6 * 3600, 12 * 3600
+HOUR_S = 3600
+SESSION_AGE_S, TICKET_AGE_S, OWNER_AGE_S = 14 * 24 * HOUR_S, 6 * HOUR_S, 12 * HOUR_S
 FOUND = "thbench_participant"  # where a request's participant is kept once its cookie is verified
 
 
@@ -40,11 +41,11 @@ class Sessions:
 
     def csrf(self, participant: str) -> str:
         """What only a page that was sent to this participant can say."""
-        return hmac.new(
-            self.study.keys.cookie.encode(), f"csrf {participant}".encode(), "sha256"
-        ).hexdigest()
+        key, said = self.study.keys.cookie, f"csrf {participant}"
+        return hmac.new(key.encode(), said.encode(), "sha256").hexdigest()
 
     def has_csrf(self, participant: str, token: str) -> bool:
+        """Whether a page proves that it was sent to this participant."""
         return hmac.compare_digest(token.encode(), self.csrf(participant).encode())
 
     def ticket(self, agreement: Agreement) -> str:
@@ -52,6 +53,7 @@ class Sessions:
         return self._signer("ticket").dumps([agreement.participant, agreement.session])
 
     def agreement(self, ticket: str) -> Agreement | None:
+        """What a ticket carries; None for one that is not ours or too old."""
         named = self._read("ticket", ticket, TICKET_AGE_S)
         return Agreement(*named) if isinstance(named, list) else None
 
@@ -62,6 +64,7 @@ class Sessions:
         return self.is_owners_token(bearer) or cookie == "owner"
 
     def is_owners_token(self, token: str) -> bool:
+        """Whether this is the token in secrets.json."""
         return hmac.compare_digest(token.encode(), self.study.keys.owner.encode())
 
     def of_owner(self) -> str:
@@ -75,8 +78,8 @@ class Sessions:
     def _read(self, purpose: str, signed: str, age_s: int) -> Any:
         """The signed value, or None when it is not ours or too old.
 
-        A clock that was set back makes it look younger than nothing; that is no reason to doubt a
-        signature, as long as the clock did not move by more than a whole lifetime.
+        A clock that was set back makes it look as if it came from the future. That does not cast
+        doubt on a signature, as long as the clock did not move by more than a whole lifetime.
         """
         try:
             value, signed_at = self._signer(purpose).loads(signed, return_timestamp=True)

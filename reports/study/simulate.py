@@ -15,14 +15,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 from sqlalchemy import Engine, Row, select
 
-from reports.study.folder import Item, Study
+from reports.study.design import Item
+from reports.study.folder import Study
 from reports.study.schema import assignments, open_database, reading, trials
+from reports.study.standing import Agreement, Response, StudyFullError
 from reports.study.statistics import CHANCE
-from reports.study.store import Agreement, Response, Store, StudyFullError
+from reports.study.store import Store
 from thbench.errors import ThbenchError
 
 Floats = NDArray[np.float64]
 CRUDE_FAKE_RATE = 0.98
+USUAL_RATE = 0.6
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Population:
 
 @dataclass(frozen=True)
 class Simulated:
+    """How many raters took part, how many of them left midway, and how many answers were given."""
+
     raters: int
     dropped_out: int
     answers: int
@@ -64,16 +69,17 @@ def simulate_study(study: Study, engine: Engine, population: Population, seed: i
 
     Which items each rater finds follows from `seed`; their order is left to chance, as with people.
     """
-    if not 0 <= population.dropout < 1 or not all(
-        CHANCE - 1e-9 <= rate <= 1 for rate in population.rates.values()
-    ):
+    rates_are_possible = all(CHANCE - 1e-9 <= rate <= 1 for rate in population.rates.values())
+    if not rates_are_possible or not 0 <= population.dropout < 1:
         raise ThbenchError(
             "success rates lie between 1/3 (guessing) and 1, the drop-out rate from 0 to below 1"
         )
+
     rng = np.random.default_rng(seed)
     clock = _Clock()
     store = Store(engine, study, clock)
     skills = _skills(study.design.items, population, rng)
+
     finished = dropped = answers = 0
     while finished < len(study.design.forms):
         participant = store.agree(Agreement())
@@ -82,18 +88,22 @@ def simulate_study(study: Study, engine: Engine, population: Population, seed: i
         except StudyFullError:  # what is left is held by raters who dropped out
             clock.now_s += study.settings.lease_minutes * 60 + 1
             store.start(participant, {})
+
         path = _trials_of(engine, participant)
         leaves = rng.random() < population.dropout
         length = int(rng.integers(1, len(path))) if leaves else len(path)
         rater = rng.normal(0, population.rater_sd)
         found = _found(path, skills + rater, rng)
+
         for trial in path[:length]:
             response = _response(trial.arrangement, trial.item in found, rng)
             clock.now_s += response.response_ms / 1000
             store.answer(participant, trial.token, response)
+
         answers += length
         dropped += leaves
         finished += not leaves
+
     return Simulated(finished + dropped, dropped, answers)
 
 
@@ -105,13 +115,13 @@ def simulate_folder(
     """
     study = Study.open(folder)
     url = db or f"sqlite:///{os.path.realpath(folder / 'simulated.db')}"
-    population = Population(
-        {"": 0.6} | dict(map(_method_and_rate, rates)), spread, spread, spread, dropout
-    )
+    by_method = {"": USUAL_RATE, **dict(map(_method_and_rate, rates))}
+    population = Population(by_method, spread, spread, spread, dropout)
+
     done = simulate_study(study, open_database(url, study, simulated=True), population, seed)
     return (
-        f"{done.raters} raters, {done.dropped_out} of them left midway, {done.answers} answers; see them with "
-        f"`thbench study score {folder} --db {url}`"
+        f"{done.raters} raters, {done.dropped_out} of them left midway, {done.answers} answers; "
+        f"see them with `thbench study score {folder} --db {url}`"
     )
 
 
@@ -137,16 +147,11 @@ def _skills(items: Sequence[Item], population: Population, rng: np.random.Genera
     scenes, scene_of = np.unique([item.video for item in items], return_inverse=True)
     effect = rng.normal(0, population.video_sd, len(scenes))[scene_of]
     effect += rng.normal(0, population.triplet_sd, len(items))
-    rates = {"practice": CRUDE_FAKE_RATE, "gold": CRUDE_FAKE_RATE, "attention": 1.0}
-    return (
-        skill_of(
-            [
-                rates.get(item.kind, population.rates.get(item.method, population.rates[""]))
-                for item in items
-            ]
-        )
-        + effect
-    )
+
+    of_kind = {"practice": CRUDE_FAKE_RATE, "gold": CRUDE_FAKE_RATE, "attention": 1.0}
+    of_method = population.rates
+    rates = [of_kind.get(item.kind, of_method.get(item.method, of_method[""])) for item in items]
+    return skill_of(rates) + effect
 
 
 def _trials_of(engine: Engine, participant: str) -> Sequence[Row[Any]]:

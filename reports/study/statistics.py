@@ -58,23 +58,25 @@ def success_rate(correct: ArrayLike, raters: ArrayLike, videos: ArrayLike) -> Ra
     hits = np.asarray(correct, np.float64)
     n, value = len(hits), float(np.mean(hits))
     rater_of, video_of = _numbers(raters), _numbers(videos)
+
     se = two_way_se((hits - value) / n, rater_of, video_of)
     df = min(_count(rater_of), _count(video_of)) - 1
-    naive = value * (1 - value) / n
+    naive_variance = value * (1 - value) / n
+
     return Rate(
-        value,
-        n,
-        _count(rater_of),
-        _count(video_of),
-        se,
-        df,
-        _within_0_1(_student(value, se, df)),
-        _two_sided(value - CHANCE, se, df),
-        _equivalence(value, se, df),
-        wilson(hits.sum(), n),
-        clopper_pearson(hits.sum(), n),
-        se**2 / naive if naive else float("nan"),
-        d_prime(value),
+        value=value,
+        n=n,
+        raters=_count(rater_of),
+        videos=_count(video_of),
+        se=se,
+        df=df,
+        ci95=_within_0_1(_student(value, se, df)),
+        p_one_third=_two_sided(value - CHANCE, se, df),
+        p_equivalent=_equivalence(value, se, df),
+        wilson95=wilson(hits.sum(), n),
+        clopper_pearson95=clopper_pearson(hits.sum(), n),
+        design_effect=se**2 / naive_variance if naive_variance else float("nan"),
+        d_prime=d_prime(value),
     )
 
 
@@ -88,14 +90,19 @@ def rate_difference(
     rater_of = _numbers(np.concatenate([np.asarray(side[1]) for side in (first, second)]))
     video_of = _numbers(np.concatenate([np.asarray(side[2]) for side in (first, second)]))
     means = [float(side.mean()) for side in hits]
+    difference = means[0] - means[1]
+
     influence = np.concatenate(
         [(hits[0] - means[0]) / len(hits[0]), (means[1] - hits[1]) / len(hits[1])]
     )
     se = two_way_se(influence, rater_of, video_of)
     df = min(_count(rater_of), _count(video_of)) - 1
-    difference = means[0] - means[1]
+
     return RateDifference(
-        difference, se, _student(difference, se, df), _two_sided(difference, se, df)
+        difference,
+        se,
+        ci95=_student(difference, se, df),
+        p=_two_sided(difference, se, df),
     )
 
 
@@ -110,6 +117,7 @@ def two_way_se(influence: Floats, raters: NDArray[np.intp], videos: NDArray[np.i
     """
     if _count(raters) < 2 or _count(videos) < 2 or not influence.any():
         return float("nan")
+
     one_way = [_cluster_variance(influence, clusters) for clusters in (raters, videos)]
     both = _cluster_variance(influence, _numbers(raters.astype(np.int64) * _count(videos) + videos))
     return float(np.sqrt(max(sum(one_way) - both, *one_way)))
@@ -118,10 +126,8 @@ def two_way_se(influence: Floats, raters: NDArray[np.intp], videos: NDArray[np.i
 def wilson(hits: float, n: int) -> tuple[float, float]:
     """Wilson's 95% interval; naive here, it takes ratings for independent."""
     z = stats.norm.ppf(0.975)
-    centre, spread = (
-        (hits + z**2 / 2) / (n + z**2),
-        z / (n + z**2) * np.sqrt(hits * (n - hits) / n + z**2 / 4),
-    )
+    centre = (hits + z**2 / 2) / (n + z**2)
+    spread = z / (n + z**2) * np.sqrt(hits * (n - hits) / n + z**2 / 4)
     return float(max(centre - spread, 0)), float(min(centre + spread, 1))
 
 

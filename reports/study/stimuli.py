@@ -1,5 +1,4 @@
-"""Pictures that raters see: three panels in one JPEG, so no file of its own can tell which panel is
-the fake.
+"""Pictures that raters see: three panels in one JPEG, so no file by itself gives the fake away.
 
 Separate files leak: the smallest of three files is the generated one in 99% of triplets. Here all
 three panels are cut, resized and encoded alike, on the same 8 x 8 grid, and only their common
@@ -22,6 +21,12 @@ BLOCK_PX = 8  # the JPEG grid; panels and gaps are whole blocks, so every panel 
 GAP_PX = 16
 GREY = 127
 QUALITY = 95
+JPEG = (
+    (cv2.IMWRITE_JPEG_QUALITY, QUALITY),
+    (cv2.IMWRITE_JPEG_OPTIMIZE, 0),
+    (cv2.IMWRITE_JPEG_PROGRESSIVE, 0),
+    (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+)
 CODEC_PASSES = 2  # JPEG is not quite idempotent; after two passes nothing measurable is left
 
 
@@ -29,19 +34,17 @@ def read_image(file: Path) -> Image:
     """A picture, uint8 [H, W, 3]; raises `ThbenchError` when it cannot be read."""
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
-        raise ThbenchError(f"{file} is not a readable image")
+        raise ThbenchError(f"{file} is not a readable picture; restore it")
     return np.asarray(image, np.uint8)
 
 
 def read_panel(file: Path, size_px: int) -> Image:
-    """A panel of a study, uint8 [size_px, size_px, 3]; raises `ThbenchError` when it is none of
-    that size.
-    """
+    """A panel of a study, uint8 [size_px, size_px, 3]; raises `ThbenchError` for another size."""
     panel = read_image(file)
     if panel.shape[:2] != (size_px, size_px):
+        height, width = panel.shape[:2]
         raise ThbenchError(
-            f"{file} is {panel.shape[1]}x{panel.shape[0]}, the study's panels are {size_px}x{size_px}: "
-            "restore it"
+            f"{file} is {width}x{height}, the study's panels are {size_px}x{size_px}: restore it"
         )
     return panel
 
@@ -54,13 +57,12 @@ def to_panel(frame: Image, size_px: int, source_quality: int) -> Image:
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
+
     square = image[top : top + side, left : left + side]
-    return np.asarray(
-        square
-        if side == size_px
-        else cv2.resize(square, (size_px, size_px), interpolation=cv2.INTER_AREA),
-        np.uint8,
-    )
+    if side == size_px:
+        return square
+    resized = cv2.resize(square, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    return np.asarray(resized, np.uint8)
 
 
 def same_history(image: Image, quality: int) -> Image:
@@ -71,13 +73,8 @@ def same_history(image: Image, quality: int) -> Image:
     of another quality does not do that.
     """
     for _ in range(CODEC_PASSES):
-        image = np.asarray(
-            cv2.imdecode(
-                cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1],
-                cv2.IMREAD_COLOR,
-            ),
-            np.uint8,
-        )
+        _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        image = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
     return image
 
 
@@ -96,23 +93,12 @@ def compose(panels: Sequence[Image]) -> bytes:
     """
     size_px = panels[0].shape[0]
     picture = np.full((size_px, composite_width(size_px), 3), GREY, np.uint8)
+
     for index, panel in enumerate(panels):
         left = index * (size_px + GAP_PX)
         picture[:, left : left + size_px] = panel
-    done, data = cv2.imencode(
-        ".jpg",
-        picture,
-        [
-            cv2.IMWRITE_JPEG_QUALITY,
-            QUALITY,
-            cv2.IMWRITE_JPEG_OPTIMIZE,
-            0,
-            cv2.IMWRITE_JPEG_PROGRESSIVE,
-            0,
-            cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-            cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-        ],
-    )
+
+    done, data = cv2.imencode(".jpg", picture, [part for pair in JPEG for part in pair])
     if not done:
         raise ThbenchError("OpenCV could not encode a picture as JPEG; reinstall opencv-python")
     return data.tobytes()
@@ -130,15 +116,13 @@ def crude_fake(panel: Image, rng: np.random.Generator) -> Image:
     wave = 2 * np.pi * rng.uniform(3, 5) / size_px
     phase = rng.uniform(0, 2 * np.pi)
     bend = size_px * rng.uniform(0.04, 0.06)
-    wavy = cv2.remap(
-        panel,
-        columns + bend * np.sin(wave * rows + phase).astype(np.float32),
-        rows + bend * np.sin(wave * columns).astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT,
-    )
+
+    from_column = columns + bend * np.sin(wave * rows + phase).astype(np.float32)
+    from_row = rows + bend * np.sin(wave * columns).astype(np.float32)
+    wavy = cv2.remap(panel, from_column, from_row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+
     lab = cv2.cvtColor(wavy, cv2.COLOR_BGR2LAB)
-    blur = (size_px // 8) | 1
-    lab[..., 1:] = cv2.GaussianBlur(lab[..., 1:], (blur, blur), 0)
+    blur_px = (size_px // 8) | 1  # GaussianBlur wants an odd size
+    lab[..., 1:] = cv2.GaussianBlur(lab[..., 1:], (blur_px, blur_px), 0)
     lab[..., 1] = np.clip(lab[..., 1].astype(int) + rng.choice([-14, 14]), 0, 255)
     return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR), np.uint8)

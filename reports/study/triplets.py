@@ -4,21 +4,21 @@ different recordings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from thbench.errors import ThbenchError
+from thbench.records.split import DrawnVideo
 from thbench.runs import Run, Unit
 
 
 @dataclass(frozen=True)
 class Triplet:
-    """The fake is hold-out frame `frame` of `video` ("person/video") by `method` from T shots;
-    files: fake, real, real.
+    """The fake is hold-out frame `frame` of `video` (its key) by `method` from T shots; files:
+    fake, real, real.
 
     recordings: of the fake and of the two reals, all different.
     """
@@ -56,30 +56,33 @@ def triplets_of_run(
     Persons in `leave_out` are not used. Raises `ThbenchError` naming the persons that have fewer
     than three recordings, and when a row holds fewer than `per_row` frames or images are missing.
     """
-    info = run.info()
-    videos = [video for video in info["split"]["videos"] if video["person"] not in leave_out]
+    record = run.record()
+    videos = _shown_videos(run, leave_out)
     if not videos:
         raise ThbenchError(f"{run.path} has no test video left to make triplets from")
     _refuse_persons_with_few_recordings(run, videos)
-    order = {_key(video): rng.permutation(len(video["holdout"])) for video in videos}
-    turn = rng.permutation(len(videos))
+
+    frame_order = {video.key: rng.permutation(len(video.holdout)) for video in videos}
+    shuffled = [videos[index] for index in rng.permutation(len(videos))]
+
     triplets: list[Triplet] = []
     failed: list[Unit] = []
-    start = 0
-    for method in info["methods"]:
-        for T in info["T"]:
-            done = [
-                videos[i] for i in turn if _is_done(run, Unit(method, T, _key(videos[i])), failed)
-            ]
-            counts = _shares(
-                per_row, [len(video["holdout"]) for video in done], start, f"{method}, T = {T}"
-            )
-            start += per_row
-            for video, count in zip(done, counts, strict=True):
-                triplets += [
-                    _triplet(run, method, T, video, int(frame))
-                    for frame in order[_key(video)][:count]
-                ]
+    rows = [(method, T) for method in record.methods for T in record.T]
+    for number, (method, T) in enumerate(rows):
+        done = []
+        for video in shuffled:
+            unit = Unit(method, T, video.key)
+            if _is_done(run, unit):
+                done.append(video)
+            else:
+                failed.append(unit)
+
+        available = [len(video.holdout) for video in done]
+        counts = _shares(per_row, available, number * per_row, f"{method}, T = {T}")
+        for video, count in zip(done, counts, strict=True):
+            frames = frame_order[video.key][:count]
+            triplets += [_triplet(run, method, T, video, int(frame)) for frame in frames]
+
     return triplets, failed
 
 
@@ -93,56 +96,59 @@ def recording(video: str) -> str:
 def real_frames(run: Run, leave_out: Sequence[str] = ()) -> list[RealFrame]:
     """Every real frame that triplets of the run may show, and the hold-out frames themselves."""
     frames: list[RealFrame] = []
-    for video in run.info()["split"]["videos"]:
-        if video["person"] in leave_out:
-            continue
-        for frame, others in enumerate(video["others"]):
-            files = [
-                (_key(video), run.real_folder(_key(video)) / f"{frame:02d}.png"),
-                *(
-                    (other, run.triplets_folder(_key(video)) / f"{frame:02d}-{k}.png")
-                    for k, (other, _) in enumerate(others, 1)
-                ),
-            ]
-            frames += [RealFrame(video["person"], recording(name), file) for name, file in files]
+
+    for video in _shown_videos(run, leave_out):
+        held_out, triplets = run.real_folder(video.key), run.triplets_folder(video.key)
+        own = recording(video.key)
+        for frame, others in enumerate(video.others or []):
+            frames.append(RealFrame(video.person, own, held_out / f"{frame:02d}.png"))
+            for number, (other, _) in enumerate(others, 1):
+                file = triplets / f"{frame:02d}-{number}.png"
+                frames.append(RealFrame(video.person, recording(other), file))
+
     return frames
 
 
-def _key(video: Mapping[str, Any]) -> str:
-    return f"{video['person']}/{video['video']}"
+def _shown_videos(run: Run, leave_out: Sequence[str]) -> list[DrawnVideo]:
+    return [video for video in run.record().split.videos if video.person not in leave_out]
 
 
-def _is_done(run: Run, unit: Unit, failed: list[Unit]) -> bool:
+def _is_done(run: Run, unit: Unit) -> bool:
+    """Whether the unit succeeded; raises `ThbenchError` for one that is still to do."""
     result = run.read_unit(unit)
     if result is None:
         raise ThbenchError(
             f"{run.path} is not finished ({unit.method}, T = {unit.T}, {unit.video} is missing); "
             f"continue it with `thbench run-protocol --resume {run.path}`"
         )
-    if result.status == "failed":
-        failed.append(unit)
     return result.status == "done"
 
 
-def _refuse_persons_with_few_recordings(run: Run, videos: Sequence[Mapping[str, Any]]) -> None:
-    """Two panels of one recording share clothes and background, so the third is the odd one out by
-    those alone.
+def _refuse_persons_with_few_recordings(run: Run, videos: Sequence[DrawnVideo]) -> None:
+    """Two panels of one recording share clothes and background, so that alone would give the third
+    one away.
     """
-    few = sorted({video["person"] for video in videos if not _has_three_recordings(video)})
+    few = sorted({video.person for video in videos if not _has_three_recordings(video)})
     if few:
         raise ThbenchError(
-            f"{run.path}: a triplet needs three different recordings of one person, too few are there "
-            f"for {', '.join(few)}; add recordings or pass `--leave-out {' '.join(few)}`"
+            f"{run.path}: a triplet needs three different recordings of one person, and there are "
+            f"too few of {', '.join(few)}; add recordings or pass `--leave-out {' '.join(few)}`"
         )
 
 
-def _has_three_recordings(video: Mapping[str, Any]) -> bool:
-    own = recording(_key(video))
-    return bool(video["others"]) and all(
-        len({own, *(recording(other) for other, _ in others)}) == 3
-        and all(other.split("/")[0] == video["person"] for other, _ in others)
-        for others in video["others"]
-    )
+def _has_three_recordings(video: DrawnVideo) -> bool:
+    """Whether every triplet shows three different recordings of this person."""
+    if not video.others:
+        return False
+
+    own = recording(video.key)
+    for others in video.others:
+        names = [name for name, _ in others]
+        if len({own, *map(recording, names)}) < 3:
+            return False
+        if any(name.split("/")[0] != video.person for name in names):
+            return False
+    return True
 
 
 def _shares(per_row: int, available: Sequence[int], start: int, row: str) -> list[int]:
@@ -152,36 +158,32 @@ def _shares(per_row: int, available: Sequence[int], start: int, row: str) -> lis
     if per_row > sum(available):
         raise ThbenchError(
             f"{row} holds {sum(available)} generated frames, {per_row} triplets are asked for; "
-            f"lower --triplets-per-row"
+            "lower --triplets-per-row"
         )
-    counts, number, turn = [0] * len(available), len(available), start
+
+    counts, turn = [0] * len(available), start
     while sum(counts) < per_row:
-        video = turn % number
+        video = turn % len(available)
         counts[video] += counts[video] < available[video]
         turn += 1
     return counts
 
 
-def _triplet(run: Run, method: str, T: int, video: Mapping[str, Any], frame: int) -> Triplet:
-    key = _key(video)
-    reals = run.triplets_folder(key)
+def _triplet(run: Run, method: str, T: int, video: DrawnVideo, frame: int) -> Triplet:
+    key = video.key
+    made, others = run.unit_folder(Unit(method, T, key)), run.triplets_folder(key)
     files = (
-        run.unit_folder(Unit(method, T, key)) / f"{frame:02d}.png",
-        reals / f"{frame:02d}-1.png",
-        reals / f"{frame:02d}-2.png",
+        made / f"{frame:02d}.png",
+        others / f"{frame:02d}-1.png",
+        others / f"{frame:02d}-2.png",
     )
     for file in files:
         if not file.is_file():
             raise ThbenchError(
                 f"{file} is missing; repair the run with `thbench run-protocol --resume {run.path}`"
             )
-    (first, _), (second, _) = video["others"][frame]
-    return Triplet(
-        method,
-        T,
-        video["person"],
-        key,
-        frame,
-        (recording(key), recording(first), recording(second)),
-        files,
-    )
+
+    assert video.others is not None  # persons without three recordings were refused
+    (first, _), (second, _) = video.others[frame]
+    recordings = (recording(key), recording(first), recording(second))
+    return Triplet(method, T, video.person, key, frame, recordings, files)

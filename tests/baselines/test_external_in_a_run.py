@@ -62,9 +62,9 @@ def test_frames_of_a_method_fed_back_give_exactly_its_numbers(tmp_path: Path) ->
         first.sort_values(["method", *columns], ignore_index=True),
         second.sort_values(["method", *columns], ignore_index=True),
     )
-    described = Run.open(tmp_path / "second").info()["methods"]["theirs"]
-    assert described["drives_with"] == "image"
-    assert described["config"]["exported"]["dataset"]["name"] == "synth"
+    described = Run.open(tmp_path / "second").record().methods["theirs"]
+    assert described.drives_with == "image"
+    assert described.config["exported"]["dataset"]["name"] == "synth"
 
 
 def test_answers_to_another_split_fail_unit_by_unit(tmp_path: Path) -> None:

@@ -23,203 +23,87 @@ class Kind:
     folders: tuple[str, ...]  # of the material, copied before each damage
 
 
-def reads(*arguments: object) -> Reader:
-    """A command."""
-    return partial(run_command, *arguments)
+def reads(command: str) -> Reader:
+    """A command, as it is typed after `thbench`."""
+    return partial(run_command, *command.split())
 
 
 def _resumed() -> None:
     train_tiny(Path("training"), Path("store"), steps=1, resume=True)
 
 
-SHOW = reads("runs", "show", "run")
-LIST = reads("runs", "list", ".")
-VERIFY = reads("runs", "verify", "run")
-SCORE = reads("score", "run", "--metrics", "l1", "ssim", "--workers", 1, "--device", "cpu")
-TABLE = reads("report", "latex", "run")
-PAGE = reads("report", "html", "run", "-o", "page")
-PLOTS = reads("report", "plots", "run", "-o", "plots", "--metrics", "ssim")
-FIGURE = reads("report", "figure", "run", "-o", "figure")
-COMPARE = reads("report", "compare", "run", "timed")
-AGAINST = reads("compare", "run", "copy-nearest", "copy-nearest")
-TIMES = reads("report", "latex", "timed", "--table", 2)
-USERS = reads("report", "latex", "run", "--metrics", "ssim", "user")
-SPLIT_OF_RUN = reads("split", "export", "run", "-o", "out.json")
-RESUME = reads("run-protocol", "--resume", "run", "--workers", 1, "--device", "cpu")
-RESUME_TIMED = reads("run-protocol", "table2-timing", "--resume", "timed", "--device", "cpu")
-MEASURED = (
-    "run-protocol",
-    "--out",
-    "new",
-    "--T",
-    1,
-    "--dataset",
-    "store",
-    "--videos",
-    1,
-    "--holdout",
-    2,
-    "--metrics",
-    "l1",
-    "--device",
-    "cpu",
-    "--workers",
-    1,
-    "--methods",
+CPU = "--device cpu"
+ONE_WORKER = f"{CPU} --workers 1"
+
+SHOW = reads("runs show run")
+LIST = reads("runs list .")
+VERIFY = reads("runs verify run")
+SCORE = reads(f"score run --metrics l1 ssim {ONE_WORKER}")
+TABLE = reads("report latex run")
+PAGE = reads("report html run -o page")
+PLOTS = reads("report plots run -o plots --metrics ssim")
+FIGURE = reads("report figure run -o figure")
+COMPARE = reads("report compare run timed")
+AGAINST = reads("compare run copy-nearest copy-nearest")
+TIMES = reads("report latex timed --table 2")
+USERS = reads("report latex run --metrics ssim user")
+SPLIT_OF_RUN = reads("split export run -o out.json")
+RESUME = reads(f"run-protocol --resume run {ONE_WORKER}")
+RESUME_TIMED = reads(f"run-protocol table2-timing --resume timed {CPU}")
+
+SMALL = "--dataset store --videos 1 --holdout 2"
+MEASURED = f"run-protocol --out new --T 1 {SMALL} --metrics l1 {ONE_WORKER} --methods"
+NEW_RUN = reads(f"{MEASURED} copy-nearest")
+EXTERNAL = reads(f"{MEASURED} external:e=exported/answers")
+CHECK_SPLIT = reads("split check given/split.json --dataset store")
+STORED_SPLIT = reads(f"{MEASURED} copy-nearest --T 2 --split given/split.json")
+PROTOCOL = reads("protocols show given/protocol.toml")
+DRAWN = reads(f"split export given/protocol.toml -o out.json --T 1 {SMALL}")
+DATA = (
+    reads("data show store"),
+    reads("data show store --json"),
+    reads("data verify store"),
+    reads("data sheet store -o sheet.png --videos 3 --per-video 2"),
+    reads("data pack store packed"),
 )
-NEW_RUN = reads(*MEASURED, "copy-nearest")
-EXTERNAL = reads(*MEASURED, "external:e=exported/answers")
-CHECK_SPLIT = reads("split", "check", "given/split.json", "--dataset", "store")
-STORED_SPLIT = reads(*MEASURED, "copy-nearest", "--T", 2, "--split", "given/split.json")
-PROTOCOL = reads("protocols", "show", "given/protocol.toml")
-DRAWN = reads(
-    "split",
-    "export",
-    "given/protocol.toml",
-    "-o",
-    "out.json",
-    "--dataset",
-    "store",
-    "--videos",
-    1,
-    "--T",
-    1,
-    "--holdout",
-    2,
-)
-DATA = tuple(
-    reads("data", *rest)
-    for rest in (
-        ("show", "store"),
-        ("show", "store", "--json"),
-        ("verify", "store"),
-        ("sheet", "store", "-o", "sheet.png", "--videos", 3, "--per-video", 2),
-        ("pack", "store", "packed"),
-    )
-)
+
 PREPARED = (
-    "--size",
-    64,
-    "--crop",
-    "as-is",
-    "--landmarks",
-    "import:sources/landmarks",
-    "--lossless",
-    "--test-persons",
-    "p2",
-    "--workers",
-    1,
+    "--size 64 --crop as-is --landmarks import:sources/landmarks --lossless --test-persons p2 "
+    "--workers 1"
 )
-PREPARE = reads("prepare", "frames", "sources/frames", "new", *PREPARED)
-PREPARE_ON = reads("prepare", "frames", "sources/frames", "begun", *PREPARED)
+PREPARE = reads(f"prepare frames sources/frames new {PREPARED}")
+PREPARE_ON = reads(f"prepare frames sources/frames begun {PREPARED}")
 PREPARE_VIDEOS = reads(
-    "prepare",
-    "videos",
-    "faces/videos",
-    "new",
-    "--size",
-    64,
-    "--workers",
-    1,
-    "--landmarks",
-    "dlib",
-    "--crop",
-    "per-clip",
-    "--test-persons",
-    "p0",
+    "prepare videos faces/videos new --size 64 --workers 1 --landmarks dlib --crop per-clip "
+    "--test-persons p0"
 )
-MODEL = ("--checkpoint", "training/model.safetensors")
+
 ADAPT = reads(
-    "adapt",
-    "ours-ff",
-    "--images",
-    "faces/photos",
-    *MODEL,
-    "--size",
-    64,
-    "--device",
-    "cpu",
-    "--crop",
-    "as-is",
-    "-o",
-    "new.safetensors",
+    "adapt ours-ff --images faces/photos --checkpoint training/model.safetensors --size 64 "
+    f"--crop as-is -o new.safetensors {CPU}"
 )
 PUPPETS = reads(
-    "run-protocol",
-    "puppeteering",
-    "--sources",
-    "faces/photos",
-    "--dataset",
-    "store",
-    "--drivers",
-    1,
-    "--T",
-    1,
-    "--videos",
-    1,
-    "--holdout",
-    2,
-    "--methods",
-    "copy-nearest",
-    "--metrics",
-    "black-border",
-    "--rank-by",
-    "black-border",
-    "--out",
-    "new",
-    "--device",
-    "cpu",
-    "--workers",
-    1,
+    "run-protocol puppeteering --sources faces/photos --drivers 1 --T 1 --methods copy-nearest "
+    f"--metrics black-border --rank-by black-border --out new {SMALL} {ONE_WORKER}"
 )
 DRIVE = reads(
-    "drive",
-    "faces/head.safetensors",
-    "--video",
-    "faces/videos/p0/v0.mp4",
-    "--device",
-    "cpu",
-    "--crop",
-    "as-is",
-    "-o",
-    "new.mp4",
+    f"drive faces/head.safetensors --video faces/videos/p0/v0.mp4 --crop as-is -o new.mp4 {CPU}"
 )
 STEPS_OF = reads(
-    "train",
-    "ours",
-    "--dataset",
-    "store",
-    "--out",
-    "new",
-    "--preset",
-    "small",
-    "--steps-of",
-    "training",
-    "--set",
-    "batch=7",
-    "--devices",
-    2,
-    "--quiet",
+    "train ours --dataset store --out new --preset small --steps-of training --set batch=7 "
+    "--devices 2 --quiet"
 )
-X2FACE = reads(*MEASURED, "x2face", "--checkpoint", "given/x2face_model_forpython3.pth")
-FETCH = reads("weights", "fetch", "x2face", "--from", "given/x2face_model_forpython3.pth")
-STUDY_SCORE = reads("study", "score", "study", "--run", "studied")
+X2FACE = reads(f"{MEASURED} x2face --checkpoint given/x2face_model_forpython3.pth")
+FETCH = reads("weights fetch x2face --from given/x2face_model_forpython3.pth")
+
+STUDY_SCORE = reads("study score study --run studied")
 STUDY_IMPORT = reads(
-    "study",
-    "import",
-    "study",
-    "given/answers.json",
-    "--key",
-    "given/key.json",
-    "--db",
-    "sqlite:///new.db",
+    "study import study given/answers.json --key given/key.json --db sqlite:///new.db"
 )
-STUDY_SIMULATE = reads("study", "simulate", "study", "--db", "sqlite:///new.db")
-STUDY_EXPORT = reads("study", "export-static", "study", "-o", "new")
-STUDY_PURGE = reads("study", "purge", "study", "--identities")
-STUDY_BUILD = reads(
-    "study", "build", "studied", "-o", "new", "--triplets-per-row", 4, "--ratings", 1
-)
+STUDY_SIMULATE = reads("study simulate study --db sqlite:///new.db")
+STUDY_EXPORT = reads("study export-static study -o new")
+STUDY_PURGE = reads("study purge study --identities")
+STUDY_BUILD = reads("study build studied -o new --triplets-per-row 4 --ratings 1")
 
 RUN = ("run", "store", "timed")
 REPORTS = (TABLE, PAGE, PLOTS, FIGURE, COMPARE, AGAINST)

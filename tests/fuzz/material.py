@@ -1,14 +1,15 @@
-"""One sound specimen of every kind of file that the program reads, made once by the program itself."""
+"""One sound specimen of every kind of file that the program reads, made by the program itself."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from support.rater import DEVICE
 from support.study_run import write_run
 
 from cli import thbench
@@ -17,8 +18,10 @@ from reports.study.build import build_study
 from thbench.data.store.prepared import PreparedStore
 from thbench.data.video import write_video
 from thbench.files import read_json, write_json
-from thbench.paper.meta import OursTrainer, ours_config
+from thbench.paper.config import ours_config
+from thbench.paper.meta import OursTrainer
 from thbench.paper.nets.config import NetConfig
+from thbench.records.unit import UserColumn, UserRow
 from thbench.training.loop import LoopConfig, train
 
 PERSONS, VIDEOS, FRAMES, SIZE_PX = 3, 3, 8, 64
@@ -45,90 +48,12 @@ def make_material() -> None:
     """Fills the working folder with specimens, which name each other by relative paths."""
     root = Path()
     _sources(root)
-    prepared = (
-        "--size",
-        SIZE_PX,
-        "--crop",
-        "as-is",
-        "--landmarks",
-        "import:sources/landmarks",
-        "--lossless",
-        "--test-persons",
-        "p2",
-        "--workers",
-        1,
-    )
-    frames = root / "sources/frames"
-    _thbench("prepare", "frames", frames, root / "store", *prepared)
-    _thbench(
-        "prepare",
-        "frames",
-        frames,
-        root / "begun",
-        *prepared,
-        "--num-shards",
-        2,
-        "--shard-index",
-        0,
-    )
-
-    small = ("--dataset", root / "store", "--videos", 1, "--holdout", 2)
-    _thbench("export-protocol", "--out", root / "exported", "--T", 1, *small)
-    _answer(root / "exported")
-    _thbench(
-        "run-protocol",
-        "--out",
-        root / "run",
-        "--T",
-        1,
-        2,
-        *small,
-        "--methods",
-        "copy-nearest",
-        "--metrics",
-        "l1",
-        "ssim",
-        "--device",
-        "cpu",
-        "--workers",
-        1,
-    )
-    _thbench(
-        "run-protocol",
-        "table2-timing",
-        "--out",
-        root / "timed",
-        "--T",
-        1,
-        "--dataset",
-        root / "store",
-        "--methods",
-        "copy-nearest",
-        "--iterations",
-        1,
-        "--device",
-        "cpu",
-    )
-    write_json(
-        root / "run/study.json",
-        {
-            "rows": [
-                {
-                    "method": "copy-nearest",
-                    "T": T,
-                    "value": 0.5,
-                    "se": 0.1,
-                    "ci95": [0.3, 0.7],
-                    "n": 20,
-                }
-                for T in (1, 2)
-            ]
-        },
-    )
+    _store()
+    _runs()
     (root / "run/.lock").touch()  # as a killed process leaves it
 
     (root / "given").mkdir()
-    _thbench("split", "export", root / "run", "-o", root / "given/split.json")
+    _thbench("split export run -o given/split.json")
     (root / "given/protocol.toml").write_text(definition_text("self-reenactment"), encoding="utf-8")
 
     train_tiny(root / "training", root / "store", steps=1)
@@ -148,12 +73,42 @@ def run_command(*arguments: object) -> None:
     thbench.main([str(argument) for argument in arguments], standalone_mode=False)
 
 
-def _thbench(*arguments: object) -> None:
+def _thbench(command: str) -> None:
+    """A command, as it is typed after `thbench`; it must succeed."""
     try:
-        run_command(*arguments)
+        run_command(*command.split())
     except SystemExit as stop:
         if stop.code:
-            raise AssertionError(arguments) from stop
+            raise AssertionError(command) from stop
+
+
+def _store() -> None:
+    """`store`, and `begun`: the first of two parts of it."""
+    prepared = (
+        f"--size {SIZE_PX} --crop as-is --landmarks import:sources/landmarks --lossless "
+        "--test-persons p2 --workers 1"
+    )
+    _thbench(f"prepare frames sources/frames store {prepared}")
+    _thbench(f"prepare frames sources/frames begun {prepared} --num-shards 2 --shard-index 0")
+
+
+def _runs() -> None:
+    """`exported` with answers, `run` with people's success rates, and `timed`."""
+    small = "--dataset store --videos 1 --holdout 2"
+    _thbench(f"export-protocol --out exported --T 1 {small}")
+    _answer(Path("exported"))
+
+    _thbench(
+        f"run-protocol --out run --T 1 2 {small} --methods copy-nearest --metrics l1 ssim "
+        "--device cpu --workers 1"
+    )
+    _thbench(
+        "run-protocol table2-timing --out timed --T 1 --dataset store --methods copy-nearest "
+        "--iterations 1 --device cpu"
+    )
+
+    rows = [UserRow("copy-nearest", T, 0.5, 0.1, (0.3, 0.7), 20) for T in (1, 2)]
+    write_json(Path("run/study.json"), asdict(UserColumn(rows=rows)))
 
 
 def _sources(root: Path) -> None:
@@ -202,62 +157,35 @@ def _study(root: Path) -> None:
     run = write_run(root / "studied", videos=4, holdout=2, methods=("x2face",), T=(1,))
     build_study(run, root / "study", triplets_per_row=4, ratings=1)
     settings = root / "study/settings.json"
-    write_json(
-        settings,
-        {
-            **read_json(settings),
-            "controller": "A laboratory",
-            "contact": "study@example.org",
-            "retention_date": "2027-12-31",
-        },
-    )
-    _thbench(
-        "study",
-        "export-static",
-        root / "study",
-        "-o",
-        root / "handout",
-        "--key",
-        root / "given/key.json",
-    )
+    told = {
+        "controller": "A laboratory",
+        "contact": "study@example.org",
+        "retention_date": "2027-12-31",
+    }
+    write_json(settings, read_json(settings) | told)
+    _thbench("study export-static study -o handout --key given/key.json")
+
     key = read_json(root / "given/key.json")
-    answers = [
-        {
-            "trial": trial["token"],
-            "choice": 1 + trial["arrangement"].index("0"),
-            "response_ms": 900.0,
-            "input": "key",
-            "blurs": 0,
-        }
-        for trial in key["forms"]["1"]
-    ]
-    write_json(
-        root / "given/answers.json",
-        {
-            "export": key["export"],
-            "form": 1,
-            "participant": "a" * 22,
-            "consent": "1",
-            "consented_at": 1.0,
-            "answers": answers,
-            "device": {
-                "width": 900,
-                "height": 900,
-                "pixel_ratio": 1,
-                "zoom": 1,
-                "scale": 1,
-                "touch": False,
-            },
-        },
-    )
-    _thbench(
-        "study",
-        "import",
-        root / "study",
-        root / "given/answers.json",
-        "--key",
-        root / "given/key.json",
-    )
+    result = {
+        "export": key["export"],
+        "form": 1,
+        "participant": "a" * 22,
+        "consent": "1",
+        "consented_at": 1.0,
+        "answers": [
+            {
+                "trial": trial["token"],
+                "choice": 1 + trial["arrangement"].index("0"),
+                "response_ms": 900.0,
+                "input": "key",
+                "blurs": 0,
+            }
+            for trial in key["forms"]["1"]
+        ],
+        "device": DEVICE,
+    }
+    write_json(root / "given/answers.json", result)
+    _thbench("study import study given/answers.json --key given/key.json")
 
 
 def _faces(root: Path) -> None:
@@ -269,18 +197,8 @@ def _faces(root: Path) -> None:
     video = torch.from_numpy(np.stack(images)[..., ::-1].copy()).permute(0, 3, 1, 2)
     write_video(_made(root / "faces/videos/p0/v0.mp4"), video, 25.0)
     _thbench(
-        "adapt",
-        "ours-ff",
-        "--images",
-        root / "faces/photos",
-        "--checkpoint",
-        root / "training/model.safetensors",
-        "--size",
-        SIZE_PX,
-        "--device",
-        "cpu",
-        "-o",
-        root / "faces/head.safetensors",
+        "adapt ours-ff --images faces/photos --checkpoint training/model.safetensors "
+        f"--size {SIZE_PX} --device cpu -o faces/head.safetensors"
     )
 
 

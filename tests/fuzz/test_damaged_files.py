@@ -64,9 +64,8 @@ def test_damaged_files_never_end_in_a_traceback(
             found += _tracebacks(kind, number, material, root)
             shutil.rmtree(root)
     with capsys.disabled():
-        print(
-            f"\n{len(KINDS)} kinds of files, {len(KINDS) * DAMAGES} damaged, {len(found)} tracebacks"
-        )
+        n_damaged = len(KINDS) * DAMAGES
+        print(f"\n{len(KINDS)} kinds of files, {n_damaged} damaged, {len(found)} tracebacks")
 
     assert not found, "\n".join(found)
 

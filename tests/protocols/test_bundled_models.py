@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from protocols.definition import load_definition
-from protocols.run import RunOptions, bundled_checkpoint, run_protocol
+from protocols.methods import bundled_checkpoint
+from protocols.run import RunOptions, run_protocol
 from thbench.data.dataset import videos_of
 from thbench.data.synthetic import synth
 from thbench.method import MethodOptions, load_method
@@ -28,18 +29,18 @@ def outcome(tmp_path_factory):
 
 def value(outcome, method, T, metric):
     return next(
-        row["metrics"][metric]["value"]
-        for row in outcome.summary["rows"]
-        if (row["method"], row["T"]) == (method, T)
+        row.metrics[metric].value
+        for row in outcome.summary.rows
+        if (row.method, row.T) == (method, T)
     )
 
 
 def difference(outcome, metric, a, b, T):
     """score(a) - score(b) with its 95 % interval."""
-    for entry in outcome.summary["differences"]:
-        if (entry["metric"], entry["T"]) == (metric, T) and {entry["a"], entry["b"]} == {a, b}:
-            sign = 1 if entry["a"] == a else -1
-            return sign * entry["difference"], sorted(sign * end for end in entry["ci95"])
+    for entry in outcome.summary.differences:
+        if (entry.metric, entry.T) == (metric, T) and {entry.a, entry.b} == {a, b}:
+            sign = 1 if entry.a == a else -1
+            return sign * entry.difference, sorted(sign * end for end in entry.ci95)
     raise KeyError((metric, a, b, T))
 
 
@@ -72,7 +73,7 @@ def test_x2face_follows_its_driver():
 
 @pytest.mark.slow
 def test_real_frames_from_between_are_nearer_than_what_one_shot_gives(tmp_path):
-    """Frames from between the hold-out frames: those of another part of the video show other poses."""
+    """Frames from between the hold-out frames: those of another part show other poses."""
     between = DEMO.with_values(holdout_rule="interleaved", T=(1,), metrics=("fd-heads",))
     outcome = run_protocol(between, HEADS, tmp_path / "run", RunOptions({}, workers=2))
     real = value(outcome, REAL, 0, "fd-heads")

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from protocols.cross import read_drive, split_of
 from protocols.definition import load_definition, method_entry
 from protocols.export import export_from_command_line
 from protocols.request import Request, begin_run, resume_run
@@ -30,6 +29,7 @@ from thbench.files import write_json
 from thbench.method import Frames
 from thbench.metrics.base import load_metric
 from thbench.metrics.heads_net import measure
+from thbench.records.encode import encode, write_record
 from thbench.runs import REAL, Run
 
 HEADS = synth(64)
@@ -55,17 +55,17 @@ def puppets(tmp_path_factory):
 
 
 def test_other_persons_drive_puppets_and_the_person_drives_selfies():
-    for video in split_of(PUPPETS, HEADS).videos:
+    for video in PUPPETS.draw(HEADS).videos:
         assert len(set(video.driver_of)) == 3
         assert all(driver.split("/")[0] != video.person for driver in video.driver_of)
-    for video in split_of(SELFIES, HEADS).videos:
+    for video in SELFIES.draw(HEADS).videos:
         assert len(video.shots) == len(set(video.shots)) == 16
         assert {driver.split("/")[0] for driver in video.driver_of} == {video.person}
         assert video.key not in video.driver_of
 
 
 def test_every_source_meets_the_same_drivers_and_frames():
-    one, two = split_of(PUPPETS.with_values(drivers=20), HEADS).videos
+    one, two = PUPPETS.with_values(drivers=20).draw(HEADS).videos
     places = [set(zip(v.driver_of, v.holdout, strict=True)) for v in (one, two)]
     own = {v.person for v in (one, two)}
     shared = [{place for place in p if place[0].split("/")[0] not in own} for p in places]
@@ -73,8 +73,8 @@ def test_every_source_meets_the_same_drivers_and_frames():
 
 
 def test_driving_frames_are_those_of_the_drivers_in_order():
-    video = split_of(PUPPETS, HEADS).videos[0]
-    drive = read_drive(HEADS, video)
+    video = PUPPETS.draw(HEADS).videos[0]
+    drive = PUPPETS.drive(HEADS, video)
     known = {v.key: v for v in videos_of(HEADS, "test")}
     for index, (driver, frame) in enumerate(zip(video.driver_of, video.holdout, strict=True)):
         assert torch.equal(drive.images[index], HEADS.read(known[driver], [frame]).images[0])
@@ -84,18 +84,18 @@ def test_identity_is_compared_with_the_shots_and_pose_with_the_driver(puppets):
     table = Results.open(puppets.path).frames
     copies = table[table.method == "copy-nearest"]
     np.testing.assert_allclose(copies["csim-heads"], 1, atol=1e-5)  # the one shot itself
-    video = puppets.info()["split"]["videos"][0]
-    key = f"{video['person']}/{video['video']}"
+    video = puppets.record().split.videos[0]
+    key = video.key
     known = {v.key: v for v in videos_of(HEADS, "test")}
-    shot = measure(HEADS.read(known[key], video["shots"]).images, "cpu").identity.double()
+    shot = measure(HEADS.read(known[key], video.shots).images, "cpu").identity.double()
     driver = measure(
-        HEADS.read(known[video["driver_of"][0]], [video["holdout"][0]]).images, "cpu"
+        HEADS.read(known[video.driver_of[0]], [video.holdout[0]]).images, "cpu"
     ).identity.double()
     row = table[
-        (table.method == REAL) & (table.person == video["person"]) & (table.position == 0)
+        (table.method == REAL) & (table.person == video.person) & (table.position == 0)
     ].iloc[0]
     assert row["csim-heads"] == pytest.approx(float((shot * driver).sum()), abs=1e-6)
-    assert row["driver"] == video["driver_of"][0]
+    assert row["driver"] == video.driver_of[0]
 
 
 @pytest.mark.parametrize("name", ["csim-heads", "csim-dlib"])
@@ -156,10 +156,10 @@ def test_metrics_that_need_a_true_frame_are_refused(puppets, tmp_path):
 
 
 def test_a_split_of_puppets_is_stored_and_checked(tmp_path):
-    split = split_of(PUPPETS, HEADS)
-    write_json(tmp_path / "split.json", split.described())
-    assert read_split(tmp_path / "split.json", HEADS).described() == split.described()
-    raw = split.described()
+    split = PUPPETS.draw(HEADS)
+    write_record(tmp_path / "split.json", split)
+    assert read_split(tmp_path / "split.json", HEADS) == split
+    raw = encode(split)
     raw["videos"][0]["driver_of"][0] = "p400/none"
     write_json(tmp_path / "split.json", raw)
     with pytest.raises(ThbenchError, match="a driver of"):
@@ -181,8 +181,8 @@ def test_photographs_are_sources_without_preparation(tmp_path):
     run_protocol(
         definition, HEADS, tmp_path / "run", RunOptions({}, sources=sources, sources_spec="photos")
     )
-    info = Run(tmp_path / "run").info()
-    assert info["sources"]["sha256"] == sources.sha256
+    record = Run(tmp_path / "run").record()
+    assert record.sources.sha256 == sources.sha256
     with pytest.raises(ThbenchError, match="another sources"):
         run_protocol(definition, HEADS, tmp_path / "run", RunOptions({}))
 
@@ -222,10 +222,10 @@ def test_unusable_photographs_are_all_named_or_left_out_and_recorded(tmp_path, c
     assert begin_run("puppeteering", request, tmp_path / "run", HowToRun())
     assert "dave/broken.jpg: damaged" in capsys.readouterr().err
 
-    info = Run(tmp_path / "run").info()
-    left_out = {Path(photo["file"]).name: photo["reason"] for photo in info["sources"]["left_out"]}
+    record = Run(tmp_path / "run").record()
+    left_out = {Path(photo.file).name: photo.reason for photo in record.sources.left_out}
     assert set(left_out) == {"wall.png", "broken.jpg", "carol.heic"}
-    assert [video["person"] for video in info["split"]["videos"]] == ["good0", "good1"]
+    assert [video.person for video in record.split.videos] == ["good0", "good1"]
     assert resume_run(tmp_path / "run", Request(), HowToRun())
 
 
@@ -243,10 +243,8 @@ def test_puppets_are_exported_and_their_answers_scored(tmp_path):
         PUPPETS.with_values(methods=(theirs,)), HEADS, tmp_path / "run", RunOptions({})
     )
     assert not outcome.failed
-    real, answers = outcome.summary["rows"]  # the drivers themselves were the answers
-    assert answers["metrics"]["csim-heads"]["value"] == pytest.approx(
-        real["metrics"]["csim-heads"]["value"]
-    )
+    real, answers = outcome.summary.rows  # the drivers themselves were the answers
+    assert answers.metrics["csim-heads"].value == pytest.approx(real.metrics["csim-heads"].value)
 
 
 def test_definitions_of_puppets_name_their_drivers():
@@ -258,19 +256,27 @@ def test_definitions_of_puppets_name_their_drivers():
 
 def test_too_few_drivers_are_counted():
     with pytest.raises(ThbenchError, match="50 drivers with 3 asked for; synth has 0"):
-        split_of(SELFIES.with_values(drivers=50), HEADS)
+        SELFIES.with_values(drivers=50).draw(HEADS)
 
 
 @pytest.mark.parametrize(
     ("drawn", "asked", "message"),
     [
-        (PUPPETS, SELFIES.with_values(T=(1,), holdout=6), "has not 1 drivers"),
+        (
+            PUPPETS,
+            SELFIES.with_values(T=(1,), holdout=6),
+            "not driven by 1 video, 6 frames of it",
+        ),
         (
             PUPPETS,
             SELFIES.with_values(T=(1,), holdout=2, drivers=3),
             "not driven by another video of the person",
         ),
-        (PUPPETS, PUPPETS.with_values(holdout=3, drivers=2), "has not 2 drivers"),
+        (
+            PUPPETS,
+            PUPPETS.with_values(holdout=3, drivers=2),
+            "not driven by 2 videos, 3 frames of each",
+        ),
         (
             PUPPETS,
             load_definition("demo").with_values(T=(1,), videos=2, holdout=6),
@@ -284,31 +290,32 @@ def test_too_few_drivers_are_counted():
     ],
 )
 def test_the_split_of_another_protocol_is_refused(tmp_path, drawn, asked, message):
-    write_json(tmp_path / "split.json", split_of(drawn, HEADS).described())
+    write_record(tmp_path / "split.json", drawn.draw(HEADS))
     with pytest.raises(ThbenchError, match=message):
         read_split_for(asked, tmp_path / "split.json", HEADS, None)
     assert (
         read_split_for(drawn, tmp_path / "split.json", HEADS, None).videos[1].shots
-        == split_of(drawn, HEADS).videos[1].shots
+        == drawn.draw(HEADS).videos[1].shots
     )
 
 
 def test_interleaved_drivers_keep_the_order_of_the_holdout():
-    video = split_of(PUPPETS, HEADS).videos[0]
+    video = PUPPETS.draw(HEADS).videos[0]
     order = [0, 2, 4, 1, 3, 5]
     mixed = replace(
         video,
         holdout=[video.holdout[i] for i in order],
         driver_of=[video.driver_of[i] for i in order],
     )
-    assert torch.equal(read_drive(HEADS, mixed).images, read_drive(HEADS, video).images[order])
+    assert torch.equal(
+        PUPPETS.drive(HEADS, mixed).images, PUPPETS.drive(HEADS, video).images[order]
+    )
 
 
 def test_heads_are_never_learned_from_training_persons():
     tested = {video.person for video in videos_of(HEADS, "test")}
     assert all(
-        video.person in tested
-        for video in split_of(PUPPETS.with_values(videos=30), HEADS, HEADS).videos
+        video.person in tested for video in PUPPETS.with_values(videos=30).draw(HEADS, HEADS).videos
     )
 
 
@@ -406,7 +413,7 @@ def test_another_ranking_is_kept_by_a_run_that_goes_on(puppets, tmp_path):
         copy,
         RunOptions({}, dataset_spec="synth"),
     )
-    assert Run(copy).info()["protocol"]["definition"]["rank_by"] == "black-border"
+    assert Run(copy).record().protocol.definition["rank_by"] == "black-border"
     assert verify_run(Run(copy))[1] == []
 
 

@@ -37,11 +37,11 @@ def test_the_default_is_the_papers_protocol():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("vidoes = 3", "unknown key 'vidoes': did you mean 'videos'"),
-        ('videos = "3"', "videos = '3', int expected"),
-        ("videos = true", "int expected"),
+        ("vidoes = 3", r"unknown key 'vidoes' \(did you mean 'videos'"),
+        ('videos = "3"', "videos is '3', not a whole number"),
+        ("videos = true", "videos is True, not a whole number"),
         ('kind = "timming"', "choose one of"),
-        ('T = ["one"]', "list of int expected"),
+        ('T = ["one"]', r"T\[0\] is 'one', not a whole number"),
         ("T = [1, 1]", "different numbers"),
         ('methods = ["a", "a"]', "same label"),
         ('methods = ["real"]', "may be labelled 'real'"),

@@ -1,6 +1,7 @@
 """From what a person asks for to a run."""
 
 import os
+from dataclasses import replace
 
 from protocols.request import Request, begin_run, how_to_run, resume_run
 from protocols.run import HowToRun
@@ -23,13 +24,15 @@ def test_one_process_works_on_a_gpu_and_one_per_processor_elsewhere(monkeypatch)
 def test_a_run_is_begun_with_what_is_asked_for_and_resumed_as_it_was_planned(tmp_path):
     folder = tmp_path / "run"
     assert begin_run("self-reenactment", SMALL, folder, HowToRun(), quiet=True)
-    begun = Run(folder).info()
-    assert (begun["T"], begun["metrics"], list(begun["methods"])) == ([1], ["l1"], ["copy-nearest"])
-    assert begun["protocol"]["definition"]["holdout"] == 2
-    assert begun["partial"]
+    begun = Run(folder).record()
+    assert (begun.T, begun.metrics, list(begun.methods)) == ([1], ["l1"], ["copy-nearest"])
+    assert begun.split.holdout == 2
+    assert begun.partial
 
     assert resume_run(folder, Request(), HowToRun(), quiet=True)
-    assert {**Run(folder).info(), "sessions": ()} == {**begun, "sessions": ()}
+    resumed = Run(folder).record()
+    assert len(resumed.sessions) == 2
+    assert replace(resumed, sessions=begun.sessions) == begun
 
     assert resume_run(folder, Request(metrics=("psnr",)), HowToRun(), quiet=True)
-    assert Run(folder).info()["metrics"] == ["l1", "psnr"]
+    assert Run(folder).record().metrics == ["l1", "psnr"]

@@ -12,12 +12,14 @@ from support.short_videos import ShortVideos
 
 import protocols.generate
 from protocols.definition import MethodEntry, load_definition, method_entry
-from protocols.run import RunOptions, bundled_checkpoint, locked, run_protocol
+from protocols.methods import bundled_checkpoint
+from protocols.run import RunOptions, locked, run_protocol
 from protocols.score import score_run
 from thbench.errors import ThbenchError
 from thbench.files import write_json
 from thbench.images import to_uint8
 from thbench.method import Frames, load_method
+from thbench.records.encode import write_record
 from thbench.runs import REAL, Run, Unit, UnitResult
 from thbench.training.checkpoints import load_model, save_model
 
@@ -54,6 +56,18 @@ def test_two_runs_are_the_same_byte_for_byte(finished, tmp_path):
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
     assert len([name for name in first if "copy-nearest" in name]) == 2 * 3 * 3
+
+
+def test_a_record_writes_the_bytes_that_it_was_read_from(copied):
+    files = [copied / "run.json", copied / "summary.json", *copied.glob("units/**/*.json")]
+    before = {file: file.read_bytes() for file in files}
+    run = Run(copied)
+    run.write(run.record())
+    write_record(run.summary_json, run.summary_record())
+    for unit in run.planned():
+        run.commit_unit(unit, run.read_unit(unit))
+    assert {file: file.read_bytes() for file in files} == before
+    assert len(files) == 2 + 3 + 2 * 3
 
 
 @pytest.mark.slow
@@ -93,8 +107,8 @@ def test_a_new_T_computes_only_what_is_new(copied, monkeypatch):
     )
     run_protocol(DEFINITION.with_values(T=(2, 4)), DATASET, copied, OPTIONS)
     assert {unit.T for unit in done} == {2}
-    assert Run(copied).info()["T"] == [1, 2, 4]
-    assert {row["T"] for row in Run(copied).summary()["rows"]} == {0, 1, 2, 4}
+    assert Run(copied).record().T == [1, 2, 4]
+    assert {row.T for row in Run(copied).summary_record().rows} == {0, 1, 2, 4}
 
 
 def test_a_failing_method_is_recorded_and_the_others_go_on(tmp_path):
@@ -107,11 +121,11 @@ def test_a_failing_method_is_recorded_and_the_others_go_on(tmp_path):
     )
     assert {unit.method for unit, _ in outcome.failed} == {"broken"}
     assert all(error and "\n" not in error for _, error in outcome.failed)
-    rows = {(row["method"], row["T"]): row for row in outcome.summary["rows"]}
-    assert rows["broken", 1]["n_failed_units"] == 3
-    assert rows["broken", 1]["metrics"]["ssim"]["value"] is None
-    assert rows["copy-nearest", 1]["n_failed_units"] == 0
-    assert Run(tmp_path / "r").info()["status"] == "failed"
+    rows = {(row.method, row.T): row for row in outcome.summary.rows}
+    assert rows["broken", 1].n_failed_units == 3
+    assert rows["broken", 1].metrics["ssim"].value is None
+    assert rows["copy-nearest", 1].n_failed_units == 0
+    assert Run(tmp_path / "r").record().status == "failed"
 
 
 class Spy:
@@ -190,8 +204,8 @@ def test_a_network_that_makes_a_NaN_fails_and_is_not_scored_as_black_frames(tmp_
         "1 of 36864 values of the rendered frames are not finite" in error
         for _, error in outcome.failed
     )
-    (row,) = [row for row in outcome.summary["rows"] if row["method"] == "diverged"]
-    assert row["metrics"]["ssim"]["value"] is None
+    (row,) = [row for row in outcome.summary.rows if row.method == "diverged"]
+    assert row.metrics["ssim"].value is None
 
 
 def test_a_model_with_one_NaN_weight_ends_before_any_work(tmp_path):
@@ -246,7 +260,7 @@ def test_wrong_continuations_are_refused(copied, tmp_path):
         run_protocol(DEFINITION, replace(DATASET, sha256="dd" * 32), copied, OPTIONS)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
-    with pytest.raises(ThbenchError, match="exists and is no run folder"):
+    with pytest.raises(ThbenchError, match="exists and is not a run folder"):
         run_protocol(DEFINITION, DATASET, tmp_path / "mine", OPTIONS)
     assert (tmp_path / "mine" / "thesis.tex").exists()
 

@@ -51,8 +51,8 @@ def score(run: Run, *arguments: str) -> str:
 
 def metrics(run: Run) -> list[str]:
     """The metrics of a run, the same in run.json, summary.json and frames.parquet."""
-    named = list(run.summary()["metrics"])
-    assert run.info()["metrics"] == named
+    named = list(run.summary_record().metrics)
+    assert run.record().metrics == named
     columns = pd.read_parquet(run.frames_parquet).columns
     assert [column for column in columns if column in named] == named
     assert verify_run(run)[1] == []
@@ -114,7 +114,7 @@ def test_a_stopped_scoring_leaves_the_tables_that_were_there(run, monkeypatch):
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = run.summary()
+    before = run.summary_record()
     monkeypatch.setattr("protocols.score.derive", stop)
     with pytest.raises(click.Abort):
         CliRunner().invoke(
@@ -123,12 +123,12 @@ def test_a_stopped_scoring_leaves_the_tables_that_were_there(run, monkeypatch):
             catch_exceptions=False,
             standalone_mode=False,
         )
-    assert run.summary() == before
-    assert run.info()["metrics"] == ["ssim", "csim-heads"]
+    assert run.summary_record() == before
+    assert run.record().metrics == ["ssim", "csim-heads"]
 
 
 def test_the_metric_that_ranks_drivers_stays(run):
-    info = run.info()
+    info = read_json(run.run_json)
     info["protocol"]["definition"]["rank_by"] = "csim-heads"
     write_json(run.run_json, info)
     with pytest.raises(ThbenchError, match="ranked by csim-heads; keep it"):

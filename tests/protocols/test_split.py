@@ -12,7 +12,7 @@ from protocols.split import draw_split
 from protocols.stored_split import read_split
 from thbench.data.dataset import Video
 from thbench.errors import ThbenchError
-from thbench.files import write_json
+from thbench.records.encode import encode, write_record
 from thbench.runs import nested_shots
 
 
@@ -180,9 +180,9 @@ def test_too_few_eligible_videos_names_values_that_work(lengths, asked, way):
 def test_a_stored_split_comes_back(tmp_path):
     dataset = Listing([80] * 9)
     split = draw_split(dataset, 5, 8, 8, 3, "part")
-    write_json(tmp_path / "split.json", split.described())
+    write_record(tmp_path / "split.json", split)
     again = read_split(tmp_path / "split.json", dataset)
-    assert json.dumps(again.described()) == json.dumps(split.described())
+    assert again == split
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_stored_split_comes_back(tmp_path):
 )
 def test_an_edited_split_is_refused(tmp_path, change, message):
     dataset = Listing([80] * 9)
-    raw = json.loads(json.dumps(draw_split(dataset, 5, 8, 8, 3, "part").described()))
+    raw = encode(draw_split(dataset, 5, 8, 8, 3, "part"))
     change(raw)
     (tmp_path / "split.json").write_text(json.dumps(raw))
     with pytest.raises(ThbenchError, match=message):

@@ -77,13 +77,13 @@ def test_ours_without_a_model_is_timed_with_random_weights_and_says_so(tmp_path)
     )
     outcome = time_protocol(definition, synth(64), tmp_path / "r", OPTIONS)
     assert outcome.failed == []
-    few_shot = outcome.summary["rows"][0]
-    assert few_shot["note"] == "random weights"
-    assert {"data_s", "embedding_s"} <= few_shot["parts"].keys()
-    assert sum(few_shot["parts"].values()) == pytest.approx(few_shot["median_s"], rel=0.5)
+    few_shot = outcome.timing.rows[0]
+    assert few_shot.note == "random weights"
+    assert {"data_s", "embedding_s"} <= few_shot.parts.keys()
+    assert sum(few_shot.parts.values()) == pytest.approx(few_shot.median_s, rel=0.5)
     method = Results.open(tmp_path / "r").methods["ours-ff"]
-    assert method["checkpoint"]["path"] == "random weights"
-    assert re.fullmatch("[0-9a-f]{64}", method["checkpoint"]["sha256"])
+    assert method.checkpoint.path == "random weights"
+    assert re.fullmatch("[0-9a-f]{64}", method.checkpoint.sha256)
 
 
 def test_random_models_repeat_and_load(tmp_path):

@@ -11,7 +11,7 @@ from protocols.score import score_run
 from protocols.verify import verify_run
 from thbench.data.store.pack import pack
 from thbench.data.store.prepared import PreparedStore
-from thbench.files import write_json
+from thbench.files import read_json, write_json
 from thbench.metrics.base import load_metric, metric_names
 from thbench.runs import Run
 
@@ -27,8 +27,8 @@ DEFINITION = load_definition("self-reenactment").with_values(
 
 
 def reasons(run: Run) -> dict[str, str | None]:
-    (row,) = [row for row in run.summary()["rows"] if row["method"] == "copy-nearest"]
-    return {name: cell["reason"] for name, cell in row["metrics"].items()}
+    (row,) = [row for row in run.summary_record().rows if row.method == "copy-nearest"]
+    return {name: cell.reason for name, cell in row.metrics.items()}
 
 
 def test_stand_ins_for_synthetic_heads_are_not_computed_on_photographs(tmp_path):
@@ -36,7 +36,7 @@ def test_stand_ins_for_synthetic_heads_are_not_computed_on_photographs(tmp_path)
     run = Run(tmp_path / "run")
     said = "it means something on synthetic heads only, and these are photographs"
     assert reasons(run) == {"ssim": None, "csim-dlib": None, "csim-heads": said, "fd-heads": said}
-    assert run.info()["dataset"]["pictures"] == "photographs"
+    assert run.record().dataset.pictures == "photographs"
     assert verify_run(run)[1] == []
 
 
@@ -57,21 +57,21 @@ def test_a_packed_copy_of_synthetic_heads_is_measured_and_rendered_like_them(tmp
     copy = PreparedStore(tmp_path / "copy")
     outcome = run_protocol(definition, copy, tmp_path / "run", RunOptions({}))
     assert outcome.failed == []  # by the bundled model: no --checkpoint was named
-    assert Run(tmp_path / "run").info()["dataset"]["pictures"] == "synthetic heads"
-    assert all(row["metrics"]["csim-heads"]["value"] is not None for row in outcome.summary["rows"])
+    assert Run(tmp_path / "run").record().dataset.pictures == "synthetic heads"
+    assert all(row.metrics["csim-heads"].value is not None for row in outcome.summary.rows)
 
 
 def test_a_run_that_does_not_say_what_it_shows_is_scored_as_before(tmp_path):
     definition, run = DEFINITION.with_values(metrics=("csim-heads",)), Run(tmp_path / "run")
     run_protocol(definition, HEADS, run.path, RunOptions({}))
-    info = run.info()
+    info = read_json(run.run_json)
     del info["dataset"]["pictures"]
     write_json(run.run_json, info)
     summary = score_run(run, ["csim-heads"])
-    assert all(row["metrics"]["csim-heads"]["value"] is not None for row in summary["rows"])
+    assert all(row.metrics["csim-heads"].value is not None for row in summary.rows)
 
     run_protocol(definition, HEADS, run.path, RunOptions({}))
-    assert run.info()["dataset"]["pictures"] == "synthetic heads"  # it says so from now on
+    assert run.record().dataset.pictures == "synthetic heads"  # it says so from now on
 
 
 @pytest.mark.parametrize("name", metric_names())

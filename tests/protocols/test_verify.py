@@ -68,7 +68,7 @@ def test_an_edited_frame_is_named(run):
 
 
 def test_an_edited_summary_says_which_number(run):
-    summary = run.summary()
+    summary = read_json(run.summary_json)
     cell = next(row for row in summary["rows"] if row["method"] == "copy-nearest")["metrics"][
         "psnr"
     ]
@@ -115,7 +115,7 @@ def test_an_edited_score_is_named_and_never_reaches_a_table(run, caplog):
 def test_scores_edited_beside_their_record_do_not_pass_for_recorded(run):
     edited = score_files(run)[0]
     edit_scores(edited)
-    info = run.info()
+    info = read_json(run.run_json)
     del info["scored"][edited.relative_to(run.path).as_posix()]
     write_json(run.run_json, info)
     (line,) = whole(run)
@@ -124,7 +124,7 @@ def test_scores_edited_beside_their_record_do_not_pass_for_recorded(run):
 
 
 def test_an_altered_table_is_not_reported(run):
-    summary = run.summary()
+    summary = read_json(run.summary_json)
     table = pd.read_parquet(run.frames_parquet)
     table.loc[3, "l1"] *= 0.5
     table.to_parquet(run.frames_parquet)
@@ -146,7 +146,7 @@ def test_a_lost_table_is_named(run):
 
 
 def test_a_run_scored_before_there_was_a_record_still_verifies(run):
-    info = run.info()
+    info = read_json(run.run_json)
     del info["scored"]
     write_json(run.run_json, info)
     checked, _ = verify_run(run)
@@ -171,7 +171,7 @@ def test_lost_scores_and_marks_are_named(run):
 
 
 def test_an_edited_definition_is_noticed(run):
-    info = run.info()
+    info = read_json(run.run_json)
     info["protocol"]["definition"]["holdout"] = 3
     write_json(run.run_json, info)
     assert any(line.startswith("run.json: the definition") for line in whole(run))
@@ -182,7 +182,7 @@ def test_show_and_list_say_what_happened(run):
     assert "self-reenactment on synth, 2 videos, T = [2], copy-nearest, none; failed" in list_text(
         run.path.parent
     )
-    with pytest.raises(ThbenchError, match="is no folder"):
+    with pytest.raises(ThbenchError, match="is not a folder"):
         list_text(run.path / "nowhere")
 
 
@@ -194,7 +194,7 @@ def test_show_and_list_say_what_happened(run):
     ],
 )
 def test_a_partial_run_says_why(run, tmp_path, protocol, reason):
-    info = run.info()
+    info = read_json(run.run_json)
     write_json(
         tmp_path / "runs" / "first" / "run.json",
         {**info, "partial": True, "protocol": {**info["protocol"], "name": protocol}},
@@ -209,7 +209,7 @@ def test_a_runs_split_can_be_handed_on(run, tmp_path):
     assert json.loads((tmp_path / "split.json").read_text()) == json.loads(
         (tmp_path / "drawn.json").read_text()
     )
-    assert read_json(tmp_path / "split.json") == run.info()["split"]
+    assert read_json(tmp_path / "split.json") == read_json(run.run_json)["split"]
     assert read_split(tmp_path / "split.json", synth(64)).shots == 2
     with pytest.raises(ThbenchError, match="drawn already"):
         export_split(str(run.path), tmp_path / "split.json", **{**nothing, "seed": 1})

@@ -14,9 +14,10 @@ from PIL import Image
 from support.fake_run import SPECIAL_NAMES, make_run
 
 from cli import thbench
-from reports.figures import PICKS, Frame, Pick, Rule, figure, pick_frames, write_figure
+from reports.figures import figure, write_figure
 from reports.grid import CELL_PX, FONT_PX, Grid, GridRow, draw
 from reports.html import write_report
+from reports.picks import PICKS, Frame, Pick, Rule, pick_frames
 from reports.pictures import files_of
 from reports.results import Results
 from reports.style import drawable
@@ -192,7 +193,10 @@ def test_runs_without_pictures_and_broken_pictures_say_so(tmp_path: Path) -> Non
 def test_the_float_compiles(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", methods=SPECIAL_NAMES, dataset="a_b & 50%", T=(1,), n_videos=2)
     write_figure(run, "comparison", tmp_path / "grid", Rule("best", rows=1))
-    document = "\\documentclass{article}\\usepackage{graphicx}\\begin{document}\\input{grid.tex}\\end{document}"
+    document = (
+        "\\documentclass{article}\\usepackage{graphicx}"
+        "\\begin{document}\\input{grid.tex}\\end{document}"
+    )
     (tmp_path / "page.tex").write_text(document)
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"],

@@ -180,7 +180,7 @@ def test_a_report_replaces_only_a_report(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("precious")
-    with pytest.raises(ThbenchError, match="is no report"):
+    with pytest.raises(ThbenchError, match="is not a report"):
         write_report([run], mine)
     assert (mine / "thesis.txt").read_text() == "precious"
 

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fake_run import make_run
 
+from reports.ablation import ablation_table
 from reports.emit import table_text
 from reports.ranges import RANGES, clipped, range_of
+from reports.ranking import BOLD, TIE_POLICIES, ranked
 from reports.results import Results
-from reports.table import BOLD, TIE_POLICIES, ranked
-from reports.tables import ablation_table, table1
+from reports.tables import table1
 from thbench.metrics.base import load_metric, metric_names
 from thbench.metrics.coverage import FEW_VIDEOS, Coverage, coverage
 

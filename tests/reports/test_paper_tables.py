@@ -1,4 +1,4 @@
-"""The paper's own Tables 1 and 2, cell by cell, through the same code that prints a run's tables."""
+"""The tables of the paper come out of the writers cell by cell, and are transcribed faithfully."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from support.fake_run import paper_run
 
 from reports.latex import to_latex
 from reports.published import paper
+from reports.ranking import ranked
 from reports.results import Results
-from reports.table import Cell, TableSpec, ranked
+from reports.table import Cell, TableSpec
 from reports.tables import table1
 from reports.time_table import table2
 from reports.writers import to_markdown
@@ -58,10 +59,10 @@ def _runs(root: Path) -> list[Results]:
     runs = []
     for dataset in ("VoxCeleb1", "VoxCeleb2"):
         values = {
-            (row["method"], entry["T"]): row
-            for entry in paper()["table1"]
-            if entry["dataset"] == dataset
-            for row in entry["rows"]
+            (row.method, entry.T): row.figures
+            for entry in paper().table1
+            if entry.dataset == dataset
+            for row in entry.rows
         }
         runs.append(Results.open(paper_run(root / dataset, dataset, values)))
     return runs
@@ -126,9 +127,9 @@ def test_without_the_override_only_that_one_cell_differs(tmp_path: Path) -> None
 
 def test_table_2_of_the_paper_comes_out_cell_by_cell(tmp_path: Path) -> None:
     times = {
-        (row["method"], entry.get("T")): row["time_s"]
-        for entry in paper()["table2"]
-        for row in entry["rows"]
+        (row.method, entry.T): row.figures["time_s"]
+        for entry in paper().table2
+        for row in entry.rows
     }
     run = paper_run(
         tmp_path / "run",
@@ -143,19 +144,18 @@ def test_table_2_of_the_paper_comes_out_cell_by_cell(tmp_path: Path) -> None:
 
 
 def test_published_bold_marks_are_the_transcribed_ones() -> None:
-    for entry in paper()["table1"]:
-        rows = dict(_transcribed(TABLE1[entry["dataset"]]))
-        for row in entry["rows"]:
-            cells = rows[f"{row['method']} ({entry['T']})"]
+    for entry in paper().table1:
+        rows = dict(_transcribed(TABLE1[entry.dataset]))
+        for row in entry.rows:
+            cells = rows[f"{row.method} ({entry.T})"]
             marked = [
                 key
                 for key, text in zip(("fid", "ssim", "csim", "user"), cells, strict=True)
                 if text[0] == "*"
             ]
-            assert (row["bold"], [float(text.strip("*")) for text in cells]) == (
-                marked,
-                [row["fid"], row["ssim"], row["csim"], row["user"]],
-            )
+            figures = [row.figures[key] for key in ("fid", "ssim", "csim", "user")]
+            assert row.bold == marked
+            assert figures == [float(text.strip("*")) for text in cells]
 
 
 def test_transcription_agrees_with_the_text_of_the_paper() -> None:

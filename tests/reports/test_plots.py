@@ -12,19 +12,14 @@ import pytest
 from PIL import Image
 from support.fake_run import SPECIAL_NAMES, make_run
 
-from reports.plots import (
-    FORMATS,
-    Plot,
-    metric_agreement,
-    paired_differences,
-    plots,
-    score_by_shots,
-    score_by_time,
-    write_plots,
-)
+from reports.agreement_plot import metric_agreement
+from reports.plot import Plot
+from reports.plots import FORMATS, plots, write_plots
 from reports.results import Results
+from reports.score_plots import score_by_shots, score_by_time
 from reports.style import COLOURS, look, rendered
 from reports.svg import inline_svg
+from reports.video_plots import paired_differences
 from thbench.errors import ThbenchError
 from thbench.files import read_json, write_json
 

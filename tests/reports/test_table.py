@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.table import Block, Cell, Column, Group, Row, TableSpec, TiePolicy, footnotes, ranked
+from reports.ranking import TiePolicy, ranked
+from reports.table import Block, Cell, Column, Group, Row, TableSpec, footnotes
 
 FID = Column("fid", "FID", higher_is_better=False, decimals=1)
 

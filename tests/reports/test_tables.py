@@ -13,10 +13,12 @@ from click.testing import CliRunner
 from support.fake_run import make_run
 
 from cli import thbench
+from reports.ablation import ablation_table
 from reports.emit import table_text
+from reports.ranking import ranked
 from reports.results import Results
-from reports.table import TableSpec, ranked
-from reports.tables import ablation_table, table1
+from reports.table import TableSpec
+from reports.tables import table1
 from reports.time_table import table2
 from thbench.errors import ThbenchError
 

@@ -19,7 +19,8 @@ from support.fake_run import SPECIAL_NAMES, make_run
 
 from reports.emit import FORMATS, table_text
 from reports.latex import escape, to_latex
-from reports.table import Block, Cell, Column, Group, Row, TableSpec, ranked
+from reports.ranking import ranked
+from reports.table import Block, Cell, Column, Group, Row, TableSpec
 from reports.writers import to_csv, to_html, to_json, to_markdown
 
 needs_tex = pytest.mark.skipif(

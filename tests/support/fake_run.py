@@ -5,7 +5,9 @@ network.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,10 @@ import pandas as pd
 from PIL import Image, ImageFilter
 
 from thbench.files import sha256_file, sha256_json, write_json
+from thbench.records.summary import MetricRecord, ScoreRecord
+from thbench.records.timing import TimeRecord
+from thbench.records.unit import UserColumn, UserRow
+from thbench.records.video_key import video_key
 from thbench.runs import FORMAT, REAL, Run, Unit, UnitResult
 
 VOX1 = Path(__file__).parents[2] / ".." / "shared" / "data" / "vox1-sample" / "unzippedFaces"
@@ -26,54 +32,55 @@ SPECIAL_NAMES = (
     "Ünïcödé λ 方法",
     "*star* `tick` --dash",
 )
-METRICS: dict[str, dict[str, Any]] = {
-    "fid": {
-        "label": "FID",
-        "higher_is_better": False,
-        "unit": "",
-        "network": "Inception-v3 (pytorch-fid)",
-        "stand_in": False,
-        "policy": "error",
-        "description": "Frechet distance to the matched hold-out frames",
-    },
-    "ssim": {
-        "label": "SSIM",
-        "higher_is_better": True,
-        "unit": "",
-        "network": None,
-        "stand_in": False,
-        "policy": "error",
-        "description": "structural similarity",
-    },
-    "csim": {
-        "label": "CSIM",
-        "higher_is_better": True,
-        "unit": "",
-        "network": "ArcFace (insightface)",
-        "stand_in": False,
-        "policy": "drop-pairwise",
-        "description": "cosine similarity of face embeddings",
-    },
-    "csim-dlib": {
-        "label": "CSIM-dlib",
-        "higher_is_better": True,
-        "unit": "",
-        "network": "dlib face ResNet",
-        "stand_in": True,
-        "policy": "drop-pairwise",
-        "description": "cosine similarity, dlib network",
-    },
-    "akd": {
-        "label": "AKD",
-        "higher_is_better": False,
-        "unit": "px",
-        "network": "dlib 68 points",
-        "stand_in": False,
-        "policy": "drop-pairwise",
-        "description": "mean landmark distance",
-    },
+METRICS = {
+    "fid": MetricRecord(
+        label="FID",
+        higher_is_better=False,
+        unit="",
+        network="Inception-v3 (pytorch-fid)",
+        stand_in=False,
+        policy="error",
+        description="Frechet distance to the matched hold-out frames",
+    ),
+    "ssim": MetricRecord(
+        label="SSIM",
+        higher_is_better=True,
+        unit="",
+        network=None,
+        stand_in=False,
+        policy="error",
+        description="structural similarity",
+    ),
+    "csim": MetricRecord(
+        label="CSIM",
+        higher_is_better=True,
+        unit="",
+        network="ArcFace (insightface)",
+        stand_in=False,
+        policy="drop-pairwise",
+        description="cosine similarity of face embeddings",
+    ),
+    "csim-dlib": MetricRecord(
+        label="CSIM-dlib",
+        higher_is_better=True,
+        unit="",
+        network="dlib face ResNet",
+        stand_in=True,
+        policy="drop-pairwise",
+        description="cosine similarity, dlib network",
+    ),
+    "akd": MetricRecord(
+        label="AKD",
+        higher_is_better=False,
+        unit="px",
+        network="dlib 68 points",
+        stand_in=False,
+        policy="drop-pairwise",
+        description="mean landmark distance",
+    ),
 }
 PER_FRAME = ("ssim", "csim-dlib", "akd", "csim")
+FLOOR = {"fid": 4.5, "ssim": 0.6, "csim": 0.7, "csim-dlib": 0.95, "akd": 0.5}
 Scores = Callable[[str, int, str], float | None]
 
 
@@ -152,26 +159,10 @@ def make_run(
     if scored:
         _write_scores(run, info, failed, absent, scores or _plausible(seed, shift))
     if timing:
-        write_json(run.timing_json, _timing(list(methods), T))
+        hardware = {"processor": "AMD EPYC", "cores": 2, "gpus": []}
+        _write_timing(run, hardware, _plausible_times(methods, T))
     if study:
-        write_json(
-            run.study_json,
-            {
-                "rows": [
-                    {
-                        "method": method,
-                        "T": shots,
-                        "value": 0.8 - 0.1 * k - 0.002 * shots,
-                        "se": 0.02,
-                        "ci95": [0.76 - 0.1 * k - 0.002 * shots, 0.84 - 0.1 * k - 0.002 * shots],
-                        "n": 1600,
-                        "p_one_third": 0.001,
-                    }
-                    for k, method in enumerate(methods)
-                    for shots in T
-                ]
-            },
-        )
+        _write_study(run, methods, T)
     return path
 
 
@@ -197,44 +188,26 @@ def paper_run(
         absent={"csim-dlib": "", "akd": ""},
         scores=lambda method, T, metric: values.get((method, T), {}).get(metric),
     )
-    write_json(
-        path / "study.json",
-        {
-            "rows": [
-                {
-                    "method": method,
-                    "T": T,
-                    "value": row["user"],
-                    "se": None,
-                    "ci95": None,
-                    "n": 1600,
-                    "p_one_third": None,
-                }
-                for (method, T), row in values.items()
-            ]
-        },
-    )
+    run = Run.open(path)
+    users = [
+        UserRow(method, T, row["user"], se=None, ci95=None, n=1600)
+        for (method, T), row in values.items()
+    ]
+    write_json(run.study_json, asdict(UserColumn(rows=users)))
+
     if times:
-        write_json(
-            path / "timing.json",
-            {
-                "hardware": {"processor": "Intel Xeon", "gpus": ["NVIDIA P40"]},
-                "rows": [
-                    {
-                        "method": method,
-                        "T": T,
-                        "phase": "few-shot" if T else "inference",
-                        "median_s": time_s,
-                        "iqr_s": None,
-                        "n": 100,
-                        "parts": {},
-                        "memory_peak_mb": None,
-                        "note": "",
-                    }
-                    for (method, T), time_s in times.items()
-                ],
-            },
-        )
+        rows = [
+            TimeRecord(
+                method=method,
+                T=T,
+                phase="few-shot" if T else "inference",
+                median_s=time_s,
+                iqr_s=None,
+                n=100,
+            )
+            for (method, T), time_s in times.items()
+        ]
+        _write_timing(run, {"processor": "Intel Xeon", "gpus": ["NVIDIA P40"]}, rows)
     return path
 
 
@@ -280,37 +253,36 @@ def _plausible(seed: int, shift: float) -> Scores:
 
 
 def _write_units(run: Run, failed_units: int, status: str, images: bool, size_px: int) -> set[Unit]:
-    info = run.info()
-    pictures = _pictures(len(info["split"]["videos"]), size_px)
+    """Commits the units, the first of them as failed; an unfinished run has half of them."""
+    split = run.record().split
+    pictures = dict(
+        zip(
+            (video.key for video in split.videos),
+            _pictures(len(split.videos), size_px),
+            strict=True,
+        )
+    )
     if images:
-        for index, video in enumerate(info["split"]["videos"]):
-            key = f"{video['person']}/{video['video']}"
-            _save(
-                run.real_folder(key),
-                [_moved(pictures[index], i) for i in range(len(video["holdout"]))],
-            )
-            _save(
-                run.shots_folder(key),
-                [_moved(pictures[index], -i) for i in range(len(video["shots"]))],
-            )
+        for video in split.videos:
+            own = pictures[video.key]
+            _save(run.real_folder(video.key), [_moved(own, i) for i in range(split.holdout)])
+            _save(run.shots_folder(video.key), [_moved(own, -i) for i in range(split.shots)])
+
     units = list(run.planned())
     if status != "complete":
         units = units[: len(units) // 2]
+
     failed = set(units[:failed_units])
-    videos = [f"{v['person']}/{v['video']}" for v in info["split"]["videos"]]
     for unit in units:
         if unit in failed:
-            run.commit_unit(unit, UnitResult("failed", "ValueError: no face <b>found</b> & lost"))
+            error = "ValueError: no face <b>found</b> & lost"
+            run.commit_unit(unit, UnitResult("failed", error))
             continue
-        folder, blur = (
-            run.unit_folder(unit),
-            2.5 / (1 + np.log2(unit.T)) + zlib.crc32(unit.method.encode()) % 3,
-        )
+        folder = run.unit_folder(unit)
         if images:
-            source = pictures[videos.index(unit.video)].filter(
-                ImageFilter.GaussianBlur(float(blur))
-            )
-            _save(folder, [_moved(source, i) for i in range(info["split"]["holdout"])])
+            blur = 2.5 / (1 + np.log2(unit.T)) + zlib.crc32(unit.method.encode()) % 3
+            made = pictures[unit.video].filter(ImageFilter.GaussianBlur(float(blur)))
+            _save(folder, [_moved(made, i) for i in range(split.holdout)])
         frames = {file.name: sha256_file(file) for file in sorted(folder.glob("*.png"))}
         run.commit_unit(unit, UnitResult("done", frames=frames, timing={"adapt_s": 1.0}))
     return failed
@@ -323,20 +295,11 @@ def _pictures(n: int, size_px: int) -> list[Image.Image]:
             Image.open(files[(index * 37) % len(files)]).convert("RGB").resize((size_px, size_px))
             for index in range(n)
         ]
+
     ramp = np.linspace(0, 255, size_px)
-    return [
-        Image.fromarray(
-            np.stack(
-                [
-                    np.add.outer(ramp, ramp) / 2,
-                    np.tile(ramp, (size_px, 1)),
-                    np.full((size_px, size_px), 255 * index / n),
-                ],
-                -1,
-            ).astype(np.uint8)
-        )
-        for index in range(n)
-    ]
+    both, across = np.add.outer(ramp, ramp) / 2, np.tile(ramp, (size_px, 1))
+    planes = [(both, across, np.full_like(both, 255 * index / n)) for index in range(n)]
+    return [Image.fromarray(np.stack(three, -1).astype(np.uint8)) for three in planes]
 
 
 def _moved(picture: Image.Image, step: int) -> Image.Image:
@@ -353,16 +316,19 @@ def _write_scores(
     run: Run, info: Mapping[str, Any], failed: set[Unit], absent: Mapping[str, str], scores: Scores
 ) -> None:
     rng = np.random.default_rng(info["split"]["seed"])
-    video_effect = rng.normal(0, 0.02, len(info["split"]["videos"]))
+    videos, holdout = info["split"]["videos"], info["split"]["holdout"]
+    video_effect = rng.normal(0, 0.02, len(videos))
     frames: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
+
     for method, T in [(REAL, 0)] + [(m, T) for m in info["methods"] for T in info["T"]]:
-        kept = []
-        for index, video in enumerate(info["split"]["videos"]):
-            lost = Unit(method, T, f"{video['person']}/{video['video']}") in failed
+        n_kept = 0
+        for video, effect in zip(videos, video_effect, strict=True):
+            lost = Unit(method, T, video_key(video["person"], video["video"])) in failed
+            n_kept += not lost
             for position, name in enumerate(video["holdout_names"]):
                 per_frame = {
-                    metric: _frame_score(scores, method, T, metric, video_effect[index], rng)
+                    metric: _frame_score(scores, method, T, metric, effect, rng)
                     if metric not in absent and not lost
                     else float("nan")
                     for metric in PER_FRAME
@@ -379,139 +345,130 @@ def _write_scores(
                         **per_frame,
                     }
                 )
-            if not lost:
-                kept.append(index)
-        n_frames = len(kept) * info["split"]["holdout"]
-        n_lost = (len(info["split"]["videos"]) - len(kept)) * info["split"]["holdout"]
+
+        n_frames, n_lost = n_kept * holdout, (len(videos) - n_kept) * holdout
         rows.append(
             {
                 "method": method,
                 "T": T,
-                "n_videos": len(kept),
+                "n_videos": n_kept,
                 "n_frames": n_frames,
-                "n_failed_units": len(info["split"]["videos"]) - len(kept),
+                "n_failed_units": len(videos) - n_kept,
                 "metrics": {
-                    metric: _score(scores, method, T, metric, n_frames, n_lost, absent.get(metric))
+                    metric: asdict(
+                        _score(scores, method, T, metric, n_frames, n_lost, absent.get(metric))
+                    )
                     for metric in METRICS
                 },
             }
         )
+
     pd.DataFrame(frames).to_parquet(run.frames_parquet)
-    write_json(
-        run.summary_json,
-        {
-            "format": FORMAT,
-            "metrics": METRICS,
-            "rows": rows,
-            "differences": _differences(info, scores, absent),
-        },
-    )
+    summary = {
+        "format": FORMAT,
+        "metrics": {name: asdict(metric) for name, metric in METRICS.items()},
+        "rows": rows,
+        "differences": _differences(info, scores, absent),
+    }
+    write_json(run.summary_json, summary)
 
 
 def _frame_score(
     scores: Scores, method: str, T: int, metric: str, effect: float, rng: np.random.Generator
 ) -> float:
-    value = _floor(metric) if method == REAL else scores(method, T, metric)
+    value = FLOOR[metric] if method == REAL else scores(method, T, metric)
     return float("nan") if value is None else float(value + effect + rng.normal(0, 0.01))
-
-
-def _floor(metric: str) -> float:
-    return {"fid": 4.5, "ssim": 0.6, "csim": 0.7, "csim-dlib": 0.95, "akd": 0.5}[metric]
 
 
 def _score(
     scores: Scores, method: str, T: int, metric: str, n: int, n_lost: int, reason: str | None
-) -> dict[str, Any]:
-    value = (
-        None
-        if reason is not None or n == 0
-        else _floor(metric)
-        if method == REAL
-        else scores(method, T, metric)
-    )
-    if value is None:
-        return {
-            "value": None,
-            "se": None,
-            "ci95": None,
-            "n": 0,
-            "n_failed": n,
-            "reason": reason or "no frame left",
-        }
+) -> ScoreRecord:
+    value = FLOOR[metric] if method == REAL else scores(method, T, metric)
+    if value is None or reason is not None or n == 0:
+        return ScoreRecord(
+            value=None, se=None, ci95=None, n=0, n_failed=n, reason=reason or "no frame left"
+        )
+
     se, missed = 0.02 * abs(value), 1 if metric == "akd" else 0
-    return {
-        "value": value,
-        "se": se,
-        "ci95": [value - 2 * se, value + 2 * se],
-        "n": n - missed,
-        "n_failed": n_lost + missed,
-        "reason": None,
-    }
+    ends = (value - 2 * se, value + 2 * se)
+    return ScoreRecord(value=value, se=se, ci95=ends, n=n - missed, n_failed=n_lost + missed)
 
 
 def _differences(
     info: Mapping[str, Any], scores: Scores, absent: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    labels, rows = list(info["methods"]), []
-    for metric in METRICS:
-        for T in info["T"]:
-            for i, a in enumerate(labels):
-                for b in labels[i + 1 :]:
-                    first, second = scores(a, T, metric), scores(b, T, metric)
-                    if metric in absent or first is None or second is None:
-                        continue
-                    gap, se = first - second, 0.01 * (abs(first) + 1e-3)
-                    p = float(np.exp(-abs(gap) / se))
-                    rows.append(
-                        {
-                            "metric": metric,
-                            "T": T,
-                            "a": a,
-                            "b": b,
-                            "difference": gap,
-                            "se": se,
-                            "ci95": [gap - 2 * se, gap + 2 * se],
-                            "p": p,
-                            "p_holm": min(1.0, 3 * p),
-                        }
-                    )
+    rows = []
+    computed = [metric for metric in METRICS if metric not in absent]
+    pairs = list(combinations(info["methods"], 2))
+
+    for metric, T, (a, b) in product(computed, info["T"], pairs):
+        first, second = scores(a, T, metric), scores(b, T, metric)
+        if first is None or second is None:
+            continue
+        gap, se = first - second, 0.01 * (abs(first) + 1e-3)
+        p = float(np.exp(-abs(gap) / se))
+        rows.append(
+            {
+                "metric": metric,
+                "T": T,
+                "a": a,
+                "b": b,
+                "difference": gap,
+                "se": se,
+                "ci95": [gap - 2 * se, gap + 2 * se],
+                "p": p,
+                "p_holm": min(1.0, 3 * p),
+            }
+        )
     return rows
 
 
-def _timing(methods: Sequence[str], T: Sequence[int]) -> dict[str, Any]:
+def _write_study(run: Run, methods: Sequence[str], T: Sequence[int]) -> None:
+    """Success rates that fall from method to method, and with T."""
     rows = []
-    for k, method in enumerate(methods):
-        tuned = 0.0 if method.endswith("ff") else 3.0 * (k + 1)
+    for place, method in enumerate(methods):
         for shots in T:
-            embedding = 0.05 + 0.004 * shots
-            rows.append(
-                {
-                    "method": method,
-                    "T": shots,
-                    "phase": "few-shot",
-                    "median_s": embedding + tuned * shots**0.5,
-                    "iqr_s": 0.02,
-                    "n": 100,
-                    "parts": {
-                        "embedding_s": embedding,
-                        "data_s": 0.01,
-                        "fine_tuning_s": tuned * shots**0.5,
-                    },
-                    "memory_peak_mb": 812.0,
-                    "note": "random weights",
-                }
-            )
+            value = 0.8 - 0.1 * place - 0.002 * shots
+            ends = (value - 0.04, value + 0.04)
+            rows.append(UserRow(method, shots, value, 0.02, ends, n=1600, p_one_third=0.001))
+
+    write_json(run.study_json, asdict(UserColumn(rows=rows)))
+
+
+def _write_timing(run: Run, hardware: Mapping[str, Any], rows: Iterable[TimeRecord]) -> None:
+    write_json(run.timing_json, {"hardware": hardware, "rows": [asdict(row) for row in rows]})
+
+
+def _plausible_times(methods: Sequence[str], T: Sequence[int]) -> list[TimeRecord]:
+    rows = []
+    for place, method in enumerate(methods):
+        tuned_s = 0.0 if method.endswith("ff") else 3.0 * (place + 1)
+        rows += [_few_shot_time(method, shots, tuned_s * shots**0.5) for shots in T]
         rows.append(
-            {
-                "method": method,
-                "T": None,
-                "phase": "inference",
-                "median_s": 0.03 + 0.05 * k,
-                "iqr_s": 0.001,
-                "n": 100,
-                "parts": {"embedding_s": None, "fine_tuning_s": None, "data_s": None},
-                "memory_peak_mb": 400.0,
-                "note": "",
-            }
+            TimeRecord(
+                method=method,
+                T=None,
+                phase="inference",
+                median_s=0.03 + 0.05 * place,
+                iqr_s=0.001,
+                n=100,
+                parts={"embedding_s": None, "fine_tuning_s": None, "data_s": None},
+                memory_peak_mb=400.0,
+            )
         )
-    return {"hardware": {"processor": "AMD EPYC", "cores": 2, "gpus": []}, "rows": rows}
+    return rows
+
+
+def _few_shot_time(method: str, T: int, fine_tuning_s: float) -> TimeRecord:
+    embedding_s = 0.05 + 0.004 * T
+    return TimeRecord(
+        method=method,
+        T=T,
+        phase="few-shot",
+        median_s=embedding_s + fine_tuning_s,
+        iqr_s=0.02,
+        n=100,
+        parts={"embedding_s": embedding_s, "data_s": 0.01, "fine_tuning_s": fine_tuning_s},
+        memory_peak_mb=812.0,
+        note="random weights",
+    )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thbench.files import sha256_file, write_json
+from thbench.records.video_key import video_key
 from thbench.runs import FORMAT, Run, Unit, UnitResult
 
 
@@ -79,7 +80,7 @@ def write_run(
     )
     run = Run.open(path)
     for entry in entries:
-        key = f"{entry['person']}/{entry['video']}"
+        key = video_key(entry["person"], entry["video"])
         for folder in (run.real_folder(key), run.triplets_folder(key)):
             folder.mkdir(parents=True)
         for frame in range(holdout):
@@ -103,36 +104,25 @@ def face(video: str, frame: int, size_px: int) -> NDArray[np.uint8]:
     scene = np.random.default_rng(list(video.encode()))
     pose = np.random.default_rng([*video.encode(), frame])
     ramp = np.linspace(0, 1, size_px)[:, None, None]
-    image = (scene.integers(30, 220, 3) * ramp + scene.integers(30, 220, 3) * (1 - ramp)).repeat(
-        size_px, 1
-    )
-    canvas = np.ascontiguousarray(image.astype(np.uint8))
+    above, below = scene.integers(30, 220, 3), scene.integers(30, 220, 3)
+    backdrop = (above * ramp + below * (1 - ramp)).repeat(size_px, 1)
+    canvas = np.ascontiguousarray(backdrop.astype(np.uint8))
+
     skin = tuple(int(c) for c in person.integers(120, 230, 3))
     shift = pose.integers(-size_px // 12, size_px // 12 + 1, 2)
     centre = (size_px // 2 + int(shift[0]), size_px // 2 + int(shift[1]))
-    cv2.rectangle(
-        canvas,
-        (size_px // 5, size_px * 4 // 5),
-        (size_px * 4 // 5, size_px),
-        tuple(int(c) for c in scene.integers(0, 255, 3)),
-        -1,
-    )
+    clothes = tuple(int(c) for c in scene.integers(0, 255, 3))
+    shoulders = (size_px // 5, size_px * 4 // 5), (size_px * 4 // 5, size_px)
+    cv2.rectangle(canvas, *shoulders, clothes, -1)
     cv2.ellipse(canvas, centre, (size_px // 4, size_px // 3), 0, 0, 360, skin, -1, cv2.LINE_AA)
     for side in (-1, 1):
         eye = (centre[0] + side * size_px // 10, centre[1] - size_px // 12)
         cv2.circle(canvas, eye, max(size_px // 24, 1), (40, 30, 20), -1, cv2.LINE_AA)
-    opening = max(int(pose.integers(size_px)) // 20, 1)
-    cv2.ellipse(
-        canvas,
-        (centre[0], centre[1] + size_px // 7),
-        (size_px // 10, opening),
-        0,
-        0,
-        360,
-        (60, 40, 160),
-        -1,
-        cv2.LINE_AA,
-    )
+
+    mouth = (centre[0], centre[1] + size_px // 7)
+    opening = (size_px // 10, max(int(pose.integers(size_px)) // 20, 1))
+    cv2.ellipse(canvas, mouth, opening, 0, 0, 360, (60, 40, 160), -1, cv2.LINE_AA)
+
     noise = pose.normal(0, 4, canvas.shape)
     return np.clip(canvas + noise, 0, 255).astype(np.uint8)
 

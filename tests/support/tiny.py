@@ -10,7 +10,8 @@ from lightning.fabric import Fabric
 from thbench.data.dataset import Video
 from thbench.data.episodes import EpisodeBatches, EpisodeSampler
 from thbench.data.synthetic import synth
-from thbench.paper.meta import OursConfig, OursTrainer, ours_config
+from thbench.paper.config import OursConfig, ours_config
+from thbench.paper.meta import OursTrainer
 from thbench.paper.nets.config import NetConfig
 
 TINY = replace(

@@ -9,7 +9,7 @@ import pytest
 
 from thbench.config import override, parse_settings
 from thbench.errors import ThbenchError
-from thbench.paper.meta import ours_config
+from thbench.paper.config import ours_config
 from thbench.paper.nets.config import NetConfig
 
 
@@ -56,9 +56,9 @@ def test_settings_that_do_not_fit_are_refused_by_the_configuration() -> None:
         ({"inner.widht": "4"}, "no setting 'inner.widht': did you mean 'width'"),
         ({"rate.x": "4"}, "no setting 'rate.x': rate is one value"),
         ({"inner": "4"}, "no setting 'inner' by itself: choose among inner.width, inner.twice"),
-        ({"inner.width": "four"}, "setting inner.width = 'four': int expected"),
-        ({"kind": "c"}, "choose one of a, b"),
-        ({"flip": "yes"}, "say true or false"),
+        ({"inner.width": "four"}, "setting inner.width is 'four', not a whole number"),
+        ({"kind": "c"}, "kind is 'c', not one of 'a', 'b'"),
+        ({"flip": "yes"}, "flip is 'yes', not true or false"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, str], message: str) -> None:

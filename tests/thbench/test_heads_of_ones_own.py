@@ -20,7 +20,8 @@ from thbench.data.video import read_video, write_video
 from thbench.errors import ThbenchError
 from thbench.heads import adapt_head, drive_head, load_head
 from thbench.method import Frames, MethodOptions, load_method
-from thbench.paper.meta import OursTrainer, ours_config
+from thbench.paper.config import ours_config
+from thbench.paper.meta import OursTrainer
 from thbench.paper.nets.config import NetConfig
 from thbench.training.checkpoints import load_model, save_model
 

@@ -24,15 +24,9 @@ from click.testing import CliRunner
 from cli import thbench as command_line
 from thbench import weights
 from thbench.errors import ThbenchError
-from thbench.weights import (
-    WeightFile,
-    adopt,
-    fetch,
-    first_weight_path,
-    missing,
-    verify,
-    weight_path,
-)
+from thbench.weight_fetch import adopt, fetch
+from thbench.weight_registry import WEIGHTS, WeightFile
+from thbench.weights import first_weight_path, missing, verify, weight_path
 
 CONTENT = b"weights " * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -71,7 +65,7 @@ def entry(
     weight = WeightFile(
         "toy", "toy.pth", urls, sha256, size_bytes, "CC0", "nothing much", in_archive=in_archive
     )
-    monkeypatch.setitem(weights.WEIGHTS, "toy", weight)
+    monkeypatch.setitem(WEIGHTS, "toy", weight)
     return weight
 
 
@@ -167,14 +161,14 @@ def test_a_digest_that_nobody_published_is_kept_from_the_first_fetch(
     assert json.loads(weights.kept_digests().read_text()) == {"toy": SHA256}
     assert f"as it was first fetched: sha256 {SHA256}" in verify(weight)
 
-    monkeypatch.setitem(weights.WEIGHTS, "toy", replace(weight, sha256=""))
+    monkeypatch.setitem(WEIGHTS, "toy", replace(weight, sha256=""))
     path.write_bytes(CONTENT[::-1])
     with pytest.raises(ThbenchError, match=f"not {SHA256} as when it was first fetched"):
         weight_path("toy")
     path.unlink()
     (folder / "toy.pth").write_bytes(CONTENT[::-1])
     with pytest.raises(ThbenchError, match=f"not {SHA256} as when it was first fetched"):
-        fetch(weights.WEIGHTS["toy"])
+        fetch(WEIGHTS["toy"])
     assert not path.exists()
 
 
@@ -219,7 +213,7 @@ def test_interchangeable_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_registry_is_consistent() -> None:
-    for name, weight in weights.WEIGHTS.items():
+    for name, weight in WEIGHTS.items():
         assert name == weight.name
         assert weight.urls
         assert all(url.startswith("https://") for url in weight.urls)

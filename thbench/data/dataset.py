@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from thbench.method import Frames
+from thbench.errors import ThbenchError
 from thbench.pictures import Pictures
+from thbench.records.video_key import video_key
+
+if TYPE_CHECKING:
+    from thbench.method import Frames
 
 Split = Literal["train", "test"]
 
@@ -24,7 +28,7 @@ class Video:
     @property
     def key(self) -> str:
         """`person/video`, unique in a dataset."""
-        return f"{self.person}/{self.video}"
+        return video_key(self.person, self.video)
 
 
 class Dataset(Protocol):
@@ -67,3 +71,11 @@ class Dataset(Protocol):
 def videos_of(dataset: Dataset, split: Split) -> list[Video]:
     """The videos of one split, in the dataset's order."""
     return [video for video in dataset.videos if video.split == split]
+
+
+def find_video(dataset: Dataset, key: str) -> Video:
+    """The video called `key`; raises `ThbenchError` where the dataset has none of that name."""
+    for video in dataset.videos:
+        if video.key == key:
+            return video
+    raise ThbenchError(f"{dataset.name} has no video {key}")

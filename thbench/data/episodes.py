@@ -103,6 +103,12 @@ class EpisodeBatches(TorchDataset[Episodes]):
         return Episodes(x[:, 1:], y[:, 1:], x[:, 0], y[:, 0], torch.tensor(rows))
 
 
+_READER_KILLED = (
+    "a process that reads frames was killed, for lack of memory perhaps: go "
+    "on with --resume, and fewer --workers if it happens again"
+)
+
+
 def episode_loader(
     batches: EpisodeBatches, first_step: int, last_step: int, workers: int
 ) -> Iterator[Episodes]:
@@ -123,22 +129,12 @@ def episode_loader(
     )
     try:
         yield from loader
-    except (RuntimeError, ConnectionError, EOFError) as error:
-        if not _tells_of_a_killed_worker(error):
+    except RuntimeError as error:  # all that torch has for it
+        if not str(error).startswith("DataLoader worker"):
             raise
-        raise ThbenchError(
-            "a process that reads frames was killed, for lack of memory perhaps: go "
-            "on with --resume, and fewer --workers if it happens again"
-        ) from None
-
-
-def _tells_of_a_killed_worker(error: Exception) -> bool:
-    """Torch has no error of its own for it: a RuntimeError, or a connection that breaks while a
-    batch is fetched. What a worker itself raises comes as "Caught ... in DataLoader worker".
-    """
-    if isinstance(error, RuntimeError):
-        return str(error).startswith("DataLoader worker")
-    return not str(error).startswith("Caught")
+        raise ThbenchError(_READER_KILLED) from None
+    except (ConnectionError, EOFError):  # killed in the middle of handing over a batch
+        raise ThbenchError(_READER_KILLED) from None
 
 
 def _begin_worker(parent: int, number: int) -> None:

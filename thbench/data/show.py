@@ -52,9 +52,13 @@ def description(spec: str) -> dict[str, Any]:
         "counts": {split: _counts(dataset, split) for split in ("train", "test")},
     }
     if isinstance(dataset, PreparedStore):
+        info = dataset.info
         shown |= {
-            key: dataset.info[key]
-            for key in ("recipe", "landmarks", "split", "dropped", "frames_with_several_faces")
+            "recipe": info.recipe,
+            "landmarks": info.landmarks,
+            "split": info.split,
+            "dropped": info.dropped,
+            "frames_with_several_faces": info.frames_with_several_faces,
         }
         shown["landmarks_outside"] = asdict(_outside(dataset))
     return shown
@@ -65,7 +69,8 @@ def text(shown: Mapping[str, Any]) -> str:
     lines = [f"{shown['name']}: {shown['size_px']} pixels, sha256 {shown['sha256']}"]
     for split, counts in shown["counts"].items():
         lines.append(
-            f"  {split:5}  {counts['persons']} persons, {counts['videos']} videos, {counts['frames']} frames"
+            f"  {split:5}  {counts['persons']} persons, {counts['videos']} videos, "
+            f"{counts['frames']} frames"
             + (
                 f" ({counts['frames_per_video'][0]} to {counts['frames_per_video'][1]} a video)"
                 if counts["videos"]

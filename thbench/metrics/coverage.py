@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from thbench.records.video_key import video_keys
+
 FEW_VIDEOS = 6
 """Below this many videos nothing is called best, and an interval is marked as a rough guide.
 
@@ -62,7 +64,7 @@ def coverage(
     every frame of a unit that succeeded goes.
     """
     succeeded = frames[frames["error"] == ""]
-    names = succeeded["person"].astype(str) + "/" + succeeded["video"].astype(str)
+    names = video_keys(succeeded)
     found: dict[Cell, dict[str, Coverage]] = {}
     for method, T in frames[["method", "T"]].drop_duplicates().itertuples(index=False):
         mine = (succeeded["method"] == method) & (succeeded["T"] == T)

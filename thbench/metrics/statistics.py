@@ -43,7 +43,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """a - b over the same videos: difference, its standard error, its 95% interval and the
     two-sided p-value of 0.
     """
@@ -107,7 +107,7 @@ def video_mean(values: ArrayLike, videos: ArrayLike, clusters: ArrayLike | None 
     return Estimate(float(means.mean()), replicates, labels, int(kept.sum()))
 
 
-def paired_difference(a: Estimate, b: Estimate) -> Difference:
+def paired_difference(a: Estimate, b: Estimate) -> PairedDifference:
     """a - b by the paired jackknife: the same video is left out of both, so what they share
     cancels.
 
@@ -130,7 +130,7 @@ def paired_difference(a: Estimate, b: Estimate) -> Difference:
     )
 
 
-def difference_from_zero(estimate: Estimate) -> Difference:
+def difference_from_zero(estimate: Estimate) -> PairedDifference:
     """Student's test of an estimated difference against 0, with C - 1 degrees of freedom.
 
     NaN below two clusters.
@@ -142,7 +142,7 @@ def difference_from_zero(estimate: Estimate) -> Difference:
         p = float(estimate.value == 0)
     else:
         p = float(2 * stats.t.sf(abs(estimate.value) / se, clusters - 1))
-    return Difference(estimate.value, se, estimate.interval(), p)
+    return PairedDifference(estimate.value, se, estimate.interval(), p)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

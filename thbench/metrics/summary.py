@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Set
+from dataclasses import replace
 from itertools import combinations
-from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,18 +15,25 @@ import pandas as pd
 from thbench.errors import ThbenchError
 from thbench.metrics.base import MetricCard
 from thbench.metrics.statistics import (
-    Difference,
     Estimate,
+    PairedDifference,
     difference_from_zero,
     holm,
     paired_difference,
     video_mean,
 )
+from thbench.records.summary import (
+    Cluster,
+    DifferenceRecord,
+    MetricRecord,
+    RowRecord,
+    ScoreRecord,
+    SummaryRecord,
+)
+from thbench.records.video_key import video_keys
 from thbench.runs import REAL
 
-FORMAT = 1
 Cell = tuple[str, int]  # (method, T)
-Cluster = Literal["person", "video"]
 Estimates = Mapping[Cell, Mapping[str, Estimate]]
 # (metric, cell, videos) -> the estimate of a set metric over those videos of the cell alone
 EstimateOver = Callable[[str, Cell, Set[str]], Estimate]
@@ -40,7 +47,7 @@ def summarise(
     unavailable: Mapping[str, str] | None = None,
     estimate_over: EstimateOver | None = None,
     cluster: Cluster = "video",
-) -> dict[str, Any]:
+) -> SummaryRecord:
     """The content of summary.json.
 
     frames: columns method, T (0 for "real"), person, video, frame, position, error ("" when the
@@ -67,7 +74,7 @@ def summarise(
         _row(cell, tables[cell], cards, set_estimates.get(cell, {}), unavailable, cluster)
         for cell in cells
     ]
-    differences = []
+    differences: list[DifferenceRecord] = []
     for name in cards:
         if name not in unavailable:
             differences += _holm(
@@ -77,13 +84,12 @@ def summarise(
                     if a[1] == b[1] and REAL not in (a[0], b[0])
                 ]
             )
-    return {
-        "format": FORMAT,
-        "cluster": cluster,
-        "metrics": {name: _described(card) for name, card in cards.items()},
-        "rows": rows,
-        "differences": differences,
-    }
+    return SummaryRecord(
+        cluster=cluster,
+        metrics={name: _described(card) for name, card in cards.items()},
+        rows=rows,
+        differences=differences,
+    )
 
 
 def _cells(frames: pd.DataFrame) -> list[Cell]:
@@ -122,26 +128,27 @@ def _row(
     estimates: Mapping[str, Estimate],
     unavailable: Mapping[str, str],
     cluster: Cluster,
-) -> dict[str, Any]:
+) -> RowRecord:
     succeeded = table[table.error == ""]
     failed = table[table.error != ""]
-    return {
-        "method": cell[0],
-        "T": cell[1],
-        "n_videos": len(succeeded[["person", "video"]].drop_duplicates()),
-        "n_persons": succeeded.person.nunique(),
-        "n_frames": len(succeeded),
-        "n_failed_units": len(failed[["person", "video"]].drop_duplicates()),
-        "metrics": {
-            name: _entry(name, table, estimates.get(name), unavailable.get(name), cluster)
+
+    return RowRecord(
+        method=cell[0],
+        T=cell[1],
+        n_videos=len(succeeded[["person", "video"]].drop_duplicates()),
+        n_persons=succeeded.person.nunique(),
+        n_frames=len(succeeded),
+        n_failed_units=len(failed[["person", "video"]].drop_duplicates()),
+        metrics={
+            name: _score(name, table, estimates.get(name), unavailable.get(name), cluster)
             for name in cards
         },
-    }
+    )
 
 
-def _entry(
+def _score(
     name: str, table: pd.DataFrame, estimate: Estimate | None, reason: str | None, cluster: Cluster
-) -> dict[str, Any]:
+) -> ScoreRecord:
     if reason is not None:
         return _empty(0, reason)
     if estimate is not None and not math.isfinite(estimate.value):
@@ -153,7 +160,7 @@ def _entry(
     if name not in table:
         return _empty(0, "not computed for this row")
     scored = int(np.isfinite(table.loc[table.error == "", name]).sum())
-    estimate = video_mean(table[f"{name}/value"], _videos(table), _clusters(table, cluster))
+    estimate = video_mean(table[f"{name}/value"], video_keys(table), _clusters(table, cluster))
     return (
         _numbers(estimate, scored, len(table))
         if estimate.videos
@@ -161,20 +168,18 @@ def _entry(
     )
 
 
-def _numbers(estimate: Estimate, scored: int, planned: int) -> dict[str, Any]:
-    low, high = estimate.interval()
-    return {
-        "value": _number(estimate.value),
-        "se": _number(estimate.se),
-        "ci95": _pair((low, high)),
-        "n": scored,
-        "n_failed": planned - scored,
-        "reason": None,
-    }
+def _numbers(estimate: Estimate, scored: int, planned: int) -> ScoreRecord:
+    return ScoreRecord(
+        value=_number(estimate.value),
+        se=_number(estimate.se),
+        ci95=_pair(estimate.interval()),
+        n=scored,
+        n_failed=planned - scored,
+    )
 
 
-def _empty(n_failed: int, reason: str) -> dict[str, Any]:
-    return {"value": None, "se": None, "ci95": None, "n": 0, "n_failed": n_failed, "reason": reason}
+def _empty(n_failed: int, reason: str) -> ScoreRecord:
+    return ScoreRecord(None, None, None, 0, n_failed, reason)
 
 
 def _difference(
@@ -185,18 +190,8 @@ def _difference(
     set_estimates: Estimates,
     estimate_over: EstimateOver | None,
     cluster: Cluster,
-) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "metric": name,
-        "T": a[1],
-        "a": a[0],
-        "b": b[0],
-        "difference": None,
-        "se": None,
-        "ci95": None,
-        "p": math.nan,
-        "reason": None,
-    }
+) -> DifferenceRecord:
+    none = DifferenceRecord(name, a[1], a[0], b[0], None)
     try:
         ours, theirs = set_estimates.get(a, {}).get(name), set_estimates.get(b, {}).get(name)
         if ours is None or theirs is None:
@@ -207,59 +202,59 @@ def _difference(
                 ours, theirs = estimate_over(name, a, common), estimate_over(name, b, common)
             found = paired_difference(ours, theirs)
     except ThbenchError as error:
-        return {**entry, "reason": str(error)}
-    return {
-        **entry,
-        "difference": _number(found.difference),
-        "se": _number(found.se),
-        "ci95": _pair(found.ci95),
-        "p": found.p,
-    }
+        return replace(none, reason=str(error))
+
+    return replace(
+        none,
+        difference=_number(found.difference),
+        se=_number(found.se),
+        ci95=_pair(found.ci95),
+        p=_number(found.p),
+    )
 
 
-def _frame_difference(name: str, a: pd.DataFrame, b: pd.DataFrame, cluster: Cluster) -> Difference:
+def _frame_difference(
+    name: str, a: pd.DataFrame, b: pd.DataFrame, cluster: Cluster
+) -> PairedDifference:
     column = f"{name}/value"
     if column not in a or column not in b:
         raise ThbenchError("not computed for both methods")
     both = a.merge(b, on=FRAME_KEY, suffixes=("/a", "/b"))
     difference = both[f"{column}/a"] - both[f"{column}/b"]
-    estimate = video_mean(difference, _videos(both), _clusters(both, cluster))
+    estimate = video_mean(difference, video_keys(both), _clusters(both, cluster))
     if not estimate.videos:
         raise ThbenchError("no frame was scored for both methods")
     return difference_from_zero(estimate)
 
 
-def _holm(differences: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    adjusted = holm([entry["p"] for entry in differences])
+def _holm(differences: list[DifferenceRecord]) -> list[DifferenceRecord]:
+    p_values = [math.nan if found.p is None else found.p for found in differences]
     return [
-        {**entry, "p": _number(entry["p"]), "p_holm": _number(p_holm)}
-        for entry, p_holm in zip(differences, adjusted, strict=True)
+        replace(found, p_holm=_number(p_holm))
+        for found, p_holm in zip(differences, holm(p_values), strict=True)
     ]
 
 
-def _described(card: MetricCard) -> dict[str, Any]:
-    return {
-        "label": card.label,
-        "higher_is_better": card.higher_is_better,
-        "unit": card.unit,
-        "network": card.network,
-        "stand_in": card.stand_in,
-        "policy": card.policy,
-        "description": f"{card.formula}. {card.source}",
-    }
-
-
-def _videos(table: pd.DataFrame) -> pd.Series[str]:
-    return table.person.astype(str) + "/" + table.video.astype(str)
+def _described(card: MetricCard) -> MetricRecord:
+    return MetricRecord(
+        label=card.label,
+        higher_is_better=card.higher_is_better,
+        unit=card.unit,
+        network=card.network,
+        stand_in=card.stand_in,
+        policy=card.policy,
+        description=f"{card.formula}. {card.source}",
+    )
 
 
 def _clusters(table: pd.DataFrame, cluster: Cluster) -> pd.Series[str]:
-    return table.person.astype(str) if cluster == "person" else _videos(table)
+    return table.person.astype(str) if cluster == "person" else video_keys(table)
 
 
 def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _pair(interval: tuple[float, float]) -> list[float] | None:
-    return [float(end) for end in interval] if all(map(math.isfinite, interval)) else None
+def _pair(interval: tuple[float, float]) -> tuple[float, float] | None:
+    low, high = interval
+    return (float(low), float(high)) if math.isfinite(low) and math.isfinite(high) else None

@@ -79,14 +79,20 @@ def _unmatched(recent: Sequence[Values]) -> str | None:
     correlation = logged(recent, "embedding/row_correlation")
     if correlation is None or (mean := sum(correlation) / len(correlation)) > UNMATCHED:
         return None
-    return f"e and W correlate by {mean:.2f} over {len(correlation)} steps, so w' = w0 + e_NEW will mean nothing"
+    return (
+        f"e and W correlate by {mean:.2f} over {len(correlation)} steps, so w' = w0 + e_NEW will "
+        "mean nothing"
+    )
 
 
 def _discriminator_won(recent: Sequence[Values]) -> str | None:
     losses = logged(recent, "dsc")
     if losses is None or (mean := sum(losses) / len(losses)) > WON:
         return None
-    return f"its loss is {mean:.2g} over {len(losses)} steps: it is never wrong, and G learns nothing from it"
+    return (
+        f"its loss is {mean:.2g} over {len(losses)} steps: it is never wrong, and G learns nothing "
+        "from it"
+    )
 
 
 def _discriminator_blind(recent: Sequence[Values]) -> str | None:
@@ -96,7 +102,10 @@ def _discriminator_blind(recent: Sequence[Values]) -> str | None:
     gap = sum(r - f for r, f in zip(real, fake, strict=True)) / len(real)
     if gap > 0.02 or min(real) < 1 or min(fake) < 1:
         return None
-    return f"it scores real and fake alike ({real[-1]:.3g} and {fake[-1]:.3g}), above the hinge, for {len(real)} steps"
+    return (
+        f"it scores real and fake alike ({real[-1]:.3g} and {fake[-1]:.3g}), above the hinge, for "
+        f"{len(real)} steps"
+    )
 
 
 def ours_alarms(steps: int = 100) -> tuple[Alarm, ...]:
@@ -106,19 +115,22 @@ def ours_alarms(steps: int = 100) -> tuple[Alarm, ...]:
             "dead embedding",
             steps,
             _dead_embedding,
-            "lower lr_generator, or weight_match if it is on, and start again from an earlier checkpoint",
+            "lower lr_generator, or weight_match if it is on, and start again from an earlier "
+            "checkpoint",
         ),
         Alarm(
             "shrinking embedding",
             steps,
             _shrinking_embedding,
-            "the match loss pulls e to 0 when W is noise: set row_start=embedding, or lower weight_match",
+            "the match loss pulls e to 0 when W is noise: set row_start=embedding, or lower "
+            "weight_match",
         ),
         Alarm(
             "embedding tells no persons apart",
             steps,
             _same_embedding,
-            "check that videos of one person share a row only where they should; lower lr_generator",
+            "check that videos of one person share a row only where they should; lower "
+            "lr_generator",
         ),
         Alarm(
             "embedding does not match W",

@@ -67,26 +67,23 @@ def fine_tune(
     random = torch.Generator().manual_seed(seed)
     # The starts are read in evaluation mode: reading a normalised weight in training mode would
     # move its norm.
-    generator, discriminator = copy.deepcopy(generator).eval(), copy.deepcopy(discriminator).eval()
-    generator.requires_grad_(True)
-    discriminator.requires_grad_(True)
+    generator = copy.deepcopy(generator).eval().requires_grad_(True)
+    discriminator = copy.deepcopy(discriminator).eval().requires_grad_(True)
     generator.projection.requires_grad_(False)
     adaptive = nn.Parameter(_generator_start(generator, embedding, config, random))
     judge = PersonDiscriminator(discriminator, _discriminator_start(embedding, config, random))
     generator.train()
     judge.train()
+
     # psi' and w' are parameters by now, so the optimisers hold them.
-    optimiser = torch.optim.Adam(
-        [adaptive, *_trained(generator)], lr=config.lr_generator, betas=(0.0, 0.999), eps=1e-5
-    )
-    optimiser_d = torch.optim.Adam(
-        _trained(judge), lr=config.lr_discriminator, betas=(0.0, 0.999), eps=1e-5
-    )
+    optimiser = _adam([adaptive, *_trained(generator)], config.lr_generator)
+    optimiser_d = _adam(_trained(judge), config.lr_discriminator)
+
     for shots in _batches(len(frames), config, random):
         x, y = frames[shots], landmark_images[shots]
 
         fake = generator.synthesise(y, adaptive.expand(len(shots), -1))
-        _generator_loss(fake, x, y, judge, content, config).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(_generator_loss(fake, x, y, judge, content, config))
         optimiser.step()
         optimiser.zero_grad()
 
@@ -101,9 +98,8 @@ def fine_tune(
 def _batches(shots: int, config: FineTuneConfig, random: torch.Generator) -> list[Tensor]:
     """Which shots each step takes: every epoch all of them, in an order of its own."""
     epochs = [torch.randperm(shots, generator=random) for _ in range(config.epochs)]
-    return [batch for epoch in epochs for batch in torch.split(epoch, config.batch)][
-        : config.most_steps
-    ]
+    batches = [batch for epoch in epochs for batch in torch.split(epoch, config.batch)]
+    return batches[: config.most_steps]
 
 
 def _generator_loss(
@@ -118,6 +114,7 @@ def _generator_loss(
     loss: Tensor = content(fake, real)
     if not config.adversarial:
         return loss
+
     trained = _trained(judge)
     for parameter in trained:
         parameter.requires_grad_(False)
@@ -126,11 +123,9 @@ def _generator_loss(
         target = judge(real, y)
     for parameter in trained:
         parameter.requires_grad_(True)
-    return (
-        loss
-        + realism(judged.score)
-        + config.weight_feature_matching * feature_matching(judged.features, target.features)
-    )
+
+    distance = feature_matching(judged.features, target.features)
+    return loss + realism(judged.score) + config.weight_feature_matching * distance
 
 
 def _discriminator_steps(
@@ -144,7 +139,7 @@ def _discriminator_steps(
     """Eq. 10 on the same detached fakes."""
     for _ in range(steps):
         judged = judge(torch.cat([real, fake]), torch.cat([y, y]))
-        discriminator_hinge(*judged.score.chunk(2)).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(discriminator_hinge(*judged.score.chunk(2)))
         optimiser.step()
         optimiser.zero_grad()
 
@@ -170,10 +165,14 @@ def _noise_like(values: Tensor, random: torch.Generator) -> Tensor:
 def _discriminator_start(
     embedding: Tensor, config: FineTuneConfig, random: torch.Generator
 ) -> Tensor:
-    """What takes W_i's place in w' = W_i + w0: e_NEW, or a row as W itself starts for the ablation."""
+    """What takes W_i's place in w' = W_i + w0: e_NEW; in the ablation, a row as W starts."""
     if config.discriminator_start == "embedder":
         return embedding
     return (torch.rand(embedding.shape, generator=random) * 0.2 - 0.1).to(embedding.device)
+
+
+def _adam(parameters: list[nn.Parameter], rate: float) -> torch.optim.Adam:
+    return torch.optim.Adam(parameters, lr=rate, betas=(0.0, 0.999), eps=1e-5)
 
 
 def _trained(module: nn.Module) -> list[nn.Parameter]:

@@ -35,7 +35,7 @@ class OursHead:
         adaptive: Tensor,
         parts_s: Mapping[str, float] | None = None,
     ) -> None:
-        """adaptive: psi' [1, A]. parts_s: how long each part of few-shot learning took, in seconds."""
+        """adaptive: psi' [1, A]. parts_s: the seconds of each part of few-shot learning."""
         self.config = config
         self.generator = generator.eval().requires_grad_(False)
         self.adaptive = adaptive

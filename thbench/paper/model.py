@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -105,3 +105,28 @@ def load_meta_learned(file: Path, size_px: int, device: str) -> MetaLearned:
             file,
             sha256,
         )
+
+
+def load_start(
+    path: Path,
+    net: NetConfig,
+    embedder: Embedder,
+    generator: Generator,
+    discriminator: Discriminator,
+) -> None:
+    """Loads a model file into the networks of a training that goes on from it.
+
+    Raises `ThbenchError` when it is missing, or of other sizes.
+    """
+    tensors, description, _ = checkpoints.load_model(path, "ours")
+    found = decode(NetConfig, description["config"]["net"], path, "start from another model")
+    if found != net:
+        wanted = asdict(net)
+        changed = [name for name, value in asdict(found).items() if value != wanted[name]]
+        raise ThbenchError(
+            f"start = {path} has another {', '.join(changed)}; start from a model of this preset"
+        )
+
+    modules = {"embedder": embedder, "generator": generator, "discriminator": discriminator}
+    for name, module in modules.items():
+        checkpoints.load_module(module, checkpoints.unprefixed(name, tensors), str(path))

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from thbench.records.decode import REST, decode
+
+_REMEDY = "prepare the dataset again"
+
 
 @dataclass(frozen=True)
 class ShardRecord:
@@ -16,16 +20,34 @@ class ShardRecord:
     sha256: str
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for a digest that is none."""
+        """Raises `ValueError` for a digest that is not one."""
         bytes.fromhex(self.sha256)
 
 
 @dataclass(frozen=True)
-class DatasetInfo:
-    """The whole of dataset.json. recipe and landmarks: how the frames were made; dropped: reason ->
-    count.
+class RecipeRecord:
+    """What readers of a store need to know of how its frames were made; more: all else.
 
-    files: the sha256 of the store's tables by name; empty in stores of before that was recorded.
+    quality: JPEG's, None where that is not recorded. packed_sha256: of the dataset that was packed
+    as it is. pictures: what the frames show, where that is said; see `thbench.pictures`.
+    """
+
+    layout: str
+    lossless: bool
+    crop: str = "as-is"
+    quality: int | None = None
+    packed_sha256: str | None = None
+    pictures: str | None = None
+    more: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """The whole of dataset.json.
+
+    recipe and landmarks: how the frames were made, as it is written; split: the rule that chose the
+    test persons, and who they are; dropped: reason -> count. files: the sha256 of the store's
+    tables by name; empty in stores of before that was recorded.
     """
 
     format: int
@@ -53,3 +75,8 @@ class DatasetInfo:
         ):
             if not needed <= held.keys():
                 raise ValueError(f"lacks {', '.join(sorted(needed - held.keys()))} in {name}")
+
+    @property
+    def made(self) -> RecipeRecord:
+        """The recipe; raises `ThbenchError` where a value of it has the wrong type."""
+        return decode(RecipeRecord, dict(self.recipe), "dataset.json: recipe", _REMEDY)

@@ -5,7 +5,6 @@ in one line.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
@@ -16,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from thbench.errors import ThbenchError
 from thbench.files import read_json
+from thbench.nearest import did_you_mean
 
 Record = TypeVar("Record")
 REST = {
@@ -72,6 +72,8 @@ def _decoded(kind: Any, value: Any) -> Any:
         return [_item(arguments[0], item, f"[{place}]") for place, item in enumerate(_list(value))]
     if origin is tuple:
         return _tuple(arguments, _list(value))
+    if isinstance(kind, type) and issubclass(kind, tuple):  # a NamedTuple: a list with names
+        return kind(*_tuple(tuple(_hints(kind).values()), _list(value)))
     if origin in (dict, Mapping):
         return {
             _decoded(str, key): _item(arguments[1], item, key)
@@ -93,11 +95,8 @@ def _dataclass(kind: Any, value: Any) -> Any:
         }
     for key in given:
         if key not in hints:
-            near = difflib.get_close_matches(key, hints, n=1)
-            raise _WrongError(
-                f"has the unknown key {_brief(key)}"
-                + (f" (did you mean {near[0]}?)" if near else "")
-            )
+            near = did_you_mean(key, hints)
+            raise _WrongError(f"has the unknown key {_brief(key)}" + (f" ({near})" if near else ""))
     missing = [
         field.name
         for field in dataclasses.fields(kind)

@@ -10,9 +10,12 @@ from typing import Any, Literal
 
 from thbench.pictures import Pictures
 from thbench.records.decode import REST
+from thbench.records.encode import WHERE_SAID
 from thbench.records.split import Split
 
 FORMAT = 1
+Kind = Literal["self-reenactment", "cross-reenactment", "timing"]
+Status = Literal["running", "scoring", "complete", "failed"]
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,19 @@ class ProtocolRecord:
     """definition: the protocol as its TOML has it; sha256 is that of what it measures."""
 
     name: str
-    kind: Literal["self-reenactment", "cross-reenactment", "timing"]
+    kind: Kind
     sha256: str
     definition: Mapping[str, Any]
+
+    @property
+    def rank_by(self) -> str:
+        """The metric that ranks drivers, "" where the protocol names none."""
+        return str(self.definition.get("rank_by") or "")
+
+    @property
+    def holdout_rule(self) -> str:
+        """Where hold-out frames lie beside the shots; "interleaved" before that was a choice."""
+        return str(self.definition.get("holdout_rule", "interleaved"))
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ class CheckpointRecord:
     more: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MethodRecord:
     """A method of the run: how to load it again, what it looked at, and what it says of itself.
 
@@ -79,9 +92,9 @@ class MethodRecord:
     drives_with: Literal["landmarks", "image"]
     config: Mapping[str, Any]
     settings: Mapping[str, Any]
+    own_checkpoint: bool = False
     checkpoint: CheckpointRecord | None
     notes: list[str]
-    own_checkpoint: bool = False
     more: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
 
 
@@ -96,7 +109,7 @@ class SessionRecord:
     created_utc: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """The whole of run.json; versions, hardware, device, commit and time are of the first session.
 
@@ -106,24 +119,24 @@ class RunRecord:
     format: int
     protocol: ProtocolRecord
     dataset: DatasetRecord
+    sources: SourcesRecord | None = None
     T: list[int]
     methods: Mapping[str, MethodRecord]
+    metrics: list[str]
     split: Split
-    status: Literal["running", "scoring", "complete", "failed"]
+    status: Status
+    partial: bool
+    seeds: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str]
     hardware: Mapping[str, Any]
+    device: str
     git_commit: str | None
     created_utc: str
-    device: str
-    partial: bool
-    metrics: list[str]
-    sources: SourcesRecord | None = None
-    seeds: Mapping[str, int] = field(default_factory=dict)
     sessions: list[SessionRecord] = field(default_factory=list)
-    scored: Mapping[str, str] = field(default_factory=dict)
+    scored: Mapping[str, str] = field(default_factory=dict, metadata=WHERE_SAID)
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` when nothing is measured, or with shots that the split does not hold."""
+        """Raises `ValueError` when nothing is measured, or where the split lacks the shots."""
         if not self.methods or not self.T:
             raise ValueError("names no method or no T")
         if min(self.T) < 1 or max(self.T) > self.split.shots or len(set(self.T)) < len(self.T):

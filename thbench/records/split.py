@@ -4,14 +4,15 @@ part of run.json.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+from thbench.records.video_key import video_key
 
 FramePlace = tuple[str, int]  # ("person/video", position)
 
 
 @dataclass(frozen=True)
-class TestVideo:
+class DrawnVideo:
     """One test video: T_max shots (the first T are the T shots), the hold-out frames in time order,
     all disjoint.
 
@@ -22,8 +23,6 @@ class TestVideo:
     itself drives. shot_times_s, holdout_times_s: when each frame was recorded, in seconds from the
     start of its clip; None where nobody recorded it.
     """
-
-    __test__ = False  # not a pytest class
 
     person: str
     video: str
@@ -38,7 +37,7 @@ class TestVideo:
     holdout_times_s: list[float] | None = None
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` when there is not one name, driver and pair of others for each frame."""
+        """Raises `ValueError` unless each frame has one name, driver and pair of others."""
         if len(self.shot_names) != len(self.shots):
             raise ValueError(f"has {len(self.shots)} shots and the names of {len(self.shot_names)}")
         of_frames = {
@@ -64,7 +63,8 @@ class TestVideo:
 
     @property
     def key(self) -> str:
-        return f"{self.person}/{self.video}"
+        """The key of the video, "person/video"."""
+        return video_key(self.person, self.video)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Split:
     dataset_sha256: str
     shots: int
     holdout: int
-    videos: list[TestVideo]
+    videos: list[DrawnVideo]
     sources_sha256: str | None = None
 
     def __post_init__(self) -> None:
@@ -95,6 +95,3 @@ class Split:
                     f"has {found[0]} shots and {found[1]} hold-out frames of {video.key}, "
                     f"{self.shots} and {self.holdout} expected"
                 )
-
-    def described(self) -> dict[str, Any]:
-        return asdict(self)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
+Cluster = Literal["person", "video"]
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,17 @@ class ScoreRecord:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RowRecord:
     """The scores of one method and T; the real-vs-real floor is method "real" with T = 0."""
 
     method: str
     T: int
     n_videos: int
+    n_persons: int | None = None  # since errors are clustered by person
     n_frames: int
     n_failed_units: int
     metrics: Mapping[str, ScoreRecord]
-    n_persons: int | None = None  # since errors are clustered by person
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,19 @@ class DifferenceRecord:
     se: float | None = None
     ci95: tuple[float | None, float | None] | None = None
     p: float | None = None
-    p_holm: float | None = None
     reason: str | None = None
+    p_holm: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SummaryRecord:
     """The whole of summary.json. cluster: what standard errors left out as one."""
 
-    format: int
+    format: Literal[1] = FORMAT
+    cluster: Cluster = "video"
     metrics: Mapping[str, MetricRecord]
     rows: list[RowRecord]
     differences: list[DifferenceRecord] = field(default_factory=list)
-    cluster: Literal["person", "video"] = "video"
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a row or a difference of other metrics than those described."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Literal
 
 References = dict[
     str, dict[str, str]
@@ -62,11 +62,14 @@ class UserRow:
     p_one_third: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UserColumn:
-    """study.json of a run: the USER column, and the study that it comes from."""
+    """study.json of a run: the USER column, and the study that it comes from.
 
-    rows: list[UserRow]
+    forms: how many were planned and how many finished.
+    """
+
     study_id: str = ""
     design_sha256: str = ""
-    forms: Mapping[str, Any] = field(default_factory=dict)
+    forms: Mapping[str, int] = field(default_factory=dict)
+    rows: list[UserRow]

@@ -316,8 +316,10 @@ def test_ids_are_kept_as_hashes_apart_from_answers_and_no_address_at_all(site: S
         json.dumps(
             {"trial": "A" * 22, "choice": 1, "response_ms": -1, "input": "key", "blurs": 0}
         ).encode(),
-        b'{"trial": "AAAAAAAAAAAAAAAAAAAAAA", "choice": 1, "response_ms": NaN, "input": "key", "blurs": 0}',
-        b'{"trial": "AAAAAAAAAAAAAAAAAAAAAA", "choice": 1, "response_ms": 1e999, "input": "key", "blurs": 0}',
+        b'{"trial": "AAAAAAAAAAAAAAAAAAAAAA", "choice": 1, "response_ms": NaN, '
+        b'"input": "key", "blurs": 0}',
+        b'{"trial": "AAAAAAAAAAAAAAAAAAAAAA", "choice": 1, "response_ms": 1e999, '
+        b'"input": "key", "blurs": 0}',
         json.dumps(
             {"trial": "' OR 1=1 --", "choice": 1, "response_ms": 1, "input": "key", "blurs": 0}
         ).encode(),

@@ -296,7 +296,8 @@ def test_pictures_vanish_after_the_exposure_time(quick: Study, new_page: NewPage
     with served(Study.open(quick.path)) as (url, _):
         page = new_page()
         enter(page, url)
-        blank = "canvas => canvas.getContext('2d').getImageData(0, 0, 64, 64).data.every(value => value === 0)"
+        pixels = "canvas.getContext('2d').getImageData(0, 0, 64, 64).data"
+        blank = f"canvas => {pixels}.every(value => value === 0)"
         canvas = page.wait_for_selector("canvas")
         page.wait_for_function(f"() => !({blank})(document.querySelector('canvas'))")
         page.wait_for_function(f"() => ({blank})(document.querySelector('canvas'))")

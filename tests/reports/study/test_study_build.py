@@ -12,7 +12,9 @@ import pytest
 from support.study_run import write_run
 
 from reports.study.build import build_study
-from reports.study.folder import Study, save_new_keys
+from reports.study.design import load_design, save_design
+from reports.study.folder import Study
+from reports.study.keys import save_new_keys
 from reports.study.triplets import recording, triplets_of_run
 from thbench.errors import ThbenchError
 from thbench.files import read_json, write_json
@@ -144,15 +146,36 @@ def test_crude_fakes_do_not_teach_a_test_background(run: Run, study: Study) -> N
 def test_a_setting_that_is_not_known_is_named(study: Study) -> None:
     settings = read_json(study.settings_json)
     for change, message in (
-        ({"colour": "red"}, "unknown setting colour"),
+        ({"colour": "red"}, "unknown key 'colour'"),
         ({"minutes": "ten"}, "minutes is 'ten'"),
-        ({"small_windows": "maybe"}, "must be one of warn, refuse"),
-        ({"exclusion": {"gold": 1}}, "unknown setting gold"),
-        ({"consent": "yes"}, "list of texts"),
+        ({"small_windows": "maybe"}, "small_windows is 'maybe', not one of 'warn', 'refuse'"),
+        ({"exclusion": {"gold": 1}}, "exclusion has the unknown key 'gold'"),
+        ({"consent": "yes"}, "consent is 'yes', not a list"),
+        ({"consentt": []}, r"did you mean consent\?"),
+        ({"rates": {"session_burst": -1}}, "rates has session_burst = -1, must be from 0 to 1e"),
+        ({"exposure_ms": 2e9}, "exposure_ms is 2000000000.0, not a whole number"),
     ):
         write_json(study.settings_json, {**settings, **change})
         with pytest.raises(ThbenchError, match=message):
             _ = Study.open(study.path).settings
+
+
+def test_a_trial_is_a_pair_in_the_file_and_a_design_comes_back_as_it_was(study: Study) -> None:
+    stored = read_json(study.design_json)
+    assert list(stored)[:2] == ["format", "study_id"]
+    assert all(
+        len(trial) == 2 and 0 <= trial[1] < 3
+        for form in stored["forms"]
+        for trial in form["trials"]
+    )
+    before = study.design_json.read_bytes()
+    save_design(study.design_json, load_design(study.design_json))
+    assert study.design_json.read_bytes() == before
+
+    stored["forms"][0]["trials"][0] = [0, 3]
+    write_json(study.design_json, stored)
+    with pytest.raises(ThbenchError, match="a fake at none of three positions; it is never edited"):
+        load_design(study.design_json)
 
 
 def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
@@ -163,7 +186,8 @@ def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
 def test_nothing_of_the_study_imports_torch() -> None:
     code = (
         "import pkgutil, sys, importlib, reports.study as s\n"
-        "for m in pkgutil.walk_packages(s.__path__, 'reports.study.'): importlib.import_module(m.name)\n"
+        "for m in pkgutil.walk_packages(s.__path__, 'reports.study.'):\n"
+        "    importlib.import_module(m.name)\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -62,7 +62,7 @@ def before_the_scan(picture: bytes) -> tuple[list[int], bytes]:
 
 @pytest.mark.slow
 def test_a_guesser_who_sees_all_but_the_pixels_is_at_chance(study: Study) -> None:
-    """Names, sizes, headers, order and load time of 192 trials that the server sends to 24 raters."""
+    """Names, sizes, headers, order and load time of 192 trials that the server sends 24 raters."""
     rows: list[list[float]] = []
     tokens: list[str] = []
     headers, heads = set(), set()
@@ -187,7 +187,7 @@ def blockiness(image: NDArray[np.uint8]) -> float:
 
 
 def colour_detail(image: NDArray[np.uint8]) -> float:
-    """Fine against coarse change of colour: JPEG's halved colour planes have little of the first."""
+    """Fine against coarse change of colour: JPEG's halved colour planes have little of the fine."""
     colour = cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb).astype(float)[..., 1]
     fine = np.abs(2 * colour[:, 1:-1] - colour[:, :-2] - colour[:, 2:]).mean()
     return float(fine / np.abs(colour[:, 2:] - colour[:, :-2]).mean())

@@ -1,4 +1,4 @@
-"""Many raters at once, some leaving, the server killed in the middle: the load benchmark in small."""
+"""The load benchmark in small: many raters at once, some leaving, the server killed midway."""
 
 from __future__ import annotations
 

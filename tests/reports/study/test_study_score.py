@@ -11,10 +11,13 @@ from reports.study.folder import Study
 from reports.study.ratings import read_ratings, save_ratings
 from reports.study.schema import open_database
 from reports.study.score import format_scores, save_scores, score_study
+from reports.study.scores import StudyScores, load_results, scores_json
 from reports.study.simulate import Population, simulate_study
-from reports.study.store import Agreement, Response, Store
+from reports.study.standing import Agreement, Response
+from reports.study.store import Store
 from thbench.errors import ThbenchError
 from thbench.files import read_json, write_json
+from thbench.records.decode import decode
 from thbench.runs import Run
 
 
@@ -53,20 +56,22 @@ def test_perfect_raters_score_one_and_the_column_lands_in_the_run(study: Study, 
     for _ in study.design.forms:
         answer_all(store)
     scores = score_study(study, engine)
-    assert [(row["method"], row["T"]) for row in scores["rows"]] == [
+    assert [(row.method, row.T) for row in scores.rows] == [
         ("x2face", 1),
         ("x2face", 8),
         ("ours-ff", 1),
         ("ours-ff", 8),
     ]
-    for row in scores["rows"]:
-        assert row["value"] == 1
-        assert row["n"] == 36
-        assert row["se"] is None
-        assert row["clopper_pearson95"][1] == 1
+    for row in scores.rows:
+        assert row.value == 1
+        assert row.n == 36
+        assert row.se is None
+        assert row.clopper_pearson95[1] == 1
     save_scores(study, engine, scores, run)
-    rows = read_json(run.study_json)["rows"]
-    assert list(rows[0]) == ["method", "T", "value", "se", "ci95", "n", "p_one_third"]
+    assert load_results(study.path / "results.json") == scores
+    column = read_json(run.study_json)
+    assert list(column) == ["study_id", "design_sha256", "forms", "rows"]
+    assert list(column["rows"][0]) == ["method", "T", "value", "se", "ci95", "n", "p_one_third"]
     assert "24 of 24 forms finished" in format_scores(scores)
 
 
@@ -81,22 +86,22 @@ def test_a_rater_who_presses_one_key_is_left_out_of_the_second_table_only(study:
     for turn in range(6):
         answer_all(store, "first" if turn == 0 else "finds")
     scores = score_study(study, engine)
-    assert scores["exclusion"]["raters"] == 1
-    assert sum(row["n"] for row in scores["rows"]) == 36
-    assert sum(row["n"] for row in scores["after_exclusions"]) == 30
-    assert all(row["value"] == 1 for row in scores["after_exclusions"])
-    assert min(row["value"] for row in scores["rows"]) < 1
+    assert scores.exclusion.raters == 1
+    assert sum(row.n for row in scores.rows) == 36
+    assert sum(row.n for row in scores.after_exclusions) == 30
+    assert all(row.value == 1 for row in scores.after_exclusions)
+    assert min(row.value for row in scores.rows) < 1
 
 
 def test_a_rule_changed_after_the_build_shows(study: Study) -> None:
     engine = open_database(study.default_database, study)
     answer_all(Store(engine, study, Ticking()))
-    assert score_study(study, engine)["exclusion"]["as_registered"]
+    assert score_study(study, engine).exclusion.as_registered
     settings = read_json(study.settings_json)
     settings["exclusion"]["min_gold_correct"] = 2
     write_json(study.settings_json, settings)
     changed = score_study(Study.open(study.path), engine)
-    assert not changed["exclusion"]["as_registered"]
+    assert not changed.exclusion.as_registered
     assert "CHANGED since the study was built" in format_scores(changed)
 
 
@@ -109,10 +114,10 @@ def test_simulated_skill_is_recovered_and_never_reaches_a_run(study: Study, run:
     assert done.raters - done.dropped_out == len(study.design.forms)
     assert done.dropped_out > 0
     scores = score_study(study, engine)
-    assert scores["simulated"]
-    by_method = {(row["method"], row["T"]): row for row in scores["rows"]}
-    assert by_method["x2face", 1]["value"] == 1
-    found = sum(by_method["ours-ff", T]["value"] * by_method["ours-ff", T]["n"] for T in (1, 8))
+    assert scores.simulated
+    by_method = {(row.method, row.T): row for row in scores.rows}
+    assert by_method["x2face", 1].value == 1
+    found = sum(by_method["ours-ff", T].value * by_method["ours-ff", T].n for T in (1, 8))
     assert binomtest(round(found), 72, 0.4).pvalue > 0.01
     with pytest.raises(ThbenchError, match="simulated"):
         save_scores(study, engine, scores, run)
@@ -172,7 +177,8 @@ def test_scores_are_strict_json(study: Study) -> None:
     engine = open_database(study.default_database, study)
     answer_all(Store(engine, study, Ticking()))
     scores = score_study(study, engine)
-    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+    told = json.loads(scores_json(scores))
+    assert decode(StudyScores, told, "scores", "mend it") == scores
 
 
 def test_the_server_times_answers_beside_the_page(study: Study) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from reports.study.folder import Study
+from reports.study.owner import progress
 from reports.study.ratings import read_ratings
 from reports.study.results import import_results
 from reports.study.schema import open_database
 from reports.study.static_export import export_static
+from reports.study.store import Store
 from thbench.errors import ThbenchError
 from thbench.files import read_json, write_json
 
@@ -151,6 +153,8 @@ def test_answers_come_home_once(study: Study, exported: tuple[Path, Path], tmp_p
     assert all(done.accepted for done in import_results(study, engine, exported[1], files))
     again = import_results(study, engine, exported[1], files)
     assert [done.text for done in again] == ["already there"] * 2
+    told = progress(Store(engine, study))  # an export has no times of its answers
+    assert (told.done, told.median_minutes) == (2, None)
     ratings = read_ratings(engine, study)
     assert len(ratings) == 2 * 10
     assert set(ratings["form"]) == {0, 1}

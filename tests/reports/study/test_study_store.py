@@ -12,7 +12,8 @@ from reports.study.owner import progress
 from reports.study.purge import purge_everything, purge_folder, purge_identities, purge_participant
 from reports.study.ratings import read_ratings
 from reports.study.schema import forms, open_database, participants, trials
-from reports.study.store import Agreement, Response, Store, StudyFullError
+from reports.study.standing import Agreement, Response, StudyFullError
+from reports.study.store import Store
 from thbench.errors import ThbenchError
 
 RIGHT, LATER_S = Response(0, 900, "key", 0), 31 * 60

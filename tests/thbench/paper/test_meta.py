@@ -9,8 +9,8 @@ from support.tiny import TINY, moved, snapshot, trainer
 from thbench.config import override
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
+from thbench.paper.config import ours_config
 from thbench.paper.losses import match, realism
-from thbench.paper.meta import ours_config
 from thbench.paper.nets.discriminator import VideoEmbeddings
 from thbench.training.checkpoints import save_model
 
@@ -75,7 +75,7 @@ def test_one_step_moves_every_network_and_only_the_drawn_rows_of_w():
 def test_generator_step_leaves_the_discriminator_alone():
     training, batches = trainer()
     before = snapshot(training.discriminator)
-    training._generator_step([batches[0]], training._generator_losses)
+    training._generator_step([batches[0]], training._generator_terms)
     assert not moved(training.discriminator, before)
     assert all(parameter.grad is None for parameter in training.discriminator.parameters())
     assert all(parameter.requires_grad for parameter in training.discriminator.parameters())
@@ -186,7 +186,7 @@ def test_a_row_starts_at_its_videos_embedding_and_matches_it():
 
     uniform, _ = trainer(replace(TINY, batch=3, row_start="uniform"))
     rows = uniform.videos.table.weight.detach().clone()
-    uniform._generator_step([batches[0]], uniform._generator_losses)
+    uniform._generator_step([batches[0]], uniform._generator_terms)
     assert torch.equal(uniform.videos.table.weight, rows)
 
 

@@ -2,8 +2,9 @@
 place.
 """
 
+import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,16 @@ class Whole:
     def __post_init__(self) -> None:
         if self.count == 13:
             raise ValueError("has an unlucky count")
+
+
+class Place(NamedTuple):
+    video: str
+    position: int
+
+
+@dataclass(frozen=True)
+class Path:
+    places: tuple[Place, ...]
 
 
 @dataclass(frozen=True)
@@ -63,13 +74,22 @@ def test_a_right_record_is_read_whole():
             {"parts": {"x": [{"name": "n", "pair": [1]}]}},
             "f.json: parts.x[0].pair is [1], not a list of 2; do",
         ),
-        ({"counts": 1}, "f.json has the unknown key 'counts' (did you mean count?); do"),
+        ({"counts": 1}, "f.json has the unknown key 'counts' (did you mean 'count'?); do"),
     ],
 )
 def test_a_wrong_record_is_told_in_one_line_with_its_place(change, told):
     with pytest.raises(ThbenchError) as caught:
         decode(Whole, GOOD | change, "f.json", "do")
     assert str(caught.value) == told
+
+
+def test_a_named_tuple_is_a_list_in_the_file():
+    path = Path((Place("p/v", 3),))
+    stored = json.loads(json.dumps(asdict(path)))
+    assert stored == {"places": [["p/v", 3]]}
+    assert decode(Path, stored, "f.json", "do") == path
+    with pytest.raises(ThbenchError, match=r"places\[0\] is \[3\], not a list of 2"):
+        decode(Path, {"places": [[3]]}, "f.json", "do")
 
 
 def test_a_record_may_take_what_others_add():

@@ -7,8 +7,10 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -106,6 +108,29 @@ def test_a_killed_reader_of_frames_is_told_in_one_line() -> None:
 
     with pytest.raises(ThbenchError, match="a process that reads frames was killed"):
         list(episodes)
+
+
+class TornBatches(EpisodeBatches):
+    """Batches whose reader is gone when they are taken over."""
+
+    def __getitem__(self, step: int) -> Any:
+        return TornBatch()
+
+
+class TornBatch:
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        return _reset_connection, ()
+
+
+def _reset_connection() -> None:
+    raise ConnectionResetError(104, "Connection reset by peer")
+
+
+def test_a_reader_killed_while_it_hands_over_a_batch_is_told_in_one_line() -> None:
+    heads = FewHeads()
+    batches = TornBatches(heads, EpisodeSampler(heads, 2, 0), 2)
+    with pytest.raises(ThbenchError, match="a process that reads frames was killed"):
+        list(episode_loader(batches, 0, 10, 1))
 
 
 @pytest.mark.slow

@@ -38,7 +38,9 @@ from thbench.data.store.shards import (
     write_table,
 )
 from thbench.errors import ThbenchError
-from thbench.files import atomic_path, sha256_file, write_json
+from thbench.files import atomic_path, sha256_file
+from thbench.records.dataset import DatasetInfo, ShardRecord
+from thbench.records.encode import write_record
 
 
 def finish(
@@ -72,8 +74,8 @@ def finish(
     if not persons:
         remove_store(out)
         raise ThbenchError(
-            f"no frame was kept ({told(reasons) or 'the source holds none'}): {out} was not made; check "
-            "the source, its layout and --landmarks"
+            f"no frame was kept ({told(reasons) or 'the source holds none'}): {out} was not made; "
+            "check the source, its layout and --landmarks"
         )
     test, how = choose_test_persons(rule, str(recipe["layout"]), persons)
     write_table(out / DROPPED, lost)
@@ -81,21 +83,21 @@ def finish(
     with atomic_path(out / INDEX) as temporary, table_writer(temporary, SCHEMA) as writer:
         for table in _split_rows(out, shards, test, tally):
             writer.write_table(table, ROWS_PER_GROUP)
-    write_json(
+    write_record(
         out / DATASET_JSON,
-        {
-            "format": FORMAT,
-            "size_px": recipe["size_px"],
-            "sha256": tally.sha256(),
-            "recipe": dict(recipe),
-            "landmarks": dict(landmarks),
-            "split": {**how, "test_persons": sorted(test)},
-            "counts": tally.counts(),
-            "dropped": reasons,
-            "frames_with_several_faces": tally.several_faces,
-            "shards": tally.shards,
-            "files": {name: sha256_file(out / name) for name in (INDEX, DROPPED)},
-        },
+        DatasetInfo(
+            format=FORMAT,
+            size_px=recipe["size_px"],
+            sha256=tally.sha256(),
+            recipe=recipe,
+            landmarks=landmarks,
+            split={**how, "test_persons": sorted(test)},
+            counts=tally.counts(),
+            dropped=reasons,
+            frames_with_several_faces=tally.several_faces,
+            shards=tally.shards,
+            files={name: sha256_file(out / name) for name in (INDEX, DROPPED)},
+        ),
     )
     remove_parts(out)
 
@@ -135,7 +137,7 @@ class _Tally:
         self._videos: set[tuple[str, str, str]] = set()
         self._frames: Counter[str] = Counter()
         self.several_faces = 0
-        self.shards: list[dict[str, Any]] = []
+        self.shards: list[ShardRecord] = []
 
     def add(self, shard: Path, sha256: str, table: pa.Table) -> None:
         self._digest.update(bytes.fromhex(sha256) + table_sha256(table))
@@ -147,9 +149,7 @@ class _Tally:
         self._videos |= {tuple(row.values()) for row in names.to_pylist()}
         self._frames.update(_counts(table["split"]))
         self.several_faces += pc.sum(pc.greater(table["faces"], 1)).as_py() or 0
-        self.shards.append(
-            {"file": f"{shard.parent.name}/{shard.name}", "frames": len(table), "sha256": sha256}
-        )
+        self.shards.append(ShardRecord(f"{shard.parent.name}/{shard.name}", len(table), sha256))
 
     def sha256(self) -> str:
         return self._digest.hexdigest()

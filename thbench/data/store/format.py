@@ -1,9 +1,10 @@
 """The files of a prepared store, for those who write it and those who read it.
 
     DATASET/
-      dataset.json      format, size, recipe, landmark source, split rule, counts, sha256 of every shard; written last
-      index.parquet     one row per frame (see `SCHEMA`): names, split, crop, box, landmarks, shard, byte offset, size
-      dropped.parquet   one row per frame, clip or video that was left out: reason, person, video, clip, frame
+      dataset.json      size, recipe, landmark source, split rule, counts, sha256 of every shard;
+                        written last
+      index.parquet     one row per frame (see `SCHEMA`): names, split, crop, box, landmarks, place
+      dropped.parquet   one row per frame, clip or video that was left out, with the reason
       shards/00000.tar  frames as person/video/clip/frame.jpg, uncompressed tar: `tar tf` lists them
 
 A folder without dataset.json is one that `thbench prepare` has begun and not finished.

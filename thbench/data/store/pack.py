@@ -30,7 +30,8 @@ from thbench.files import atomic_path, read_json, write_json
 from thbench.locks import holds_nothing, locked
 from thbench.workers import each
 
-PACK_JSON = "plan.json"  # as `thbench prepare` names it: a folder with it and without dataset.json is unfinished
+# As `thbench prepare` names it: a folder with it and without dataset.json is unfinished.
+PACK_JSON = "plan.json"
 _VIDEOS_PER_SHARD = 64
 
 

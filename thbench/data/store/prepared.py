@@ -53,10 +53,10 @@ class PreparedStore:
         format.
         """
         self.path = Path(path)
-        self.info: dict[str, Any] = _dataset_info(self.path)
+        self.info = _dataset_info(self.path)
         self.name = self.path.resolve().name
-        self.size_px = int(self.info["size_px"])
-        self.sha256 = str(self.info["sha256"])
+        self.size_px = self.info.size_px
+        self.sha256 = self.info.sha256
         self.pictures = _pictures(self.path, self.info)
         table = _read_index(self.path, ["person", "video", "split", "shard", "offset", "size"])
         self._shard, self._offset, self._size = (
@@ -173,8 +173,8 @@ class PreparedStore:
                 raise ValueError(f"{column} holds {values.type} with {values.null_count} nulls")
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise ThbenchError(
-                f"{self.path / INDEX} is damaged ({str(error).splitlines()[0]}): prepare the dataset "
-                "again"
+                f"{self.path / INDEX} is damaged ({str(error).splitlines()[0]}): prepare the "
+                "dataset again"
             ) from error
         return np.asarray(
             values.flatten().to_numpy().reshape(-1, 136)
@@ -188,7 +188,7 @@ def is_store(path: Path) -> bool:
     return any((path / name).exists() for name in (DATASET_JSON, PLAN_JSON))
 
 
-def _dataset_info(path: Path) -> dict[str, Any]:
+def _dataset_info(path: Path) -> DatasetInfo:
     if not path.exists():
         raise ThbenchError(
             f"{path} does not exist: make a dataset with `thbench prepare LAYOUT SRC {path}`"
@@ -196,7 +196,8 @@ def _dataset_info(path: Path) -> dict[str, Any]:
     if not (path / DATASET_JSON).is_file():
         if is_store(path):
             raise ThbenchError(
-                f"{path} is not finished: run the same `thbench prepare` again, it goes on from there"
+                f"{path} is not finished: run the same `thbench prepare` again, it goes on from "
+                "there"
             )
         raise ThbenchError(
             f"{path} is not a prepared dataset (no {DATASET_JSON}): make one with `thbench prepare "
@@ -205,26 +206,25 @@ def _dataset_info(path: Path) -> dict[str, Any]:
     info = read_json_object(path / DATASET_JSON)
     if info.get("format") != FORMAT:
         raise ThbenchError(
-            f"{path}/{DATASET_JSON} has format {info.get('format')!r}, this thbench reads {FORMAT}: "
-            "update thbench or prepare the dataset again"
+            f"{path}/{DATASET_JSON} has format {info.get('format')!r}, this thbench reads "
+            f"{FORMAT}: update thbench or prepare the dataset again"
         )
-    decode(DatasetInfo, info, path / DATASET_JSON, "prepare the dataset again")
-    return info
+    return decode(DatasetInfo, info, path / DATASET_JSON, "prepare the dataset again")
 
 
-def _pictures(path: Path, info: dict[str, Any]) -> Pictures:
+def _pictures(path: Path, info: DatasetInfo) -> Pictures:
     """What the frames show; a recipe that does not say is of photographs or films, or an old one.
 
     Raises `ThbenchError` for one that says something else.
     """
-    recipe = info["recipe"]
-    if "pictures" in recipe:
-        return checked_pictures(recipe["pictures"], path / DATASET_JSON)
+    recipe = info.made
+    if recipe.pictures is not None:
+        return checked_pictures(recipe.pictures, path / DATASET_JSON)
 
-    if recipe["layout"] == "synth" and "packed_sha256" in recipe:
+    if recipe.layout == "synth" and recipe.packed_sha256 is not None:
         from thbench.data.synthetic import synth
 
-        if recipe["packed_sha256"] == synth(int(info["size_px"])).sha256:
+        if recipe.packed_sha256 == synth(info.size_px).sha256:
             return "synthetic heads"
     return "photographs"
 

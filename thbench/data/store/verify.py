@@ -1,4 +1,4 @@
-"""`thbench data verify`: every byte of a prepared store against what was recorded when it was made."""
+"""`thbench data verify`: every byte of a prepared store against what was recorded of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from thbench.data.store.format import INDEX, REQUIRED_SCHEMA
 from thbench.data.store.prepared import PreparedStore
 from thbench.errors import ThbenchError
 from thbench.files import inside, sha256_file
+from thbench.records.video_key import video_key
 from thbench.tables import read_table
 
 
@@ -23,34 +24,37 @@ def verify(path: Path) -> str:
     file.
     """
     store = PreparedStore(path)
-    for name, sha256 in store.info.get("files", {}).items():  # absent in stores of before
+    for name, sha256 in store.info.files.items():  # absent in stores of before
         if sha256_file(inside(path, name)) != sha256:
             raise ThbenchError(f"{path / name} is not what was prepared: prepare the dataset again")
     digest = hashlib.sha256()
-    for shard, rows in zip(store.info["shards"], _rows_of_shards(store), strict=True):
-        file = inside(path, shard["file"])
+    for shard, rows in zip(store.info.shards, _rows_of_shards(store), strict=True):
+        file = inside(path, shard.file)
         if not file.is_file():
             raise ThbenchError(f"{file} is missing: prepare the dataset again")
-        if sha256_file(file) != shard["sha256"]:
+        if sha256_file(file) != shard.sha256:
             raise ThbenchError(f"{_damage(file, rows)}: prepare the dataset again")
-        digest.update(bytes.fromhex(shard["sha256"]) + table_sha256(rows))
+        digest.update(bytes.fromhex(shard.sha256) + table_sha256(rows))
     if digest.hexdigest() != store.sha256:
         raise ThbenchError(
             f"{path / INDEX} does not hold what was prepared: prepare the dataset again"
         )
     frames = sum(video.n_frames for video in store.videos)
-    return f"{path} is whole: {frames} frames in {len(store.info['shards'])} shards, sha256 {store.sha256}"
+    return (
+        f"{path} is whole: {frames} frames in {len(store.info.shards)} shards, "
+        f"sha256 {store.sha256}"
+    )
 
 
 def _rows_of_shards(store: PreparedStore) -> Iterator[pa.Table]:
     """The rows of each shard, as many as were prepared."""
     index = read_table(store.path / INDEX, "prepare the dataset again", schema=REQUIRED_SCHEMA)
-    for number, shard in enumerate(store.info["shards"]):
+    for number, shard in enumerate(store.info.shards):
         rows = index.filter(pc.equal(index["shard"], number))
-        if len(rows) != shard["frames"]:
+        if len(rows) != shard.frames:
             raise ThbenchError(
-                f"{store.path / INDEX} has {len(rows)} frames of {shard['file']}, "
-                f"{shard['frames']} were prepared: prepare the dataset again"
+                f"{store.path / INDEX} has {len(rows)} frames of {shard.file}, "
+                f"{shard.frames} were prepared: prepare the dataset again"
             )
         yield rows
 
@@ -63,5 +67,6 @@ def _damage(file: Path, rows: pa.Table) -> str:
         ).to_pylist():
             shard.seek(max(0, row["offset"]))
             if zlib.crc32(shard.read(max(0, row["size"]))) != row["crc32"]:
-                return f"{file} is damaged at {row['person']}/{row['video']}/{row['clip']}/{row['frame']}"
+                key = video_key(row["person"], row["video"])
+                return f"{file} is damaged at {key}/{row['clip']}/{row['frame']}"
     return f"{file} is damaged between its frames"

@@ -19,7 +19,8 @@ EPS = 1e-4
 # left the least high-frequency error.
 #   start: before the first convolution, as BigGAN has it.
 #   middle: between the convolutions, as in Zakharov's later code, which calls it efficient.
-#   end: after the second convolution: A.4 by its words. The cheapest, but nothing smooths the doubled pixels.
+#   end: after the second convolution: A.4 by its words. The cheapest, but nothing smooths the
+#     doubled pixels.
 Upsample = Literal["start", "middle", "end"]
 
 
@@ -78,7 +79,7 @@ class DownBlock(nn.Module):
 
 
 class FlatBlock(nn.Module):
-    """Pre-activated residual block without normalisation that keeps shape: D's last block at 4x4."""
+    """Pre-activated residual block that keeps shape, not normalised: D's last block at 4x4."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

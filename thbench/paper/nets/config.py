@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass
 
 from thbench.errors import ThbenchError
+from thbench.nearest import hint
 from thbench.paper.nets.blocks import Upsample
 
 
@@ -85,7 +85,5 @@ PRESETS = {
 def preset(name: str) -> NetConfig:
     """The preset of that name; raises `ThbenchError` with the nearest known name."""
     if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(PRESETS)}"
-        raise ThbenchError(f"no preset {name!r}: {hint}")
+        raise ThbenchError(f"no preset {name!r}: {hint(name, PRESETS)}")
     return PRESETS[name]

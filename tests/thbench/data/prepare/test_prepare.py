@@ -271,7 +271,7 @@ def test_what_cannot_be_used_is_dropped_counted_and_named(tmp_path: Path) -> Non
     prepare(tmp_path / "frames", tmp_path / "out", recipe(tmp_path), SplitRule())
     store = PreparedStore(tmp_path / "out")
     assert store.frame_names(store.videos[0]) == ["frames/0", "frames/2", "frames/5"]
-    assert store.info["dropped"] == {
+    assert store.info.dropped == {
         "no face found": 2,
         "another frame has the same name but for its suffix": 1,
         "name holds control or undecodable characters": 1,
@@ -292,7 +292,7 @@ def test_a_jpeg_cut_in_the_middle_is_not_half_grey(tmp_path: Path) -> None:
     (tmp_path / "frames/p0/v0/0.png").unlink()
     jpeg.write_bytes(jpeg.read_bytes()[:-900])
     prepare(tmp_path / "frames", tmp_path / "out", recipe(tmp_path), SplitRule())
-    assert PreparedStore(tmp_path / "out").info["dropped"] == {"unreadable frame": 1}
+    assert PreparedStore(tmp_path / "out").info.dropped == {"unreadable frame": 1}
 
 
 def test_truncated_videos_are_dropped_and_whole_ones_sampled(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_truncated_videos_are_dropped_and_whole_ones_sampled(tmp_path: Path) -> 
         SplitRule(),
     )
     store = PreparedStore(tmp_path / "out")
-    assert store.info["dropped"] == {"video is truncated or not a video": 1}
+    assert store.info.dropped == {"video is truncated or not a video": 1}
     assert store.frame_names(store.videos[0]) == [f"00001/{frame:06d}" for frame in range(0, 50, 5)]
     assert np.array_equal(store.read(store.videos[0], [3]).landmarks[0].numpy(), points(15))
 
@@ -498,7 +498,7 @@ def test_real_voxceleb1_frames_have_faces(tmp_path: Path) -> None:
     )
     store = PreparedStore(tmp_path / "out")
     assert sum(video.n_frames for video in store.videos) == 15
-    assert store.info["dropped"] == {}
+    assert store.info.dropped == {}
     for video in store.videos:
         landmarks = store.read(video, range(video.n_frames)).landmarks
         eyes, mouth = landmarks[:, 36:48].mean(1), landmarks[:, 48:].mean(1)
@@ -517,5 +517,5 @@ def test_real_voxceleb2_clips_have_faces(tmp_path: Path) -> None:
     )
     store = PreparedStore(tmp_path / "out")
     assert len(store.videos) == 13
-    assert store.info["dropped"] == {}
-    assert store.info["split"]["rule"] == "seeded"
+    assert store.info.dropped == {}
+    assert store.info.split["rule"] == "seeded"

@@ -1,0 +1,107 @@
+"""The methods of a run: which, with what models and settings, and what is recorded of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from protocols.definition import method_entry
+from protocols.kinds.base import Definition, MethodEntry
+from thbench.data.dataset import Dataset
+from thbench.errors import ThbenchError
+from thbench.method import Method, MethodOptions, provenance
+from thbench.records.decode import decode
+from thbench.records.encode import encode
+from thbench.records.run import MethodRecord
+
+if TYPE_CHECKING:
+    from protocols.run import RunOptions
+
+
+def methods_from(specs: Sequence[str], definition: Definition) -> tuple[MethodEntry, ...]:
+    """The entries of methods named on the command line: the protocol's own where it has them, else
+    plain ones.
+    """
+    known = {entry.label: entry for entry in definition.methods}
+    return tuple(known.get(spec, method_entry(spec)) for spec in specs)
+
+
+def entries_of(
+    definition: Definition, stored: Mapping[str, MethodRecord]
+) -> dict[str, MethodEntry]:
+    """The methods by label: those of the protocol, then those that a run has besides."""
+    entries = {entry.label: entry for entry in definition.methods}
+    for label, method in stored.items():
+        kept = MethodEntry(label, method.spec, method.settings, method.own_checkpoint)
+        entries.setdefault(label, kept)
+    return entries
+
+
+def method_options(
+    entry: MethodEntry,
+    stored: MethodRecord | None,
+    dataset: Dataset,
+    definition: Definition,
+    options: RunOptions,
+) -> MethodOptions:
+    """What the method is loaded with; stored: what the run says of it, where it has it already."""
+    checkpoint = _checkpoint(entry, stored, options.checkpoints)
+    if checkpoint is None and entry.own_checkpoint:
+        raise ThbenchError(
+            f"{entry.label!r} needs a model of its own, see `thbench protocols show "
+            f'{definition.name}`: add --checkpoint "{entry.label}=PATH", or leave it out with '
+            "--methods"
+        )
+    if checkpoint is None and dataset.pictures == "synthetic heads":
+        checkpoint = bundled_checkpoint(_name(entry))
+
+    return MethodOptions(
+        checkpoint=checkpoint,
+        device=options.device,
+        seed=definition.seed,
+        size_px=dataset.size_px,
+        settings=entry.settings,
+    )
+
+
+def bundled_checkpoint(method: str) -> Path | None:
+    """The model trained on synthetic heads that comes with thbench, for datasets of synthetic
+    heads.
+    """
+    path = Path(str(resources.files("thbench") / "assets" / "models" / f"{method}.safetensors"))
+    return path if path.exists() else None
+
+
+def describe(entry: MethodEntry, method: Method) -> MethodRecord:
+    """What run.json says of a method.
+
+    Raises `ThbenchError` where the method says of itself what no run can keep.
+    """
+    said = {"config": {}, "checkpoint": None, "notes": [], **encode(provenance(method))}
+    chosen = {
+        "spec": entry.spec,
+        "settings": encode(entry.settings),
+        "own_checkpoint": entry.own_checkpoint,
+    }
+    return decode(
+        MethodRecord, {**said, **chosen}, f"provenance of {entry.label}", "mend the method"
+    )
+
+
+def _checkpoint(
+    entry: MethodEntry, stored: MethodRecord | None, given: Mapping[str, Path]
+) -> Path | None:
+    """The model that was named, or the one that the run was begun with."""
+    named = given.get(entry.label)
+    if named is None and not entry.own_checkpoint:
+        named = given.get(_name(entry)) or given.get("")
+    if named is None and stored is not None and stored.checkpoint is not None:
+        return Path(stored.checkpoint.path)
+    return named
+
+
+def _name(entry: MethodEntry) -> str:
+    """The registered name in a spec: "external" of "external:NAME=DIR"."""
+    return entry.spec.partition(":")[0]
