@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.pages import ROOT, blocks, run_page
@@ -78,3 +79,11 @@ def test_the_tour_in_python(empty_folder: Path) -> None:
         test, out=told.append
     )
     assert result.failed == 0, "".join(told)
+
+
+@pytest.mark.slow
+def test_the_example_of_the_readme() -> None:
+    (example,) = (block.text for block in blocks(ROOT / "README.md") if block.language == "python")
+    names: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert names["pictures"].shape == (4, 3, 64, 64)
