@@ -232,7 +232,8 @@ def export_protocol(
         out=out,
         skip_unusable=skip_unusable,
     )
-    click.echo(f"{episodes} episodes in {out}; README.txt there says what to do with them")
+    counted = f"{episodes} episode{'s' * (episodes != 1)}"
+    click.echo(f"{counted} in {out}; README.txt there says what to do with them")
 
 
 @click.command("mock-run")

@@ -38,7 +38,8 @@ class Frames:
         n = len(self.images)
         if self.images.dtype != torch.uint8 or self.images.ndim != 4 or self.images.shape[1] != 3:
             raise ThbenchError(
-                f"frames must be uint8 [N, 3, H, W], got {self.images.dtype} {list(self.images.shape)}"
+                f"frames must be uint8 [N, 3, H, W], got {self.images.dtype} "
+                f"{list(self.images.shape)}"
             )
         if self.landmarks.dtype != torch.float32 or list(self.landmarks.shape) != [n, 68, 2]:
             raise ThbenchError(
@@ -58,7 +59,7 @@ class Frames:
         return int(self.images.shape[-2])
 
     def without_images(self) -> Frames:
-        """The same landmarks over black frames: what a method that drives with landmarks is handed."""
+        """The same landmarks over black frames: what a method that drives with landmarks gets."""
         return Frames(torch.zeros_like(self.images), self.landmarks)
 
 
@@ -111,8 +112,17 @@ class KeepableHead(TalkingHead, Protocol):
 
 
 @runtime_checkable
+class ExportableHead(Protocol):
+    """A head that runs without this project."""
+
+    def export(self, path: Path) -> None:
+        """Writes the head as an ONNX file: landmark images to frames."""
+        ...
+
+
+@runtime_checkable
 class DescribedMethod(Protocol):
-    """A method that says what a run records of it: "config", "checkpoint" (path and sha256), "notes"."""
+    """A method that says what a run records of it: "config", "checkpoint" and "notes"."""
 
     provenance: Mapping[str, Any]
 

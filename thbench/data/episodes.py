@@ -69,7 +69,8 @@ class EpisodeSampler:
         self.shots, self.seed, self.rank = shots, seed, rank
         if not self.rows:
             raise ThbenchError(
-                f"{dataset.name} has {len(usable)} training videos of 2 or more frames, process {rank} "
+                f"{dataset.name} has {len(usable)} training videos of 2 or more frames, process "
+                f"{rank} "
                 f"of {world} needs at least one; prepare more videos or use fewer processes"
             )
 
@@ -86,7 +87,7 @@ class EpisodeSampler:
 
 
 class EpisodeBatches(TorchDataset[Episodes]):
-    """Item `step` is the whole batch of that step, read and drawn: what the loader's workers make."""
+    """Item `step` is the whole batch of that step, read and drawn by the loader's workers."""
 
     def __init__(self, dataset: Dataset, sampler: EpisodeSampler, batch: int) -> None:
         self.dataset, self.sampler, self.batch = dataset, sampler, batch
