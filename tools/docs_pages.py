@@ -21,6 +21,7 @@ from thbench.metrics.explain import COMPARED, POLICIES
 
 ROOT = Path(__file__).parents[1]
 CODE = re.compile(r"(?<=<code>)[^<]+(?=</code>)")
+BLOCKS = re.compile(r"(<pre.*?</pre>)", re.DOTALL)
 
 KEPT_ELSEWHERE = {
     "study.md": "reports/study/README.md",
@@ -47,8 +48,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lets long paths break after a slash, and nowhere else, so that tables fit a phone."""
-    return CODE.sub(lambda found: found[0].replace("/", "/<wbr>"), html)
+    """Lets long paths in the text break after a slash, so that tables fit a phone."""
+    parts = BLOCKS.split(html)  # every other part is a block of code, which stays as it is
+    parts[::2] = [
+        CODE.sub(lambda found: found[0].replace("/", "/<wbr>"), text) for text in parts[::2]
+    ]
+    return "".join(parts)
 
 
 def metric_pages() -> dict[str, str]:

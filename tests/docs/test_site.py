@@ -76,3 +76,12 @@ def test_every_page_is_in_the_navigation(site: Path) -> None:
     pages = {file.relative_to(site).as_posix() for file in site.rglob("*.html")} - {"404.html"}
     missing = [page for page in pages if f'href="{page}"' not in home]
     assert missing == []
+
+
+@pytest.mark.slow
+def test_paths_break_in_tables_and_not_in_blocks_of_code(site: Path) -> None:
+    page = (site / "study.html").read_text("utf-8")
+    blocks = re.findall(r"<pre.*?</pre>", page, re.DOTALL)
+    assert any("http://127.0.0.1" in block for block in blocks)
+    assert [block for block in blocks if "<wbr>" in block] == []
+    assert "thbench/<wbr>paper/<wbr>losses.py" in (site / "paper-map.html").read_text("utf-8")
