@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from protocols.definition import method_entry
 from protocols.kinds.base import Definition, MethodEntry
 from thbench.data.dataset import Dataset
 from thbench.errors import ThbenchError
-from thbench.method import Method, MethodOptions, provenance
+from thbench.method import Method, MethodOptions, bundled_model, provenance
 from thbench.records.decode import decode
 from thbench.records.encode import encode
 from thbench.records.run import MethodRecord
@@ -55,7 +54,7 @@ def method_options(
             "--methods"
         )
     if checkpoint is None and dataset.pictures == "synthetic heads":
-        checkpoint = bundled_checkpoint(_name(entry))
+        checkpoint = bundled_model(_name(entry))
 
     return MethodOptions(
         checkpoint=checkpoint,
@@ -64,14 +63,6 @@ def method_options(
         size_px=dataset.size_px,
         settings=entry.settings,
     )
-
-
-def bundled_checkpoint(method: str) -> Path | None:
-    """The model trained on synthetic heads that comes with thbench, for datasets of synthetic
-    heads.
-    """
-    path = Path(str(resources.files("thbench") / "assets" / "models" / f"{method}.safetensors"))
-    return path if path.exists() else None
 
 
 def describe(entry: MethodEntry, method: Method) -> MethodRecord:
