@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from protocols.score_videos.command import score_videos_command
 from thbench import __version__
 from thbench.errors import ThbenchError, unforeseen
 from thbench.plugins import check_plugin
@@ -426,6 +427,9 @@ def run_protocol(**options: Any) -> None:
 
     if not run_from_command_line(**options):
         sys.exit(1)
+
+
+thbench.add_command(score_videos_command)
 
 
 @thbench.group()

@@ -26,6 +26,11 @@ def split_of(definition: Definition, dataset: Dataset, sources: Dataset | None =
     dataset. Raises `ThbenchError` when a dataset has too few videos or frames, or no driver for a
     source.
     """
+    if definition.holdout_rule == "clip":
+        raise ThbenchError(
+            f'protocol {definition.name!r}: holdout_rule = "clip" is that of `thbench score-videos`, '
+            "which draws nothing; choose part or interleaved"
+        )
     if definition.kind != "cross-reenactment":
         return draw_split(
             dataset,

@@ -17,7 +17,8 @@ from thbench.records.decode import decode
 
 Kind = Literal["self-reenactment", "cross-reenactment", "timing"]
 DrivenBy = Literal["", "same-person", "other-persons"]
-HoldoutRule = Literal["part", "interleaved"]
+HoldoutRule = Literal["part", "interleaved", "clip"]  # clip: of videos that are scored as they lie
+Identity = Literal["frame", "shots"]
 Cluster = Literal["person", "video"]
 
 # What a definition meant before it had these fields: runs of then are read with them.
@@ -59,6 +60,7 @@ class Definition:
     driven_by: DrivenBy = ""  # cross-reenactment: whose videos drive a head ...
     drivers: int = 1  # ... how many of them, `holdout` frames of each ...
     rank_by: str = ""  # ... and the metric that ranks them
+    identity: Identity = "frame"  # what a face is compared with: the true frame, or the shots
     iterations: int = 100  # timing: measured repetitions ...
     warmup: int = 10  # ... after these
 
@@ -80,6 +82,8 @@ class Definition:
             without |= {"driven_by", "drivers"}
         if self.kind != "self-reenactment" or self.holdout_rule == "interleaved":
             without.add("holdout_rule")  # an interleaved protocol keeps the identity it always had
+        if self.identity == "frame":
+            without.add("identity")
         measured = {key: value for key, value in asdict(self).items() if key not in without}
         return sha256_json({**measured, "shots": max(self.T)})
 

@@ -245,10 +245,10 @@ def _score_unit(run: Run, metrics: Sequence[str], device: str, unit: Unit) -> No
         run.real_folder(unit.video), [f"{index:02d}.png" for index in range(len(generated))]
     )
     info = run.info()
-    cross = info["protocol"]["kind"] == "cross-reenactment"
+    by_shots = _identity_by_shots(run)
     for name in missing:
         metric = _frame_metric(name, device)
-        if cross and is_identity_metric(metric):
+        if by_shots and is_identity_metric(metric):
             shots = read_frames(
                 run.shots_folder(unit.video),
                 [f"{index:02d}.png" for index in range(info["split"]["shots"])],
@@ -259,6 +259,12 @@ def _score_unit(run: Run, metrics: Sequence[str], device: str, unit: Unit) -> No
         finite = [float(value) if math.isfinite(value) else None for value in values]
         scores[name] = MetricScores(_card_key(name, device), finite)
     UnitScores(frames, scores).write(path)
+
+
+def _identity_by_shots(run: Run) -> bool:
+    """Whether a face is compared with the shots: always so where another video drives."""
+    definition = parse_stored(run.info()["protocol"]["definition"])
+    return definition.kind == "cross-reenactment" or definition.identity == "shots"
 
 
 def _frame_metric(name: str, device: str) -> FrameMetric:

@@ -49,6 +49,7 @@ def _gaps_of(run: Results) -> str:
     lies = {
         "part": "Hold-out frames are a part of the video apart from the shots",
         "interleaved": "Hold-out frames lie between the shots",
+        "clip": "Scored are the frames of the clips themselves; the first one stands for the shot",
     }[_rule(run)]
     return f"{lies}; median gap to the nearest shot: {', '.join(_told(T, gap) for T, gap in gaps)}."
 
