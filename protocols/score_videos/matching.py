@@ -87,7 +87,7 @@ def _shown_at(real: ClipFile, fake: ClipFile, positions: Sequence[int]) -> list[
             f"{fake.path}: --match time needs two videos, and pictures have no times; use --match "
             "common"
         )
-    longest_frame_s = max(1 / (real.fps or 1), 1 / (fake.fps or 1))
+    longest_frame_s = max((1 / clip.fps for clip in (real, fake) if clip.fps), default=0.0)
     lengths_s = (real.duration_s or 0.0, fake.duration_s or 0.0)
     if abs(lengths_s[0] - lengths_s[1]) > longest_frame_s:
         raise ThbenchError(
