@@ -121,12 +121,15 @@ def do_unit(shop: Workshop, unit: Unit) -> UnitResult:
     """Learns the head, renders the hold-out frames, writes them and commits the unit."""
     run, video = Run(shop.run), shop.videos[unit.video]
     try:
-        images, timing = _render(shop, unit, video)
+        images, timing, notes = _render(shop, unit, video)
     except Exception as error:
         result = UnitResult("failed", error=first_line(error))
     else:
         result = UnitResult(
-            "done", frames=write_frames(run.unit_folder(unit), images), timing=timing
+            "done",
+            frames=write_frames(run.unit_folder(unit), images),
+            timing=timing,
+            notes=notes,
         )
     run.commit_unit(unit, result)
     return result
@@ -143,7 +146,9 @@ def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
 
 
-def _render(shop: Workshop, unit: Unit, video: TestVideo) -> tuple[torch.Tensor, dict[str, float]]:
+def _render(
+    shop: Workshop, unit: Unit, video: TestVideo
+) -> tuple[torch.Tensor, dict[str, float], list[str]]:
     method = shop.method(unit.method)
     shots = shop.shots(video, nested_shots(video.shots, unit.T))
     drive = read_drive(shop.dataset, video)
@@ -152,7 +157,7 @@ def _render(shop: Workshop, unit: Unit, video: TestVideo) -> tuple[torch.Tensor,
     head = method.adapt(shots)
     images = head.render(drive)
     check_rendered(images, drive, unit.method)
-    return images, dict(getattr(head, "parts_s", {}))
+    return images, dict(getattr(head, "parts_s", {})), list(getattr(head, "notes", []))
 
 
 def check_rendered(images: Any, drive: Frames, method: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -100,6 +101,15 @@ class ClipFile:
     def duration_s(self) -> float | None:
         """From the first frame until the last one goes; None where nobody knows."""
         return None if self.fps is None else self.n_frames / self.fps
+
+    @property
+    def coding(self) -> str:
+        """How its pixels are kept: "h264, yuv420p", or "pictures"."""
+        if self.times_s is None:
+            return "pictures"
+        with av.open(str(self.path)) as container:
+            codec = container.streams.video[0].codec_context
+            return f"{codec.name}, {codec.pix_fmt}"
 
     @property
     def first_size(self) -> tuple[int, int]:
