@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from baselines.external.commands import systems_group
 from protocols.score_videos.command import score_videos_command
 from thbench import __version__
 from thbench.errors import ThbenchError, unforeseen
@@ -430,6 +431,7 @@ def run_protocol(**options: Any) -> None:
 
 
 thbench.add_command(score_videos_command)
+thbench.add_command(systems_group)
 
 
 @thbench.group()
