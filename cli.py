@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from baselines.external.commands import systems_group
+from baselines.import_command import import_group
 from protocols.score_videos.command import score_videos_command
 from thbench import __version__
 from thbench.errors import ThbenchError, unforeseen
@@ -432,6 +433,7 @@ def run_protocol(**options: Any) -> None:
 
 thbench.add_command(score_videos_command)
 thbench.add_command(systems_group)
+thbench.add_command(import_group)
 
 
 @thbench.group()
