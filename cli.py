@@ -17,6 +17,7 @@ import click
 
 from baselines.external.commands import systems_group
 from baselines.import_command import import_group
+from protocols.pack_command import pack_command
 from protocols.score_videos.command import score_videos_command
 from thbench import __version__
 from thbench.errors import ThbenchError, unforeseen
@@ -543,6 +544,32 @@ def runs_show(run: Path) -> None:
     from thbench.runs import Run
 
     click.echo(show_text(Run.open(run)))
+
+
+runs_group.add_command(pack_command)
+
+
+@thbench.command("leaderboard")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("site"), show_default=True
+)
+def leaderboard(runs: tuple[Path, ...], output: Path) -> None:
+    """One static page from RUNS, run folders or what `thbench runs pack` made, each verified first.
+
+    Rows are ranked where they share protocol, data and frames; what cannot be told apart shares a
+    rank.
+    """
+    import tempfile
+
+    from protocols.pack import opened_runs
+    from reports.leaderboard import write_leaderboard
+    from reports.results import Results
+
+    with tempfile.TemporaryDirectory(prefix="thbench-") as unpacked:
+        verified = opened_runs(runs, Path(unpacked))
+        results = {name: Results(run) for name, run in verified.items()}
+        click.echo(write_leaderboard(results, output))
 
 
 @runs_group.command("verify")
