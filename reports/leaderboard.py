@@ -205,7 +205,7 @@ def _plots(found: Sequence[Board]) -> Mapping[str, Sequence[tuple[float, float, 
         timed = [
             line
             for line in board.lines
-            if line.T == largest and line.seconds and line.borda is not None
+            if largest == line.T and line.seconds and line.borda is not None
         ]
         logs = [log10(line.seconds or 1) for line in timed]
         if len(timed) > 1:

@@ -83,8 +83,8 @@ def _is_better(a: Entrant, b: Entrant, metric: Metric) -> bool:
             and {difference.a, difference.b} == {a.method, b.method}
         )
     ours, theirs = a.score(metric.name), b.score(metric.name)
-    assert ours is not None and ours.value is not None
-    assert theirs is not None and theirs.value is not None
+    if ours is None or theirs is None or ours.value is None or theirs.value is None:
+        return False
     if ours.se is None or theirs.se is None:
         return False
     return sign * (ours.value - theirs.value) > _CERTAIN * sqrt(ours.se**2 + theirs.se**2)

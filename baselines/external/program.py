@@ -66,7 +66,7 @@ class Workplace:
             self.end(program)
 
     def start(self, arguments: Sequence[str], cwd: Path | None = None) -> subprocess.Popen[bytes]:
-        """Starts a program to talk to by its stdin, stdout and stderr; one at a time, until `end`."""
+        """Starts a program to talk to by its pipes; one at a time, until `end`."""
         program = subprocess.Popen(
             ["/bin/sh", "-c", _TALKING_GATE, "sh", *arguments],
             stdin=subprocess.PIPE,

@@ -93,8 +93,8 @@ def _shaped(name: str, image: Image, wanted: Results) -> NDArray[np.uint8]:
     if height != width or not wanted.resized:
         raise ThbenchError(
             f"{name}: frames of {width}x{height} pixels came back, {wanted.size_px}x"
-            f'{wanted.size_px} were asked for; keep = "right-half" takes a part of each, resize = N '
-            "hands over and takes back frames of its own size"
+            f'{wanted.size_px} were asked for; keep = "right-half" takes a part of each, resize = '
+            "N hands over and takes back frames of its own size"
         )
     method = cv2.INTER_AREA if height > wanted.size_px else cv2.INTER_CUBIC
     size = (wanted.size_px, wanted.size_px)

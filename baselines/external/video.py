@@ -86,7 +86,7 @@ class VideoProgram:
 
         settings: cwd; prepend = "shot": the driving video begins with the shot, which makes motion
         relative to the first frame absolute; keep: which part of a frame is the result; resize: the
-        size in pixels that the program wants; shots; fps; lossless: videos go in as FFV1; timeout_s;
+        size in pixels that the program wants; shots; fps; lossless: FFV1 goes in; timeout_s;
         result: a pattern below {out}; strip: the result is one picture with all frames in a row;
         root_config: a file whose line `root_dir:` is to name {frames_root}, handed over as
         {config}; linked_weights: a file whose link in {out} is {weights}, for programs that write

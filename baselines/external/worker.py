@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import weakref
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from thbench.errors import ThbenchError
 from thbench.files import inside
 from thbench.method import Frames, MethodOptions
 
+Result = TypeVar("Result")
 PROTOCOL = 1
 SETTINGS = ("cwd", "timeout_s")
 
@@ -105,7 +107,7 @@ class Worker:
             )
         return torch.stack([read_frame(inside(out, str(name)), drive.size_px) for name in frames])
 
-    def with_a_second_try(self, work: Any) -> Any:
+    def with_a_second_try(self, work: Callable[[], Result]) -> Result:
         """Does `work`, and once more with a new worker where this one ended meanwhile."""
         try:
             return work()

@@ -27,7 +27,7 @@ from thbench.paper.nets.generator import Generator
 from thbench.training import checkpoints
 
 # `args` is a Namespace that holds paths; nothing else of a file may be more than tensors.
-_PLAIN_CLASSES = [argparse.Namespace, pathlib.PosixPath, pathlib.PurePosixPath]
+_PLAIN_CLASSES: list[Any] = [argparse.Namespace, pathlib.PosixPath, pathlib.PurePosixPath]
 
 # Of old spectral normalisation -> of the parametrisation that our layers have.
 _SPECTRAL = {

@@ -34,7 +34,7 @@ def white_landmark_images(landmarks: Tensor, size_px: int) -> Tensor:
 
 def _drawn(points: Any, size_px: int) -> Any:
     figure = Figure(figsize=(size_px / DPI, size_px / DPI), dpi=DPI)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(-0.5, size_px - 0.5)
     axes.set_ylim(size_px - 0.5, -0.5)

@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.score_videos.matching import FrameChoice, Match, frames_in_common
 from protocols.run import Progress
+from protocols.score_videos.matching import FrameChoice, Match, frames_in_common
 from protocols.score_videos.pairs import Pair
 from thbench.data.clip_files import ClipFile, Image
 from thbench.data.landmarks.detector import FrameKey, LandmarkDetector
 from thbench.data.landmarks.load import load_detector
 from thbench.errors import ThbenchError
-
 from thbench.workers import each
 
 _FRAMES_AT_ONCE = 32

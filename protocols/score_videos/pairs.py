@@ -76,8 +76,8 @@ def pairs_by_name(real: Path, methods: Mapping[str, Path]) -> Pairs:
 
 
 def pairs_from_csv(file: Path, real: Path, methods: Mapping[str, Path]) -> Pairs:
-    """Pairs from a CSV with the columns `real` and `fake`, paths below REAL and below each FAKE, and
-    perhaps `person`; or one column per method, headed by its name, in place of `fake`.
+    """Pairs from a CSV with the columns `real` and `fake`, paths below REAL and below each FAKE,
+    and perhaps `person`; or one column per method, headed by its name, in place of `fake`.
 
     An empty cell is a result that a method lacks. Raises `ThbenchError` for another heading, a path
     that leaves its folder and a clip that does not exist.

@@ -33,7 +33,8 @@ def test_a_run_that_is_better_beyond_its_errors_ranks_first(tmp_path: Path) -> N
     pair = [Entrant(a, "x", 1), Entrant(b, "y", 1)]
     ssim = a.metrics["ssim"]
     x, y = (entrant.score("ssim") for entrant in pair)
-    assert x is not None and y is not None
+    assert x is not None
+    assert y is not None
     better_is_y = (y.value or 0) > (x.value or 0)
     assert ranks(pair, ssim) == ([2, 1] if better_is_y else [1, 2])
     assert sorted(borda(pair, [ssim])) == [0, 1]  # type: ignore[type-var]

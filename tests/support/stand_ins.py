@@ -9,7 +9,7 @@ from baselines.external.systems import Recipe
 
 _STRIP = """
 config = open(a.config).read()
-root = pathlib.Path([l.split("root_dir:")[1] for l in config.splitlines() if "root_dir:" in l][0].strip())
+root = pathlib.Path(config.split("root_dir:")[1].splitlines()[0].strip())
 assert list((root / "train").iterdir()) == []
 made = pathlib.Path(a.checkpoint).parent / "reconstruction" / "png"
 made.mkdir(parents=True)

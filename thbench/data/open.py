@@ -19,6 +19,10 @@ def open_dataset(spec: str) -> Dataset:
     name, _, size = spec.partition(":")
     if name == "synth":
         return _synthetic(size)
+    if name == "video-files":
+        raise ThbenchError(
+            f"{size} holds videos that `thbench score-videos` scored; run that command again to go on"
+        )
     if is_store(Path(spec)):
         return PreparedStore(Path(spec))
     home = os.environ.get("THBENCH_DATA")

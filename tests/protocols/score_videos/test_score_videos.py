@@ -219,7 +219,7 @@ def test_pairs_may_be_named_in_a_csv(tmp_path: Path, real: Path) -> None:
 
 def test_folders_without_a_common_name_are_told(tmp_path: Path, real: Path) -> None:
     write_pngs(tmp_path / "fakes" / "id90001--drive", real_clip(NAMES[0], 1))
-    with pytest.raises(ThbenchError, match="no clip in .* has the name of one in .*--pairs"):
+    with pytest.raises(ThbenchError, match=r"no clip in .* has the name of one in .*--pairs"):
         score(tmp_path, real, {"x": tmp_path / "fakes"})
 
 
