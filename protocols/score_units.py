@@ -54,7 +54,7 @@ def _scores(
     scores = {}
     for name in names:
         metric = _frame_metric(name, device)
-        if is_identity_metric(metric) and not _has_true_frames(run):
+        if is_identity_metric(metric) and _identity_by_shots(run):
             driven = Frames(generated, real.landmarks)
             values = metric.score_identity(driven, _read_shots(run, unit))
         else:
@@ -64,8 +64,8 @@ def _scores(
     return scores
 
 
-def _has_true_frames(run: Run) -> bool:
-    return stored_definition(run.record().protocol).has_true_frames
+def _identity_by_shots(run: Run) -> bool:
+    return stored_definition(run.record().protocol).identity_by_shots
 
 
 def _read_first(run: Run, unit: Unit, frames: int) -> Frames:

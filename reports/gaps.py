@@ -12,6 +12,7 @@ from thbench.records.split import DrawnVideo
 HOLDOUT_RULES = {
     "part": "Hold-out frames are a part of the video apart from the shots",
     "interleaved": "Hold-out frames lie between the shots",
+    "clip": "Scored are the frames of the clips themselves; the first one stands for the shot",
 }
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from protocols.kinds.base import Definition
-from protocols.split import HoldoutRule, draw_split
+from protocols.split import draw_split
 from thbench.data.dataset import Dataset, find_video
+from thbench.errors import ThbenchError
 from thbench.records.run import Kind
 from thbench.records.split import DrawnVideo, Split
 
 if TYPE_CHECKING:
     from thbench.method import Frames
+
+HoldoutRule = Literal["part", "interleaved", "clip"]
+Identity = Literal["frame", "shots"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +26,17 @@ class SelfReenactment(Definition):
 
     kind: ClassVar[Kind] = "self-reenactment"
 
-    holdout_rule: HoldoutRule = "part"  # see `split.draw_split`
+    # See `split.draw_split`; "clip": all frames of a clip, which `thbench score-videos` scores.
+    holdout_rule: HoldoutRule = "part"
+    identity: Identity = "frame"  # what a face is compared with: the true frame, or the shots
 
     def draw(self, dataset: Dataset, sources: Dataset | None = None) -> Split:
-        """See `split.draw_split`."""
+        """See `split.draw_split`; raises `ThbenchError` also by the rule "clip"."""
+        if self.holdout_rule == "clip":
+            raise ThbenchError(
+                f'protocol {self.name!r}: holdout_rule = "clip" is that of `thbench score-videos`, '
+                "which draws nothing; choose part or interleaved"
+            )
         return draw_split(
             dataset, self.videos, max(self.T), self.holdout, self.seed, self.holdout_rule
         )
@@ -47,6 +58,11 @@ class SelfReenactment(Definition):
         if self.holdout_rule == "part" and not apart:
             return 'has hold-out frames between its shots, the protocol has holdout_rule = "part"'
         return None
+
+    @property
+    def identity_by_shots(self) -> bool:
+        """See `Definition.identity_by_shots`."""
+        return self.identity == "shots"
 
     @property
     def not_measured(self) -> Set[str]:
