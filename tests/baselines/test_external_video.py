@@ -229,8 +229,8 @@ def test_an_identity_program_has_no_error_in_a_run_and_a_failed_unit_is_made_aga
     assert len(first.failed) == 1
     second = run_protocol(definition, open_dataset("synth:64"), tmp_path / "run", RunOptions({}))
     assert not second.failed
-    for row in second.summary["rows"][1:]:
-        assert (row["metrics"]["l1"]["value"], row["metrics"]["ssim"]["value"]) == (0.0, 1.0)
+    for row in second.summary.rows[1:]:
+        assert (row.metrics["l1"].value, row.metrics["ssim"].value) == (0.0, 1.0)
 
     run = Run.open(tmp_path / "run")
     result = run.read_unit(next(unit for unit in run.planned() if unit.T == 2))

@@ -197,7 +197,7 @@ def test_a_run_goes_on_after_its_worker_failed(tmp_path: Path) -> None:
     assert [error.partition(":")[0] for _, error in first.failed] == ["mine"]
     second = run_protocol(definition, dataset, tmp_path / "run", options)
     assert second.failed == []
-    assert second.summary["rows"][-1]["metrics"]["l1"]["value"] == 0
+    assert second.summary.rows[-1].metrics["l1"].value == 0
     assert Run.open(tmp_path / "run").record().methods["mine"].drives_with == "image"
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from baselines.shrubb.importer import import_shrubb
 from thbench.errors import ThbenchError
 from thbench.method import MethodOptions
-from thbench.paper.ours import ours_ff
+from thbench.paper.ours import OursFF
 
 State = dict[str, Tensor]
 SIZE_PX = 64
@@ -143,11 +143,11 @@ def test_a_random_file_does_what_his_formulas_say(tmp_path: Path) -> None:
     config = import_shrubb(tmp_path / "his.pth", tmp_path / "model.safetensors")
     assert (config.size_px, config.embedding, config.relu_before_skip) == (64, 64, True)
 
-    ours = ours_ff(MethodOptions(checkpoint=tmp_path / "model.safetensors", size_px=64))
+    ours = OursFF(MethodOptions(checkpoint=tmp_path / "model.safetensors", size_px=64))
     x, y = (torch.rand(2, 3, SIZE_PX, SIZE_PX) * 2 - 1 for _ in range(2))
     with torch.no_grad():
-        e = ours.embedder(x, y)
-        made = ours.generator(y, e)
+        e = ours.model.embedder(x, y)
+        made = ours.model.generator(y, e)
     true_e = Plain(states["embedder"]).embed(x.double(), y.double())
     assert float((e - true_e).abs().max()) < 1e-4 * float(true_e.abs().max())
     true = Plain(states["generator"]).generate(y.double(), e.double())
@@ -160,9 +160,9 @@ def test_running_averages_are_preferred(tmp_path: Path) -> None:
     states["running_averages"] = {"embedder": others["embedder"]}
     torch.save(states, tmp_path / "his.pth")
     import_shrubb(tmp_path / "his.pth", tmp_path / "model.safetensors")
-    ours = ours_ff(MethodOptions(checkpoint=tmp_path / "model.safetensors", size_px=64))
+    ours = OursFF(MethodOptions(checkpoint=tmp_path / "model.safetensors", size_px=64))
     bias = others["embedder"]["down_block.1.bias"]
-    assert torch.equal(ours.embedder.blocks[0].conv1.bias, bias)
+    assert torch.equal(ours.model.embedder.blocks[0].conv1.bias, bias)
 
 
 def test_files_of_other_networks_are_told(tmp_path: Path) -> None:
