@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 # The values that one kind alone has, and what run.json says of them in protocols of other kinds.
 OF_ONE_KIND: Mapping[Kind, Mapping[str, Any]] = {
-    "self-reenactment": {"holdout_rule": "part", "identity": "frame"},
+    "self-reenactment": {
+        "holdout_rule": "part",
+        "drive_rule": "spread",
+        "shot_rule": "spread",
+        "identity": "frame",
+    },
     "cross-reenactment": {"driven_by": "", "drivers": 1, "rank_by": ""},
     "timing": {"iterations": 100, "warmup": 10},
 }
@@ -31,10 +36,11 @@ _ABSENT = {key: value for values in OF_ONE_KIND.values() for key, value in value
 
 _STORED_FIRST = ("name", "kind", "version", "source", "methods", "T", "metrics", "dataset")
 _STORED_NEXT = ("videos", "holdout", "holdout_rule", "cluster", "seed", "driven_by", "drivers")
-_STORED = (*_STORED_FIRST, *_STORED_NEXT, "rank_by", "iterations", "warmup", "identity")
+_STORED_LAST = ("rank_by", "iterations", "warmup", "drive_rule", "shot_rule", "identity")
+_STORED = (*_STORED_FIRST, *_STORED_NEXT, *_STORED_LAST)
 
 # Values that protocols had no choice about at first: as they were then, they change no identity.
-_AT_FIRST = {"identity": "frame"}
+_AT_FIRST = {"drive_rule": "spread", "shot_rule": "spread", "identity": "frame"}
 
 _NOT_MEASURED = frozenset(
     {"name", "source", "dataset", "methods", "metrics", "rank_by", "T", "cluster"}
