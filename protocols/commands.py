@@ -56,6 +56,13 @@ DRIVERS = click.option(
     help="Model file or training folder; METHOD= where several methods need different ones.",
 )
 @click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="METHOD.NAME=VALUE",
+    help="Changes a setting of a method, e.g. --set ours-ft.epochs=10.",
+)
+@click.option(
     "--videos", type=click.IntRange(min=1), help="Fewer test videos: the run is stamped partial."
 )
 @HOLDOUT
@@ -93,6 +100,7 @@ def run_protocol(
     metrics: tuple[str, ...],
     dataset: str | None,
     checkpoints: tuple[str, ...],
+    settings: tuple[str, ...],
     videos: int | None,
     holdout: int | None,
     seed: int | None,
@@ -128,6 +136,7 @@ def run_protocol(
         methods=methods,
         metrics=metrics,
         checkpoints=checkpoints,
+        settings=settings,
         dataset=dataset,
         sources=sources,
         skip_unusable=skip_unusable,
