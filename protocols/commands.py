@@ -90,7 +90,8 @@ DRIVERS = click.option(
 @click.option(
     "--allow-commands",
     is_flag=True,
-    help="Runs the programs (command: methods) that a run folder or my.toml names, without asking.",
+    help="Runs the programs (command:, video: and such methods) that a run folder or my.toml "
+    "names, without asking.",
 )
 @QUIET
 def run_protocol(

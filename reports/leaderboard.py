@@ -18,6 +18,7 @@ from reports.ranks import Entrant, borda, ranks
 from reports.results import Results
 from thbench.errors import ThbenchError
 from thbench.files import atomic_folder, write_text
+from thbench.records.coverage import FEW_VIDEOS
 from thbench.records.scores import Metric, Score
 from thbench.runs import slug
 
@@ -63,6 +64,25 @@ class Board:
     n_videos: int
     metrics: Sequence[Metric]
     lines: Sequence[Line]
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A method in a plot; x, y from 0 to 1. x is the logarithm of its seconds a frame, y Borda."""
+
+    method: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Quality against cost at one T; the ends of the axis of seconds are those of the dots."""
+
+    T: int
+    dots: Sequence[Dot]
+    fastest_s: float
+    slowest_s: float
 
 
 def write_leaderboard(runs: Mapping[str, Results], output: Path) -> Path:
@@ -189,32 +209,35 @@ def _page(found: Sequence[Board]) -> str:
         f"default-src 'none'; style-src {_hash(css)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
     )
+    plots = {board.key: plot for board in found if (plot := _plot(board)) is not None}
     return environment.get_template("leaderboard.html").render(
-        boards=found, css=Markup(css), script=Markup(script), policy=policy, plots=_plots(found)
+        boards=found,
+        css=Markup(css),
+        script=Markup(script),
+        policy=policy,
+        plots=plots,
+        few_videos=FEW_VIDEOS,
     )
 
 
-def _plots(found: Sequence[Board]) -> Mapping[str, Sequence[tuple[float, float, Line]]]:
-    """Of each board with times, at its largest T: (x, y, line), both from 0 to 1.
+def _plot(board: Board) -> Plot | None:
+    """Of the largest T; None where fewer than two methods were timed and ranked there."""
+    largest = max(line.T for line in board.lines)
+    timed = [
+        (line.method, line.seconds, line.borda)
+        for line in board.lines
+        if largest == line.T and line.seconds and line.borda is not None
+    ]
+    if len(timed) < 2:
+        return None
 
-    x is the logarithm of the seconds.
-    """
-    plots = {}
-    for board in found:
-        largest = max(line.T for line in board.lines)
-        timed = [
-            line
-            for line in board.lines
-            if largest == line.T and line.seconds and line.borda is not None
-        ]
-        logs = [log10(line.seconds or 1) for line in timed]
-        if len(timed) > 1:
-            low, span = min(logs), max(max(logs) - min(logs), 1e-9)
-            plots[board.key] = [
-                ((at - low) / span, line.borda or 0.0, line)
-                for at, line in zip(logs, timed, strict=True)
-            ]
-    return plots
+    times_s = [seconds for _, seconds, _ in timed]
+    fastest, slowest = min(times_s), max(times_s)
+    span = max(log10(slowest / fastest), 1e-9)
+    dots = [
+        Dot(method, log10(seconds / fastest) / span, points) for method, seconds, points in timed
+    ]
+    return Plot(largest, dots, fastest, slowest)
 
 
 def _hash(text: str) -> str:

@@ -24,13 +24,14 @@ const live = document.getElementById("live");
 function filter() {
   let shown = 0;
   for (const board of document.querySelectorAll("section[data-protocol]")) {
-    board.hidden = protocol.value !== "" && board.dataset.protocol !== protocol.value;
-    for (const row of board.querySelectorAll("tbody tr")) {
-      row.hidden = shots.value !== "" && row.dataset.shots !== shots.value;
-      if (!board.hidden && !row.hidden) shown += 1;
-    }
+    for (const part of board.querySelectorAll("[data-shots]"))
+      part.hidden = shots.value !== "" && part.dataset.shots !== shots.value;
+    const rows = board.querySelectorAll("tbody tr:not([hidden])").length;
+    const fits = protocol.value === "" || board.dataset.protocol === protocol.value;
+    board.hidden = !fits || rows === 0;
+    shown += board.hidden ? 0 : rows;
   }
-  live.textContent = `${shown} rows`;
+  live.textContent = shown === 1 ? "1 row" : `${shown} rows`;
 }
 protocol.addEventListener("change", filter);
 shots.addEventListener("change", filter);
