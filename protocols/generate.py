@@ -18,7 +18,16 @@ from protocols.kinds.base import Definition, MethodEntry
 from thbench.data.dataset import Dataset, find_video
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
-from thbench.method import Frames, Method, MethodOptions, load_method, notes_of, parts_s
+from thbench.method import (
+    Frames,
+    Method,
+    MethodOptions,
+    adapt,
+    load_method,
+    notes_of,
+    parts_s,
+    render,
+)
 from thbench.records.encode import write_record
 from thbench.records.split import DrawnVideo
 from thbench.records.unit import References
@@ -159,31 +168,9 @@ def _render(
     shop: Workshop, unit: Unit, video: DrawnVideo
 ) -> tuple[torch.Tensor, dict[str, float], list[str]]:
     method = shop.method(unit.method)
-    shots = shop.shots(video, unit.T)
-    drive = shop.drive(video)
-    if method.drives_with == "landmarks":
-        drive = drive.without_images()
-
-    head = method.adapt(shots)
-    images = head.render(drive)
-    check_rendered(images, drive, unit.method)
+    head = adapt(method, shop.shots(video, unit.T))
+    images = render(method, head, shop.drive(video))
     return images, parts_s(head), notes_of(head)
-
-
-def check_rendered(images: Any, drive: Frames, method: str) -> None:
-    """Raises `ThbenchError` unless `images` is what `render` promises."""
-    expected = list(drive.images.shape)
-    if (
-        not isinstance(images, torch.Tensor)
-        or images.dtype != torch.uint8
-        or list(images.shape) != expected
-    ):
-        got = (
-            f"{images.dtype} {list(images.shape)}"
-            if isinstance(images, torch.Tensor)
-            else type(images).__name__
-        )
-        raise ThbenchError(f"{method} rendered {got}, uint8 {expected} expected")
 
 
 def _write_triplets(dataset: Dataset, video: DrawnVideo, folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from protocols.kinds.base import Definition, MethodEntry
 from thbench.config import parse_settings, plain_value
 from thbench.data.dataset import Dataset
 from thbench.errors import ThbenchError
-from thbench.method import Method, MethodOptions, provenance
+from thbench.method import Method, MethodOptions, bundled_model, provenance
 from thbench.nearest import hint
 from thbench.records.decode import decode
 from thbench.records.encode import encode
@@ -78,7 +77,7 @@ def method_options(
             "--methods"
         )
     if checkpoint is None and dataset.pictures == "synthetic heads":
-        checkpoint = bundled_checkpoint(_name(entry))
+        checkpoint = bundled_model(_name(entry))
 
     return MethodOptions(
         checkpoint=checkpoint,
@@ -87,14 +86,6 @@ def method_options(
         size_px=dataset.size_px,
         settings=entry.settings,
     )
-
-
-def bundled_checkpoint(method: str) -> Path | None:
-    """The model trained on synthetic heads that comes with thbench, for datasets of synthetic
-    heads.
-    """
-    path = Path(str(resources.files("thbench") / "assets" / "models" / f"{method}.safetensors"))
-    return path if path.exists() else None
 
 
 def describe(entry: MethodEntry, method: Method) -> MethodRecord:

@@ -64,11 +64,25 @@ def how_to_run(device: str, workers: int | None) -> HowToRun:
     return HowToRun(device=chosen, workers=workers or by_default)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What came of a request: the run folder, and the units that failed, each with its error."""
+
+    run: Path
+    failed: Sequence[tuple[Unit, str]]
+
+
 def begin_run(
     protocol: str, request: Request, out: Path | None, how: HowToRun, quiet: bool = False
 ) -> bool:
-    """Runs a protocol (a bundled name or a file) and prints where the results are; False when a
-    unit failed.
+    """Does as `measure` and prints the results and where they are; False when a unit failed."""
+    return _told(measure(protocol, request, out, how, quiet))
+
+
+def measure(
+    protocol: str, request: Request, out: Path | None, how: HowToRun, quiet: bool = False
+) -> Measured:
+    """Runs a protocol (a bundled name or a file).
 
     A run that is in `out` already is extended. out: by default runs/ and the protocol's name.
     """
@@ -113,13 +127,21 @@ def resume_run(run: Path, request: Request, how: HowToRun, quiet: bool = False) 
     )
     definition = definition.with_values(videos=request.videos)
     options = _options(definition, request, sources, how, is_partial=record.partial)
-    return _work(definition, dataset, run, options, quiet)
+    return _told(_work(definition, dataset, run, options, quiet))
 
 
 def score_again(
     run: Path, metrics: Sequence[str], only: bool, how: HowToRun, quiet: bool = False
 ) -> None:
-    """Scores a run again, with more metrics or only with these, and prints its table."""
+    """Does as `rescore` and prints the run's table."""
+    rescore(run, metrics, only, how, quiet)
+    _print_scores(run)
+
+
+def rescore(
+    run: Path, metrics: Sequence[str], only: bool, how: HowToRun, quiet: bool = False
+) -> None:
+    """Scores a run again, with more metrics or only with these."""
     opened = Run.open(run)
     with locked(opened):
         score_run(
@@ -129,7 +151,6 @@ def score_again(
             how.workers,
             partial(track, quiet=quiet),
         )
-    _print_scores(run)
 
 
 def _as_asked(definition: Definition, request: Request) -> Definition:
@@ -177,17 +198,25 @@ def _options(
 
 def _work(
     definition: Definition, dataset: Dataset, folder: Path, options: RunOptions, quiet: bool
-) -> bool:
+) -> Measured:
     progress = partial(track, quiet=quiet)
     if definition.measures == "time":
-        failed = time_protocol(definition, dataset, folder, options, progress).failed
-        _print_times(folder)
-    else:
-        failed = run_protocol(definition, dataset, folder, options, progress).failed
-        _print_scores(folder)
-    _print_failures(failed, folder)
+        timed = time_protocol(definition, dataset, folder, options, progress)
+        return Measured(folder, timed.failed)
 
-    return not failed
+    scored = run_protocol(definition, dataset, folder, options, progress)
+    return Measured(folder, scored.failed)
+
+
+def _told(measured: Measured) -> bool:
+    """Prints what came of a request; False when a unit failed."""
+    if Run(measured.run).timing_json.exists():
+        _print_times(measured.run)
+    else:
+        _print_scores(measured.run)
+    _print_failures(measured.failed, measured.run)
+
+    return not measured.failed
 
 
 def _left_out(sources: Dataset | None) -> Sequence[Unusable]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, cast, runtime_checkable
 
@@ -174,6 +175,46 @@ def load_method(spec: str, options: MethodOptions) -> Method:
     """
     _, _, argument = spec.partition(":")
     return _factory(spec)(replace(options, argument=argument))
+
+
+def bundled_model(method: str) -> Path | None:
+    """The model trained on synthetic heads that comes with thbench; None where there is none."""
+    path = Path(str(resources.files("thbench") / "assets" / "models" / f"{method}.safetensors"))
+    return path if path.exists() else None
+
+
+def adapt(method: Method, shots: Frames) -> TalkingHead:
+    """Learns a head from T shots, as a run does. Raises `ThbenchError` where there are none."""
+    if not len(shots):
+        raise ThbenchError(f"{method.name} learns from one shot or more, and there is none")
+    return method.adapt(shots)
+
+
+def render(method: Method, head: TalkingHead, drive: Frames) -> Tensor:
+    """Renders one frame for each driving frame, as a run does: uint8 [N, 3, H, W] RGB.
+
+    Raises `ThbenchError` where the head returns something else.
+    """
+    seen = seen_by(method, drive)
+    images = head.render(seen)
+    check_rendered(images, seen, method.name)
+    return images
+
+
+def seen_by(method: Method, drive: Frames) -> Frames:
+    """What a method is handed to drive a head: with landmarks alone, the images are black."""
+    return drive.without_images() if method.drives_with == "landmarks" else drive
+
+
+def check_rendered(images: object, drive: Frames, method: str) -> None:
+    """Raises `ThbenchError` unless `images` is what `TalkingHead.render` promises."""
+    expected = list(drive.images.shape)
+    if not isinstance(images, Tensor):
+        raise ThbenchError(f"{method} rendered {type(images).__name__}, uint8 {expected} expected")
+    if images.dtype != torch.uint8 or list(images.shape) != expected:
+        raise ThbenchError(
+            f"{method} rendered {images.dtype} {list(images.shape)}, uint8 {expected} expected"
+        )
 
 
 def trainer_of(spec: str) -> str | None:
