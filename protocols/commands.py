@@ -276,7 +276,7 @@ def mock_run(method: str, checkpoint: Path | None, dataset: str, device: str) ->
 
 @click.group()
 def protocols() -> None:
-    """Lists and shows the bundled protocols, one per experiment of the paper."""
+    """Lists and shows the bundled protocols: the paper's experiments, and one of later papers."""
 
 
 @protocols.command("list")
