@@ -15,7 +15,7 @@ from protocols.allowed import commands_of, refuse_unasked_commands
 from protocols.data import open_data
 from protocols.definition import load_definition, stored_definition
 from protocols.kinds.base import Definition
-from protocols.methods import methods_from
+from protocols.methods import methods_from, with_settings
 from protocols.run import HowToRun, RunOptions, locked, run_protocol
 from protocols.score import metrics_of, score_run
 from protocols.summary_text import summary_text
@@ -33,15 +33,17 @@ class Request:
     """What is to be measured; None and () leave what the protocol says, or the run that goes on.
 
     methods are specs ("external:NAME=DIR"), checkpoints a path for all methods or "METHOD=PATH" for
-    one, dataset and sources what `open_dataset` and `open_sources` take. skip_unusable leaves out
-    photographs that cannot be used. allow_commands: programs that only the run folder or the
-    protocol's file names are run without asking the person at the terminal.
+    one, settings "METHOD.NAME=VALUE", dataset and sources what `open_dataset` and `open_sources`
+    take. skip_unusable leaves out photographs that cannot be used. allow_commands: programs that
+    only the run folder or the protocol's file names are run without asking the person at the
+    terminal.
     """
 
     T: Sequence[int] = ()
     methods: Sequence[str] = ()
     metrics: Sequence[str] = ()
     checkpoints: Sequence[str] = ()
+    settings: Sequence[str] = ()
     dataset: str | None = None
     sources: str | None = None
     skip_unusable: bool = False
@@ -153,6 +155,7 @@ def rescore(
 
 def _as_asked(definition: Definition, request: Request) -> Definition:
     """The protocol with the values that are asked for, all but the number of videos."""
+    chosen = methods_from(request.methods, definition) if request.methods else definition.methods
     return definition.with_values(
         T=tuple(request.T) or None,
         metrics=tuple(request.metrics) or None,
@@ -160,7 +163,7 @@ def _as_asked(definition: Definition, request: Request) -> Definition:
         seed=request.seed,
         drivers=request.drivers,
         rank_by=request.rank_by,
-        methods=methods_from(request.methods, definition) if request.methods else None,
+        methods=with_settings(chosen, request.settings),
         iterations=request.iterations,
     )
 

@@ -32,12 +32,12 @@ def unit_scorer(
     its features for the set metrics. Called once in each process: run.json is read once.
     """
     record = run.record()
-    has_true_frames = stored_definition(record.protocol).has_true_frames
+    by_shots = stored_definition(record.protocol).identity_by_shots
     return _UnitScorer(
         run,
         {name: _frame_metric(name, device) for name in frame_metrics},
         [_set_metric(name, device) for name in set_metrics],
-        identity_shots=0 if has_true_frames else record.split.shots,
+        identity_shots=record.split.shots if by_shots else 0,
     )
 
 

@@ -98,6 +98,13 @@ class TimedHead(Protocol):
 
 
 @runtime_checkable
+class NotingHead(Protocol):
+    """A head that says how its frames were made, once they are."""
+
+    notes: list[str]
+
+
+@runtime_checkable
 class KeepableHead(TalkingHead, Protocol):
     """A head that can be kept in a file, which the loader of its kind reads again."""
 
@@ -229,6 +236,11 @@ def provenance(method: Method) -> dict[str, Any]:
 def parts_s(result: object) -> dict[str, float]:
     """How long each part took, in seconds, where `result` is a head that tells it; else nothing."""
     return dict(result.parts_s) if isinstance(result, TimedHead) else {}
+
+
+def notes_of(head: object) -> list[str]:
+    """What a head says of how its frames were made; nothing where it says nothing."""
+    return list(head.notes) if isinstance(head, NotingHead) else []
 
 
 def seed_for(seed: int, shots: Frames) -> int:

@@ -184,15 +184,18 @@ class Run:
         """
         return self.path / "references" / f"{slug(video)}.json"
 
+    def reference_digests(self, video: str) -> References:
+        """The sha256 of every reference file of a video, by folder and name."""
+        mark = self.references_mark(video)
+        return read_record(mark, References, self._remove(mark)) if mark.exists() else {}
+
     def altered_references(self, video: str) -> list[str]:
         """Hold-out frames, shots and triplets of a video that are missing or differ from what was
         written.
         """
-        mark = self.references_mark(video)
-        kept = read_record(mark, References, self._remove(mark)) if mark.exists() else {}
         files = {
             f"{folder}/{name}": sha256
-            for folder, names in kept.items()
+            for folder, names in self.reference_digests(video).items()
             for name, sha256 in names.items()
         }
         return [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.split import draw_split
+from protocols.split import Rules, draw_split
 from protocols.stored_split import read_split
 from thbench.data.dataset import Video
 from thbench.errors import ThbenchError
@@ -41,7 +41,7 @@ class Listing:
         return [index / 25 for index in range(video.n_frames)]
 
 
-RULES = ("part", "interleaved")
+RULES = (Rules("part"), Rules("interleaved"))
 
 # What the split of before drew of three videos with 96 frames, with seed 0.
 OLD_DRAW = ("p0/v2", [52, 83, 15, 62], [9, 32, 36, 93], [3, 54, 66, 69])
@@ -71,7 +71,7 @@ def test_shots_and_holdout_are_disjoint_and_inside_the_video(shots, holdout, spa
 @given(st.integers(1, 10), st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
 def test_by_the_rule_part_no_holdout_frame_lies_between_shots(shots, holdout, spare, seed):
     dataset = Listing([shots + holdout + spare] * 4)
-    for video in draw_split(dataset, 2, shots, holdout, seed, "part").videos:
+    for video in draw_split(dataset, 2, shots, holdout, seed, Rules()).videos:
         first = max(video.shots) < min(video.holdout)
         assert first or max(video.holdout) < min(video.shots)
         on_their_side = [
@@ -81,8 +81,49 @@ def test_by_the_rule_part_no_holdout_frame_lies_between_shots(shots, holdout, sp
         assert all(on_their_side)
 
 
+@given(st.integers(1, 10), st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
+def test_consecutive_holdout_frames_lie_apart_from_the_shots(shots, holdout, spare, seed):
+    dataset = Listing([shots + holdout + spare] * 4)
+    for video in draw_split(dataset, 2, shots, holdout, seed, Rules(drive="consecutive")).videos:
+        start = video.holdout[0]
+        assert video.holdout == list(range(start, start + holdout))
+        assert len(set(video.shots)) == shots
+        assert max(video.shots) < start or min(video.shots) > video.holdout[-1]
+        assert len(video.floor) == holdout
+        others = [*video.shots, *video.floor]
+        assert max(others) < start or min(others) > video.holdout[-1]
+        assert max(others) < shots + holdout + spare
+
+
+def test_consecutive_frames_begin_anywhere_in_either_end_of_a_video():
+    videos = draw_split(Listing([96] * 40), 40, 8, 8, 0, Rules(drive="consecutive")).videos
+    ends = [min(video.holdout) > max(video.shots) for video in videos]
+    assert 5 <= sum(ends) <= 35  # a fair coin leaves these bounds once in 10^7
+    assert len({video.holdout[0] for video in videos}) > 20
+
+
+@given(st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
+def test_a_video_is_reconstructed_from_its_first_frame(holdout, spare, seed):
+    dataset = Listing([1 + holdout + spare] * 4)
+    rules = Rules(drive="consecutive", shots="first-frame")
+    for video in draw_split(dataset, 2, 1, holdout, seed, rules).videos:
+        assert (video.shots, video.holdout) == ([0], list(range(1, holdout + 1)))
+        assert len(video.floor) == holdout
+        assert not set(video.floor) & set(video.holdout)
+        assert max(video.floor) <= holdout + spare
+
+
+@given(st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
+def test_frames_may_be_spread_over_all_that_follow_the_first(holdout, spare, seed):
+    dataset = Listing([1 + holdout + spare] * 4)
+    for video in draw_split(dataset, 2, 1, holdout, seed, Rules(shots="first-frame")).videos:
+        assert video.shots == [0]
+        stretches = np.array_split(np.arange(1, 1 + holdout + spare), holdout)
+        assert all(frame in part for frame, part in zip(video.holdout, stretches, strict=True))
+
+
 def test_by_the_rule_part_either_end_of_a_video_may_be_held_out():
-    videos = draw_split(Listing([96] * 40), 40, 8, 8, 0, "part").videos
+    videos = draw_split(Listing([96] * 40), 40, 8, 8, 0, Rules()).videos
     ends = [min(video.holdout) > max(video.shots) for video in videos]
     assert 5 <= sum(ends) <= 35  # a fair coin leaves these bounds once in 10^7
 
@@ -99,47 +140,47 @@ def test_interleaved_holdout_frames_lie_nearer_to_their_shots():
         )
 
     # Stretches of 10 frames: a neighbour is about 10 away, the middle of the other half 160.
-    assert gap("interleaved") < 20
-    assert gap("part") > 100
+    assert gap(Rules("interleaved")) < 20
+    assert gap(Rules("part")) > 100
 
 
 def test_an_interleaved_split_is_the_one_that_was_drawn_before_there_were_rules():
-    video = draw_split(Listing([96] * 3), 1, 4, 4, 0, "interleaved").videos[0]
+    video = draw_split(Listing([96] * 3), 1, 4, 4, 0, Rules("interleaved")).videos[0]
     assert (video.key, video.shots, video.holdout, video.floor) == OLD_DRAW
 
 
 def test_one_shot_lies_among_eight_and_eight_among_thirty_two():
-    video = draw_split(Listing([96] * 3), 1, 32, 32, 0, "part").videos[0]
+    video = draw_split(Listing([96] * 3), 1, 32, 32, 0, Rules()).videos[0]
     one, eight, all_shots = (set(nested_shots(video.shots, T)) for T in (1, 8, 32))
     assert one < eight < all_shots == set(video.shots)
 
 
 def test_frames_are_spread_over_the_video():
-    video = draw_split(Listing([640] * 3), 1, 32, 32, 0, "part").videos[0]
+    video = draw_split(Listing([640] * 3), 1, 32, 32, 0, Rules()).videos[0]
     frames = sorted([*video.shots, *video.holdout])
     assert all(10 * stratum <= frame < 10 * stratum + 10 for stratum, frame in enumerate(frames))
 
 
 def test_the_same_seed_gives_the_same_split_and_another_seed_another():
     dataset = Listing([80] * 9)
-    assert draw_split(dataset, 5, 8, 8, 3, "part") == draw_split(dataset, 5, 8, 8, 3, "part")
-    assert draw_split(dataset, 5, 8, 8, 3, "part") != draw_split(dataset, 5, 8, 8, 4, "part")
+    assert draw_split(dataset, 5, 8, 8, 3, Rules()) == draw_split(dataset, 5, 8, 8, 3, Rules())
+    assert draw_split(dataset, 5, 8, 8, 3, Rules()) != draw_split(dataset, 5, 8, 8, 4, Rules())
 
 
 def test_a_videos_frames_do_not_depend_on_the_other_videos():
-    few = draw_split(Listing([80] * 9), 9, 8, 8, 0, "part")
-    more = draw_split(Listing([80] * 30), 30, 8, 8, 0, "part")
+    few = draw_split(Listing([80] * 9), 9, 8, 8, 0, Rules())
+    more = draw_split(Listing([80] * 30), 30, 8, 8, 0, Rules())
     frames = {video.key: video.holdout for video in more.videos}
     assert all(frames[video.key] == video.holdout for video in few.videos)
 
 
 def test_training_persons_are_never_tested():
-    split = draw_split(Listing([80] * 6), 6, 8, 8, 0, "part")
+    split = draw_split(Listing([80] * 6), 6, 8, 8, 0, Rules())
     assert "trained" not in {video.person for video in split.videos}
 
 
 def test_triplets_come_from_two_other_recordings_of_the_person():
-    for video in draw_split(Listing([80] * 9), 9, 8, 8, 0, "part").videos:
+    for video in draw_split(Listing([80] * 9), 9, 8, 8, 0, Rules()).videos:
         assert len(video.others) == 8
         for first, second in video.others:
             assert len({video.key, first[0], second[0]}) == 3
@@ -152,7 +193,7 @@ def test_triplets_come_from_two_other_recordings_of_the_person():
 def test_a_person_with_two_recordings_makes_no_triplets():
     assert all(
         video.others is None
-        for video in draw_split(Listing([80] * 4, per_person=2), 4, 8, 8, 0, "part").videos
+        for video in draw_split(Listing([80] * 4, per_person=2), 4, 8, 8, 0, Rules()).videos
     )
 
 
@@ -160,7 +201,7 @@ def test_too_few_eligible_videos_says_how_many_there_are():
     with pytest.raises(
         ThbenchError, match=r"50 test videos with 32 \+ 32 frames asked .* has 2 such among 3"
     ):
-        draw_split(Listing([64, 100, 63]), 50, 32, 32, 0, "part")
+        draw_split(Listing([64, 100, 63]), 50, 32, 32, 0, Rules())
 
 
 @pytest.mark.parametrize(
@@ -174,12 +215,12 @@ def test_too_few_eligible_videos_says_how_many_there_are():
 )
 def test_too_few_eligible_videos_names_values_that_work(lengths, asked, way):
     with pytest.raises(ThbenchError, match=way):
-        draw_split(Listing(lengths), *asked, 0, "part")
+        draw_split(Listing(lengths), *asked, 0, Rules())
 
 
 def test_a_stored_split_comes_back(tmp_path):
     dataset = Listing([80] * 9)
-    split = draw_split(dataset, 5, 8, 8, 3, "part")
+    split = draw_split(dataset, 5, 8, 8, 3, Rules())
     write_record(tmp_path / "split.json", split)
     again = read_split(tmp_path / "split.json", dataset)
     assert again == split
@@ -206,7 +247,7 @@ def test_a_stored_split_comes_back(tmp_path):
 )
 def test_an_edited_split_is_refused(tmp_path, change, message):
     dataset = Listing([80] * 9)
-    raw = encode(draw_split(dataset, 5, 8, 8, 3, "part"))
+    raw = encode(draw_split(dataset, 5, 8, 8, 3, Rules()))
     change(raw)
     (tmp_path / "split.json").write_text(json.dumps(raw))
     with pytest.raises(ThbenchError, match=message):

@@ -117,7 +117,7 @@ def test_fine_tuning_a_feed_forward_checkpoint_is_refused(model, tmp_path):
 
 
 def test_an_unknown_fine_tuning_setting_is_refused(model):
-    with pytest.raises(ThbenchError, match="unknown fine-tuning setting"):
+    with pytest.raises(ThbenchError, match="has the unknown key"):
         load_method("ours-ft", MethodOptions(checkpoint=model, size_px=64, settings={"epocs": 3}))
 
 

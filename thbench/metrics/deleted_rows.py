@@ -1,18 +1,20 @@
-"""Nuclear norms of a square matrix after some rows, and the same columns, are deleted and the rest is
-centred: what each replicate of the Frechet distance's jackknife asks for.
+"""Nuclear norms of a square matrix after some rows, and the same columns, are deleted and the rest
+is centred: what each replicate of the Frechet distance's jackknife asks for.
 
 A replicate of n rows needs the singular values of an n x n matrix, n^3 operations. But it differs
 from the whole matrix K by a projection along few directions only: the r = g + 1 unit vectors N of
 the g deleted rows and of the mean of those that stay. With the singular values s of K and s' of the
 projected matrix,
 
-    pi sum(s') - pi sum(s) = integral over t > 0 of  sum log(t^2 + s'^2) - sum log(t^2 + s^2) + 2 r log t
+    pi sum(s') - pi sum(s)
+        = integral over t > 0 of  sum log(t^2 + s'^2) - sum log(t^2 + s^2) + 2 r log t
 
 for pi s is the integral of log(1 + s^2 / t^2). The difference of sums is the logarithm of a
 determinant of size 2r (Schur's complement), with one decomposition of K K^T = U diag(s^2) U^T for
 all replicates:
 
-    A = N^T (t^2 + K K^T)^-1 N      B = N^T (t^2 + K K^T)^-1 K N      C = 1 - (K N)^T (t^2 + K K^T)^-1 K N
+    A = N^T (t^2 + K K^T)^-1 N      B = N^T (t^2 + K K^T)^-1 K N
+    C = 1 - (K N)^T (t^2 + K K^T)^-1 K N
 
     sum log(t^2 + s'^2) - sum log(t^2 + s^2) = log det A + log det (C + B^T A^-1 B)
 
@@ -69,7 +71,9 @@ def _norm_of(K: Matrix, keep: NDArray[np.bool_]) -> float:
 
 
 def _removed(U: Matrix, image: Matrix, groups: NDArray[np.intp]) -> Iterator[tuple[Matrix, Matrix]]:
-    """Of each group the directions N that leave, in the coordinates of U: U^T N and U^T K N, [n, r]."""
+    """Of each group the directions N that leave, in the coordinates of U: U^T N and U^T K N,
+    [n, r].
+    """
     for group in range(groups.max() + 1):
         out = groups == group
         mean = ~out / np.sqrt(np.count_nonzero(~out))
@@ -81,7 +85,9 @@ def _removed(U: Matrix, image: Matrix, groups: NDArray[np.intp]) -> Iterator[tup
 
 
 def _integral(t: Matrix, weights: Matrix, inside: Matrix, image: Matrix) -> float:
-    """Over t of what the removal changes in sum log(1 + s^2 / t^2); weights [T, n]: 1 / (t^2 + s^2)."""
+    """Over t of what the removal changes in sum log(1 + s^2 / t^2); weights [T, n]:
+    1 / (t^2 + s^2).
+    """
     r = inside.shape[1]
     both = np.hstack([inside, image])
     products = np.stack([(both.T * weight) @ both for weight in weights])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, ClassVar, get_args
 
 import torch
 from torch import Tensor
 
+from thbench.config import with_values
 from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
@@ -192,12 +193,5 @@ def _as_trained(trained: Mapping[str, Any]) -> FineTuneConfig:
 
 def _with_settings(config: FineTuneConfig, settings: Mapping[str, Any]) -> FineTuneConfig:
     """The model's fine-tuning with what the protocol sets."""
-    try:
-        return replace(
-            config, **{name: value for name, value in settings.items() if name != "content"}
-        )
-    except TypeError as error:
-        raise ThbenchError(
-            f"unknown fine-tuning setting ({error}); known are "
-            f"{', '.join([*FineTuneConfig.__dataclass_fields__, 'content', 'renderer'])}"
-        ) from None
+    own = {name: value for name, value in settings.items() if name != "content"}
+    return with_values(config, own, "fine-tuning of ours-ft")
