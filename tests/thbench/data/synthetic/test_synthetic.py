@@ -74,11 +74,14 @@ def test_frames_do_not_depend_on_what_was_read_before():
 
 
 def test_another_process_draws_the_same_bytes():
-    code = (
-        "import hashlib\nfrom thbench.data.synthetic import synth\nheads = synth(64)\n"
-        "frames = heads.read(heads.videos[2222], [95, 0])\n"
-        "print(hashlib.sha256(frames.images.numpy().tobytes() + frames.landmarks.numpy().tobytes()).hexdigest())"
-    )
+    code = """
+import hashlib
+from thbench.data.synthetic import synth
+heads = synth(64)
+frames = heads.read(heads.videos[2222], [95, 0])
+drawn = frames.images.numpy().tobytes() + frames.landmarks.numpy().tobytes()
+print(hashlib.sha256(drawn).hexdigest())
+"""
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()
