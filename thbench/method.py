@@ -37,7 +37,8 @@ class Frames:
         n = len(self.images)
         if self.images.dtype != torch.uint8 or self.images.ndim != 4 or self.images.shape[1] != 3:
             raise ThbenchError(
-                f"frames must be uint8 [N, 3, H, W], got {self.images.dtype} {list(self.images.shape)}"
+                f"frames must be uint8 [N, 3, H, W], got {self.images.dtype} "
+                f"{list(self.images.shape)}"
             )
         if self.landmarks.dtype != torch.float32 or list(self.landmarks.shape) != [n, 68, 2]:
             raise ThbenchError(
@@ -57,7 +58,7 @@ class Frames:
         return int(self.images.shape[-2])
 
     def without_images(self) -> Frames:
-        """The same landmarks over black frames: what a method that drives with landmarks is handed."""
+        """The same landmarks over black frames: the drive of methods that need only landmarks."""
         return Frames(torch.zeros_like(self.images), self.landmarks)
 
 
@@ -111,7 +112,10 @@ class KeepableHead(TalkingHead, Protocol):
 
 @runtime_checkable
 class DescribedMethod(Protocol):
-    """A method that says what a run records of it: "config", "checkpoint" (path and sha256), "notes"."""
+    """A method that says what a run records of it.
+
+    provenance: "config", "checkpoint" (path and sha256), "notes".
+    """
 
     provenance: Mapping[str, Any]
 

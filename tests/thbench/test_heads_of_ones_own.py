@@ -180,8 +180,8 @@ def mixed_photos(tmp_path):
 
 REASONS = {
     "wall.png": "no face found",
-    "half.jpg": "damaged, or no picture",
-    "broken.jpg": "damaged, or no picture",
+    "half.jpg": "damaged, or not a picture",
+    "broken.jpg": "damaged, or not a picture",
     "phone.heic": ".heic is not read",
 }
 

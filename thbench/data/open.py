@@ -26,11 +26,11 @@ def open_dataset(spec: str) -> Dataset:
         return PreparedStore(Path(home) / spec)
     if Path(spec).exists():
         return PreparedStore(Path(spec))  # which says what is wrong with it
-    places = (
-        f"{spec}, or under $THBENCH_DATA = {home},"
-        if home
-        else f"{spec} ($THBENCH_DATA is not set)"
-    )
+
+    if home:
+        places = f"{spec}, or under $THBENCH_DATA = {home},"
+    else:
+        places = f"{spec} ($THBENCH_DATA is not set)"
     raise ThbenchError(
         f"no dataset at {places}: make one with `thbench prepare LAYOUT SRC {spec}`, or use synth"
     )

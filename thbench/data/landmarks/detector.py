@@ -85,5 +85,5 @@ def unscaled(points: NDArray[np.float32], small: Image, image: Image) -> NDArray
 
 
 def largest_first(faces: list[Face]) -> list[Face]:
-    """Faces by falling area, ties by position, so that the order never depends on the detector's."""
+    """Faces by falling area, ties by position: the detector's own order does not count."""
     return sorted(faces, key=lambda face: (-face.area_px, *face.box.tolist()))

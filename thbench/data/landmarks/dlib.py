@@ -63,9 +63,8 @@ class DlibLandmarks:
             shape = self._predictor(small, box)
             points = np.array([(point.x, point.y) for point in shape.parts()], np.float32)
             corners = np.array([(box.left(), box.top()), (box.right(), box.bottom())], np.float32)
-            faces.append(
-                Face(unscaled(corners, small, image).reshape(4), unscaled(points, small, image))
-            )
+            edges = unscaled(corners, small, image).reshape(4)
+            faces.append(Face(edges, unscaled(points, small, image)))
         return largest_first(faces)
 
 

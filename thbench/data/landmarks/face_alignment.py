@@ -77,23 +77,17 @@ class FaceAlignmentLandmarks:
         """See `LandmarkDetector.detect`. Boxes and landmarks are computed in batches."""
         small = [scaled(image, detection_scale(*image.shape[:2])) for image in images]
         boxes = self._boxes(small)
-        points = iter(
-            self.landmarks(
-                [(image, box) for image, found in zip(small, boxes, strict=True) for box in found]
-            )
-        )
-        return [
-            largest_first(
-                [
-                    Face(
-                        unscaled(box[:4].reshape(2, 2), mini, image).reshape(4),
-                        unscaled(next(points), mini, image),
-                    )
-                    for box in found
-                ]
-            )
-            for image, mini, found in zip(images, small, boxes, strict=True)
-        ]
+        pairs = [(image, box) for image, own in zip(small, boxes, strict=True) for box in own]
+        points = iter(self.landmarks(pairs))
+
+        detected = []
+        for image, mini, own in zip(images, small, boxes, strict=True):
+            faces = []
+            for box in own:
+                edges = unscaled(box[:4].reshape(2, 2), mini, image).reshape(4)
+                faces.append(Face(edges, unscaled(next(points), mini, image)))
+            detected.append(largest_first(faces))
+        return detected
 
     def landmarks(
         self, faces: Sequence[tuple[Image, NDArray[np.float32]]]
@@ -109,27 +103,18 @@ class FaceAlignmentLandmarks:
         found: list[NDArray[np.float32]] = []
         for chunk in _batched(faces):
             windows = [self._window(box) for _, box in chunk]
-            crops = np.stack(
-                [
-                    crop(image, centre, scale)
-                    for (image, _), (centre, scale) in zip(chunk, windows, strict=True)
-                ]
-            )
-            batch = (
-                torch.from_numpy(crops).permute(0, 3, 1, 2).to(self._fan.device, torch.float32)
-                / 255
-            )
+            crops = [
+                crop(image, centre, scale)
+                for (image, _), (centre, scale) in zip(chunk, windows, strict=True)
+            ]
+            batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
             with torch.no_grad():
-                heatmaps = self._fan.face_alignment_net(batch)
-            heatmaps = (
-                (heatmaps[-1] if isinstance(heatmaps, list) else heatmaps).cpu().float().numpy()
-            )
-            for heatmap, (centre, scale) in zip(heatmaps, windows, strict=True):
-                found.append(
-                    get_preds_fromhm(heatmap[None], centre, scale)[1]
-                    .reshape(68, 2)
-                    .astype(np.float32)
-                )
+                maps = self._fan.face_alignment_net(batch.to(self._fan.device, torch.float32) / 255)
+
+            last = maps[-1] if isinstance(maps, list) else maps
+            for heatmap, (centre, scale) in zip(last.cpu().float().numpy(), windows, strict=True):
+                _, points = get_preds_fromhm(heatmap[None], centre, scale)[:2]
+                found.append(points.reshape(68, 2).astype(np.float32))
         return found
 
     def _boxes(self, images: Sequence[Image]) -> list[list[NDArray[np.float32]]]:

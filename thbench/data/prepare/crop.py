@@ -43,14 +43,8 @@ def crop_squares(
     `ThbenchError` for per-clip when frames of one clip differ in size.
     """
     if policy == "as-is":
-        return [
-            Square(
-                (width - min(height, width)) // 2,
-                (height - min(height, width)) // 2,
-                min(height, width),
-            )
-            for height, width in sizes
-        ]
+        return [_largest_square(height, width) for height, width in sizes]
+
     regions = np.array([_region(face) for face in faces]).reshape(-1, 3)
     if policy == "per-clip" and len(regions):
         if len(set(sizes)) > 1:
@@ -92,6 +86,11 @@ def moved(points: NDArray[np.float32], square: Square, size_px: int) -> NDArray[
     """Points (x, y) [..., 2] of the source image in the pixels of its cut square."""
     corner = np.array([square.left, square.top])
     return np.asarray((points - corner + 0.5) * (size_px / square.side) - 0.5, np.float32)
+
+
+def _largest_square(height: int, width: int) -> Square:
+    side = min(height, width)
+    return Square((width - side) // 2, (height - side) // 2, side)
 
 
 def _region(face: Face) -> tuple[float, float, float]:

@@ -1,5 +1,4 @@
-"""One shard of a prepared store: frames in an uncompressed tar, and the rows of the index that
-point into it.
+"""One shard of a prepared store: frames in an uncompressed tar, and their rows of the index.
 
 The commit mark is written last and holds the sha256 of the rows, so a shard with a mark that fits
 is whole; a damaged one counts as not made.
@@ -19,7 +18,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from thbench.data.prepare.layouts import Dropped
+from thbench.data.prepare.source import Dropped
 from thbench.data.store.format import DROPPED_SCHEMA, ROWS_PER_GROUP, SCHEMA, SHARDS
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, sha256_file, sha256_json, write_json
@@ -47,20 +46,13 @@ class ShardWriter:
         """Adds one encoded frame; `row` holds the columns of `SCHEMA` that do not depend on where
         it lies.
         """
-        member = tarfile.TarInfo(
-            f"{row['person']}/{row['video']}/{row['clip']}/{row['frame']}{suffix}"
-        )
+        folder = f"{row['person']}/{row['video']}/{row['clip']}"
+        member = tarfile.TarInfo(f"{folder}/{row['frame']}{suffix}")
         member.size = len(encoded)
         self._write(member.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
-        self.rows.append(
-            {
-                **row,
-                "shard": self._shard,
-                "offset": self._position,
-                "size": len(encoded),
-                "crc32": zlib.crc32(encoded),
-            }
-        )
+
+        place = {"shard": self._shard, "offset": self._position, "size": len(encoded)}
+        self.rows.append({**row, **place, "crc32": zlib.crc32(encoded)})
         self._write(encoded + bytes(-len(encoded) % tarfile.BLOCKSIZE))
 
     def close(self) -> str:
