@@ -21,7 +21,7 @@ from reports.commands import compare, report
 from reports.study.commands import study
 from thbench import __version__
 from thbench.command_options import FILE
-from thbench.commands import adapt, doctor, drive, explain, weights
+from thbench.commands import adapt, doctor, drive, explain, export_head, weights
 from thbench.data.commands import data
 from thbench.data.prepare.commands import prepare
 from thbench.errors import ThbenchError, unforeseen
@@ -48,6 +48,7 @@ COMMANDS: list[click.Command] = [
     # Heads of one's own, and what is installed
     adapt,
     drive,
+    export_head,
     explain,
     weights,
     doctor,

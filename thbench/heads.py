@@ -11,7 +11,7 @@ from thbench.data.photos import Photos, drive_frames, held, listed, read_photos,
 from thbench.data.prepare.crop import CropPolicy, pixels_outside
 from thbench.data.video import write_video
 from thbench.errors import ThbenchError
-from thbench.method import KeepableHead, MethodOptions, load_method
+from thbench.method import ExportableHead, KeepableHead, MethodOptions, load_method
 from thbench.plugins import load_plugin, plugin_names
 from thbench.training.checkpoints import read_description
 
@@ -89,6 +89,19 @@ def load_head(path: Path, device: str = "cpu") -> KeepableHead:
         raise ThbenchError(f"{path} holds no head (kind {kind!r}); make one with `thbench adapt`")
     loader: Callable[[Path, str], KeepableHead] = load_plugin(ENTRY_POINTS, kind, "head")
     return loader(path, device)
+
+
+def export_head(head: Path, out: Path) -> int:
+    """Writes a kept head as an ONNX file; returns the size of its frames in pixels.
+
+    Raises `ThbenchError` where heads of its method cannot run without this project.
+    """
+    loaded = load_head(head)
+    if not isinstance(loaded, ExportableHead):
+        raise ThbenchError(f"{head} is of a method whose heads cannot be exported; drive it here")
+
+    loaded.export(out)
+    return loaded.size_px
 
 
 def drive_head(

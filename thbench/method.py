@@ -58,7 +58,7 @@ class Frames:
         return int(self.images.shape[-2])
 
     def without_images(self) -> Frames:
-        """The same landmarks over black frames: the drive of methods that need only landmarks."""
+        """The same landmarks over black frames: what a method that drives with landmarks gets."""
         return Frames(torch.zeros_like(self.images), self.landmarks)
 
 
@@ -111,11 +111,17 @@ class KeepableHead(TalkingHead, Protocol):
 
 
 @runtime_checkable
-class DescribedMethod(Protocol):
-    """A method that says what a run records of it.
+class ExportableHead(Protocol):
+    """A head that runs without this project."""
 
-    provenance: "config", "checkpoint" (path and sha256), "notes".
-    """
+    def export(self, path: Path) -> None:
+        """Writes the head as an ONNX file: landmark images to frames."""
+        ...
+
+
+@runtime_checkable
+class DescribedMethod(Protocol):
+    """A method that says what a run records of it: "config", "checkpoint" and "notes"."""
 
     provenance: Mapping[str, Any]
 

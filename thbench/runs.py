@@ -28,7 +28,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from thbench.errors import ThbenchError
 from thbench.files import inside, read_json_object, sha256_file
@@ -99,20 +98,10 @@ class Run:
         """Writes run.json."""
         write_record(self.run_json, record)
 
-    def info(self) -> dict[str, Any]:
-        """run.json as a dictionary that holds what `record` asks for."""
-        self.record()
-        return read_json_object(self.run_json)
-
     def pictures(self) -> Pictures | None:
         """What the run's heads were learned from; None in a run of an older version."""
         record = self.record()
         return (record.sources or record.dataset).pictures
-
-    def summary(self) -> dict[str, Any]:
-        """summary.json as a dictionary that holds what `summary_record` asks for."""
-        self.summary_record()
-        return read_json_object(self.summary_json)
 
     def summary_record(self) -> SummaryRecord:
         """summary.json.
@@ -135,11 +124,6 @@ class Run:
             SummaryRecord,
             f"it is not a summary of this thbench: `thbench score {self.path}` writes it again",
         )
-
-    def timing(self) -> dict[str, Any]:
-        """timing.json as a dictionary that holds what `timing_record` asks for."""
-        self.timing_record()
-        return read_json_object(self.timing_json)
 
     def timing_record(self) -> TimingRecord:
         """timing.json; raises `ThbenchError` where it does not hold what it must."""

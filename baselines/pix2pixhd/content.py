@@ -30,9 +30,10 @@ def content_loss(content: Content, device: torch.device) -> nn.Module | None:
     Raises `ThbenchError` naming the file and the command that fetches it when the weights of
     "vgg19" are missing.
     """
-    if content not in get_args(Content):
+    known = get_args(Content)
+    if content not in known:
         raise ThbenchError(
-            f"content = {content!r} is unknown to pix2pixhd; known are {', '.join(get_args(Content))}"
+            f"content = {content!r} is unknown to pix2pixhd; known are {', '.join(known)}"
         )
     if content == "none":
         return None

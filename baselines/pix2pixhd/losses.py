@@ -27,6 +27,16 @@ class Losses:
     def generator(self) -> Tensor:
         return self.gan + self.feature_matching + self.content
 
+    def values(self) -> dict[str, float]:
+        """The losses by name."""
+        return {
+            "gan": self.gan.item(),
+            "feature_matching": self.feature_matching.item(),
+            "content": self.content.item(),
+            "real": self.real.item(),
+            "fake": self.fake.item(),
+        }
+
     @property
     def discriminator(self) -> Tensor:
         return (self.real + self.fake) / 2

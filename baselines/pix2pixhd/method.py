@@ -44,24 +44,20 @@ class Pix2pixHDHead:
     """A generator fine-tuned to one person."""
 
     def __init__(self, generator: nn.Module, size_px: int, device: torch.device) -> None:
-        self.generator, self.size_px, self.device = (
-            generator.eval().requires_grad_(False),
-            size_px,
-            device,
-        )
+        self.generator = generator.eval().requires_grad_(False)
+        self.size_px, self.device = size_px, device
 
     def render(self, drive: Frames) -> Tensor:
         """uint8 [N, 3, S, S], from the landmarks of `drive` alone."""
         _check_size(drive, self.size_px)
         y = to_signed(landmark_images(drive.landmarks, self.size_px)).to(self.device)
+        batches = torch.split(y, RENDER_BATCH)
         with torch.no_grad():
-            return torch.cat(
-                [to_uint8(self.generator(part)).cpu() for part in torch.split(y, RENDER_BATCH)]
-            )
+            return torch.cat([to_uint8(self.generator(batch)).cpu() for batch in batches])
 
 
 class Pix2pixHD:
-    """Pix2pixHD with a model of `thbench train pix2pixhd`, or with G and D in its authors' files."""
+    """Pix2pixHD with a model of `thbench train pix2pixhd`, or G and D in its authors' files."""
 
     name = "pix2pixhd"
     trainer: ClassVar[str] = "pix2pixhd"
@@ -75,9 +71,10 @@ class Pix2pixHD:
         """
         if options.checkpoint is None:
             raise ThbenchError(
-                "pix2pixhd needs a trained model, and nobody has published one for faces: train one "
-                "with `thbench train pix2pixhd`, then add --checkpoint pix2pixhd=FOLDER"
+                "pix2pixhd needs a trained model, and nobody has published one for faces: train "
+                "one with `thbench train pix2pixhd`, then add --checkpoint pix2pixhd=FOLDER"
             )
+
         self.device, self.seed = torch.device(options.device), options.seed
         model = _load(options.checkpoint, options.size_px)
         if model.net.size_px != options.size_px:
@@ -86,15 +83,15 @@ class Pix2pixHD:
                 f"these frames have {options.size_px}; use a checkpoint of that "
                 f"size, or make them with --size {model.net.size_px}"
             )
+
         self.size_px = model.net.size_px
         with checkpoints.telling_damage(options.checkpoint):
             self.generator, self.discriminator = build(model.net)
-        for network, state in (
-            (self.generator, model.generator),
-            (self.discriminator, model.discriminator),
-        ):
-            checkpoints.load_module(network, state, str(options.checkpoint))
-            network.to(self.device)
+        checkpoints.load_module(self.generator, model.generator, str(options.checkpoint))
+        checkpoints.load_module(self.discriminator, model.discriminator, str(options.checkpoint))
+        self.generator.to(self.device)
+        self.discriminator.to(self.device)
+
         self.fine_tuning = _with_settings(model.fine_tuning, options.settings)
         self.content = content_loss(self.fine_tuning.content, self.device)
         self.provenance = {
@@ -111,14 +108,15 @@ class Pix2pixHD:
         return Pix2pixHDHead(self._fine_tuned(x, y, random), self.size_px, self.device)
 
     def _fine_tuned(self, x: Tensor, y: Tensor, random: torch.Generator) -> nn.Module:
+        config = self.fine_tuning
         networks = copy.deepcopy(self.generator), copy.deepcopy(self.discriminator)
-        optimisers = [adam(network, self.fine_tuning.learning_rate) for network in networks]
-        for _ in range(self.fine_tuning.epochs):
-            for shots in torch.split(
-                torch.randperm(len(x), generator=random), self.fine_tuning.batch
-            ):
+        optimisers = [adam(network, config.learning_rate) for network in networks]
+
+        for _ in range(config.epochs):
+            order = torch.randperm(len(x), generator=random)
+            for shots in torch.split(order, config.batch):
                 batch = y[shots], x[shots]
-                batch = mirrored(*batch, random) if self.fine_tuning.flip else batch
+                batch = mirrored(*batch, random) if config.flip else batch
                 losses = compute_losses(*networks, self.content, *batch)
                 for optimiser, network, gradients in zip(
                     optimisers, networks, take_gradients(losses, *networks), strict=True
@@ -142,23 +140,20 @@ def _load(checkpoint: Path, size_px: int) -> _Model:
     """
     if checkpoint.name.endswith("_net_G.pth"):
         return _authors_model(checkpoint, size_px)
+
     tensors, description, sha256 = checkpoints.load_model(checkpoint, "pix2pixhd")
     with checkpoints.telling_damage(checkpoint):
         trained = description["config"]
-        own = trained.get("fine_tuning_lr")
-        notes = (
-            []
-            if trained["content"] == "vgg19"
-            else [f"trained with content = {trained['content']}"]
-        )
+        own_rate, content = trained.get("fine_tuning_lr"), trained["content"]
+        notes = [] if content == "vgg19" else [f"trained with content = {content}"]
         return _Model(
             decode(Pix2pixHDConfig, trained["net"], checkpoint, "train the model again"),
             checkpoints.unprefixed("generator", tensors),
             checkpoints.unprefixed("discriminator", tensors),
             FineTuning(
                 epochs=trained["fine_tuning_epochs"],
-                learning_rate=trained["learning_rate"] if own is None else own,
-                content=trained["content"],
+                learning_rate=trained["learning_rate"] if own_rate is None else own_rate,
+                content=content,
                 flip=trained["flip"],
             ),
             {

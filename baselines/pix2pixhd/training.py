@@ -36,9 +36,8 @@ class Pix2pixHDTraining:
     batch: int = 1
     learning_rate: float = 2e-4
     content: Content = "vgg19"
-    flip: bool = (
-        True  # mirror half of the pairs; it also swaps the landmark colours of left and right
-    )
+    # Mirror half of the pairs; it also swaps the landmark colours of left and right.
+    flip: bool = True
     constant_epochs: int = 100  # at the full learning rate ...
     decay_epochs: int = 100  # ... then linearly down to zero
     epochs: int | None = None  # when no steps are given; None: as many steps as ours takes
@@ -104,11 +103,12 @@ class Pix2pixHDTrainer:
 
     def step(self, episodes: list[Episodes]) -> dict[str, float]:
         """One simultaneous update of G and D; the gradients of all processes are averaged."""
+        epoch = self.steps // self.steps_per_epoch
+        rate = self.config.learning_rate * decayed(epoch, self.config)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = self.config.learning_rate * decayed(
-                    self.steps // self.steps_per_epoch, self.config
-                )
+                group["lr"] = rate
+
         sums = [
             [torch.zeros_like(parameter) for parameter in network.parameters()]
             for network in self.networks
@@ -118,8 +118,9 @@ class Pix2pixHDTrainer:
             losses = self._losses(part)
             for total, gradients in zip(sums, take_gradients(losses, *self.networks), strict=True):
                 torch._foreach_add_(total, gradients, alpha=1 / len(episodes))
-            for name in Losses.__dataclass_fields__:
-                logged[name] = logged.get(name, 0.0) + getattr(losses, name).item() / len(episodes)
+            for name, value in losses.values().items():
+                logged[name] = logged.get(name, 0.0) + value / len(episodes)
+
         for optimiser, network, gradients in zip(self.optimisers, self.networks, sums, strict=True):
             apply_gradients(optimiser, network, self._averaged(gradients))
         self.steps += 1

@@ -8,7 +8,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -41,11 +41,9 @@ class X2FaceHead:
         """uint8 [N, 3, S, S], driven by the images of `drive`; its landmarks are not used."""
         frames = []
         for images in torch.split(drive.images, RENDER_BATCH):
+            faces = self.face.expand(len(images), -1, -1, -1)
             with torch.no_grad():
-                warped = self.net.drive(
-                    self.face.expand(len(images), -1, -1, -1),
-                    _inputs(images, self.model_px, self.face.device),
-                )
+                warped = self.net.drive(faces, _inputs(images, self.model_px, self.face.device))
             frames.append(to_uint8(_resized(warped, drive.size_px) * 2 - 1).cpu())
         return torch.cat(frames)
 
@@ -62,10 +60,12 @@ class X2Face:
     def __init__(self, options: MethodOptions) -> None:
         """Raises `ThbenchError` when no weights are there, or those named are of something else."""
         self.device = torch.device(options.device)
-        state, self.config, self.provenance = _weights(options.checkpoint)
-        with checkpoints.telling_damage(Path(self.provenance["checkpoint"]["path"])):
+        weights = _weights(options.checkpoint)
+        self.config, self.provenance = weights.config, weights.provenance
+
+        with checkpoints.telling_damage(weights.file):
             self.net = build(self.config)
-        checkpoints.load_module(self.net, state, self.provenance["checkpoint"]["path"])
+        checkpoints.load_module(self.net, weights.state, str(weights.file))
         self.net.to(self.device).eval().requires_grad_(False)
 
     def adapt(self, shots: Frames) -> X2FaceHead:
@@ -75,44 +75,61 @@ class X2Face:
         return X2FaceHead(self.net, face, self.config.size_px)
 
 
-def _weights(checkpoint: Path | None) -> tuple[Mapping[str, Tensor], X2FaceConfig, dict[str, Any]]:
-    """(state_dict, sizes, provenance) of a model file, a training folder, or the authors' file or
-    zip.
-    """
+@dataclass(frozen=True)
+class _Weights:
+    """The state_dict and sizes of a network, where they are from, and what a run records of it."""
+
+    state: Mapping[str, Tensor]
+    config: X2FaceConfig
+    file: Path
+    provenance: dict[str, Any]
+
+
+def _weights(checkpoint: Path | None) -> _Weights:
+    """A model file, a training folder, or the authors' file or zip."""
     if checkpoint is not None and (checkpoint.is_dir() or checkpoint.suffix == ".safetensors"):
-        tensors, description, sha256 = checkpoints.load_model(checkpoint, "x2face")
-        with checkpoints.telling_damage(checkpoint):
-            trained = description["config"]
-            config = decode(X2FaceConfig, trained["net"], checkpoint, "train the model again")
-            told = {
-                "trained": trained,
-                "step": description["step"],
-                "trained_on": description["dataset"]["name"],
-            }
-        return (
-            tensors,
-            config,
-            {
-                "config": told,
-                "checkpoint": {"path": str(checkpoint), "sha256": sha256},
-                "notes": [
-                    "trained from scratch with the photometric loss only (the authors' first stage)"
-                ],
-            },
-        )
+        return _trained_weights(checkpoint)
+
     file = checkpoint or _registered()
     if not file.is_file():
         raise ThbenchError(
             f"no X2Face weights at {file}; name {AUTHORS_FILE}, the authors' zip or a folder of "
             "`thbench train x2face` with --checkpoint x2face=PATH"
         )
-    return (
+    config = PRESETS["paper"]
+    return _Weights(
         authors_state(file),
-        PRESETS["paper"],
+        config,
+        file,
         {
-            "config": {"net": asdict(PRESETS["paper"])},
+            "config": {"net": asdict(config)},
             "checkpoint": {"path": str(file), "sha256": sha256_file(file)},
             "notes": ["the authors' weights"],
+        },
+    )
+
+
+def _trained_weights(checkpoint: Path) -> _Weights:
+    """What `thbench train x2face` left."""
+    tensors, description, sha256 = checkpoints.load_model(checkpoint, "x2face")
+    with checkpoints.telling_damage(checkpoint):
+        trained = description["config"]
+        config = decode(X2FaceConfig, trained["net"], checkpoint, "train the model again")
+        told = {
+            "trained": trained,
+            "step": description["step"],
+            "trained_on": description["dataset"]["name"],
+        }
+
+    note = "trained from scratch with the photometric loss only (the authors' first stage)"
+    return _Weights(
+        tensors,
+        config,
+        checkpoint,
+        {
+            "config": told,
+            "checkpoint": {"path": str(checkpoint), "sha256": sha256},
+            "notes": [note],
         },
     )
 
@@ -150,10 +167,10 @@ def _member(file: Path) -> io.BytesIO | None:
         return None
     try:
         with zipfile.ZipFile(file) as archive:
-            names = [
-                name for name in archive.namelist() if PurePosixPath(name).name == AUTHORS_FILE
-            ]
-            return io.BytesIO(archive.read(names[0])) if names else None
+            for name in archive.namelist():
+                if PurePosixPath(name).name == AUTHORS_FILE:
+                    return io.BytesIO(archive.read(name))
+            return None
     except (
         zipfile.BadZipFile,
         zlib.error,

@@ -31,8 +31,8 @@ class X2FaceConfig:
     def __post_init__(self) -> None:
         if self.size_px % 2**self.depth:
             raise ThbenchError(
-                f"size_px = {self.size_px} is not a multiple of {2**self.depth}, which {self.depth} "
-                "levels need; choose a smaller depth"
+                f"size_px = {self.size_px} is not a multiple of {2**self.depth}, which "
+                f"{self.depth} levels need; choose a smaller depth"
             )
 
 
@@ -75,10 +75,9 @@ class X2FaceNet(nn.Module):
         """sources [B, T, 3, S, S] -> the embedded face [B, 3, S, S]: a confidence-weighted mean of
         warped sources.
         """
-        weighted_sum, weight_sum = (
-            torch.zeros_like(sources[:, 0]),
-            torch.zeros_like(sources[:, 0, :1]),
-        )
+        weighted_sum = torch.zeros_like(sources[:, 0])
+        weight_sum = torch.zeros_like(sources[:, 0, :1])
+
         for some in torch.split(sources, _SOURCES_AT_ONCE, dim=1):
             flat = some.flatten(0, 1)
             field = self.embedder(flat)
@@ -166,20 +165,24 @@ class _Level(nn.Module):
 def _levels(widths: list[int], out_channels: int, skips: bool, last: nn.Module | None) -> _Level:
     """Nested levels, innermost first; widths are the channels after each down convolution."""
     level: _Level | None = None
-    for i in reversed(range(len(widths))):
-        outermost, innermost = i == 0, i == len(widths) - 1
-        inputs = 3 if outermost else widths[i - 1]
-        outputs = out_channels if outermost else widths[i - 1]
+    for depth in reversed(range(len(widths))):
+        outermost, innermost = depth == 0, depth == len(widths) - 1
+        width = widths[depth]
+        inputs = 3 if outermost else widths[depth - 1]
+        outputs = out_channels if outermost else widths[depth - 1]
+
         down: list[nn.Module] = [] if outermost else [nn.LeakyReLU(0.2)]
-        down += [nn.Conv2d(inputs, widths[i], 4, stride=2, padding=1, bias=False)]
-        down += [] if outermost or innermost else [nn.BatchNorm2d(widths[i])]
-        deep = widths[i] * (2 if skips and not innermost else 1)
+        down += [nn.Conv2d(inputs, width, 4, stride=2, padding=1, bias=False)]
+        down += [] if outermost or innermost else [nn.BatchNorm2d(width)]
+
+        deep = width * (2 if skips and not innermost else 1)
         up: list[nn.Module] = [
             nn.ReLU(),
             nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
             nn.Conv2d(deep, outputs, 3, padding=1, bias=False),
         ]
         up += ([] if last is None else [last]) if outermost else [nn.BatchNorm2d(outputs)]
+
         level = _Level(
             nn.Sequential(*up), nn.Sequential(*down), level, skip=skips and not outermost
         )

@@ -11,7 +11,7 @@ from support.run_info import run_info
 
 from protocols.summary_text import summary_text
 from thbench.files import write_json
-from thbench.metrics.coverage import FEW_VIDEOS
+from thbench.records.coverage import FEW_VIDEOS
 from thbench.records.summary import MetricRecord, ScoreRecord
 from thbench.runs import Run
 

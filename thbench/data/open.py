@@ -16,23 +16,18 @@ def open_dataset(spec: str) -> Dataset:
 
     Raises `ThbenchError` when there is no such dataset.
     """
-    name, _, size = spec.partition(":")
-    if name == "synth":
-        return _synthetic(size)
-    if is_store(Path(spec)):
-        return PreparedStore(Path(spec))
-    home = os.environ.get("THBENCH_DATA")
-    if home and is_store(Path(home) / spec):
-        return PreparedStore(Path(home) / spec)
+    if _is_synthetic(spec):
+        return _synthetic(spec)
+    if (store := _store(spec)) is not None:
+        return PreparedStore(store)
     if Path(spec).exists():
         return PreparedStore(Path(spec))  # which says what is wrong with it
 
-    if home:
-        places = f"{spec}, or under $THBENCH_DATA = {home},"
-    else:
-        places = f"{spec} ($THBENCH_DATA is not set)"
+    home = os.environ.get("THBENCH_DATA")
+    also = f", or under $THBENCH_DATA = {home}," if home else " ($THBENCH_DATA is not set)"
     raise ThbenchError(
-        f"no dataset at {places}: make one with `thbench prepare LAYOUT SRC {spec}`, or use synth"
+        f"no dataset at {spec}{also}: make one with `thbench prepare LAYOUT SRC {spec}`, or use "
+        "synth"
     )
 
 
@@ -43,24 +38,38 @@ def open_sources(spec: str, size_px: int, skip_unusable: bool = False) -> Datase
     skip_unusable: leave out photographs that cannot be read or show no face. Raises `ThbenchError`
     for these otherwise, and as `open_dataset` does.
     """
-    if spec.partition(":")[0] == "synth" or is_store(Path(spec)):
+    # A folder here comes before a store of that name under $THBENCH_DATA.
+    if _is_synthetic(spec) or is_store(Path(spec)):
         return open_dataset(spec)
     if not Path(spec).is_dir():
-        home = os.environ.get("THBENCH_DATA")
-        if home and is_store(Path(home) / spec):
+        if _store(spec) is not None:
             return open_dataset(spec)
         raise ThbenchError(
             f"no sources at {spec}: name a folder of photographs, one for each person, or a dataset"
         )
+
     from thbench.data.landmarks.load import load_detector
     from thbench.data.photo_folder import PhotoFolder
 
     return PhotoFolder(Path(spec), size_px, load_detector("auto"), skip_unusable)
 
 
-def _synthetic(size: str) -> Dataset:
+def _is_synthetic(spec: str) -> bool:
+    return spec.partition(":")[0] == "synth"
+
+
+def _store(spec: str) -> Path | None:
+    """Where the prepared store is that `spec` names, if there is one."""
+    places = [Path(spec)]
+    if home := os.environ.get("THBENCH_DATA"):
+        places.append(Path(home) / spec)
+    return next((place for place in places if is_store(place)), None)
+
+
+def _synthetic(spec: str) -> Dataset:
     from thbench.data.synthetic import synth
 
+    _, _, size = spec.partition(":")
     if not size:
         return synth()
     if not size.isdecimal():

@@ -6,9 +6,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-Values = Mapping[
-    str, float
-]  # what one step logs: losses ("cnt") and diagnostics ("embedding/mean")
+Values = Mapping[str, float]
+"""What one step logs: losses ("cnt") and diagnostics ("embedding/mean")."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +60,15 @@ def logged(recent: Sequence[Values], name: str) -> list[float] | None:
     """The values of one name over these steps, or None when a step has not logged it."""
     found = [values[name] for values in recent if name in values]
     return found if len(found) == len(recent) else None
+
+
+def _waiting(recent: Sequence[Values]) -> str | None:
+    shares = logged(recent, "time/waiting")
+    if shares is None or (mean := sum(shares) / len(shares)) < 0.5:
+        return None
+    return f"{mean:.0%} of the time goes by in waiting for frames"
+
+
+WAITING = Alarm(
+    "data is slow", 200, _waiting, "raise --workers, or move the dataset to a faster disk"
+)

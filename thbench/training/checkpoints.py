@@ -72,16 +72,18 @@ def latest(root: Path, ranks: int) -> tuple[Path, int] | None:
     whole = sorted(folder for folder in root.glob("step-*") if (folder / COMMIT).exists())
     if not whole:
         return None
+
     mark, name = read_text(whole[-1] / COMMIT).strip(), whole[-1].name
     if not re.fullmatch("[0-9]{1,6}", mark) or not re.fullmatch("step-[0-9]{8,12}", name):
         raise ThbenchError(
-            f"{whole[-1] / COMMIT} is damaged; remove that folder to go on from the checkpoint before"
+            f"{whole[-1] / COMMIT} is damaged; remove that folder to go on from the checkpoint "
+            "before"
         )
     written_by = int(mark)
     if written_by != ranks:
         raise ThbenchError(
-            f"{whole[-1]} was written by {written_by} processes, this is {ranks}: each process keeps "
-            f"its own discriminator; resume with {written_by}"
+            f"{whole[-1]} was written by {written_by} processes, this is {ranks}: each process "
+            f"keeps its own discriminator; resume with {written_by}"
         )
     return whole[-1], int(name.removeprefix("step-"))
 
@@ -112,7 +114,8 @@ def load_model(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
     file = path / "model.safetensors" if path.is_dir() else path
     if not file.exists():
         raise ThbenchError(
-            f"no model file at {file}; train one with `thbench train`, or name one with --checkpoint"
+            f"no model file at {file}; train one with `thbench train`, or name one with "
+            "--checkpoint"
         )
     tensors, description = _read(file)
     if description.get("kind") != kind:
@@ -128,7 +131,7 @@ def load_model(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """The description in a model file's header; raises `ThbenchError` when there is no such file."""
+    """The description in a model file's header; raises `ThbenchError` if there is no such file."""
     if not path.is_file():
         raise ThbenchError(f"{path} does not exist or is no file")
     return _read(path)[1]
@@ -185,7 +188,8 @@ def load_module(module: torch.nn.Module, state: Mapping[str, Tensor], file: str)
     except RuntimeError as error:
         first = " ".join(str(error).split("\n")[1:2]).strip()[:200]
         raise ThbenchError(
-            f"{file} does not fit this network ({first}); it was made with another preset or version"
+            f"{file} does not fit this network ({first}); it was made with another preset or "
+            "version"
         ) from error
 
     check_finite(state, file)

@@ -5,11 +5,12 @@ samples out.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,11 @@ from torch.utils.tensorboard import SummaryWriter
 from thbench.data.dataset import Dataset
 from thbench.data.episodes import EpisodeBatches, Episodes, EpisodeSampler, episode_loader
 from thbench.errors import ThbenchError
-from thbench.files import parse_json, read_json_object, read_text, write_json
 from thbench.images import to_uint8
 from thbench.locks import locked
-from thbench.records.decode import decode
 from thbench.training import checkpoints
-from thbench.training.alarms import Alarm, Watchman, logged
+from thbench.training.alarms import WAITING, Watchman
+from thbench.training.folder import TrainingFolder
 from thbench.training.plan import begins, phases_text, resumed_text
 from thbench.training.progress import TrainingProgress, write_png
 from thbench.training.samples import sample_grid
@@ -78,8 +78,8 @@ def train(
     resume: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Trains until `loop.steps` and leaves `model.safetensors`, checkpoints, `losses.jsonl` and
-    samples in `out`.
+    """Trains until `loop.steps` and leaves `model.safetensors`, checkpoints, `losses.rank0.jsonl`
+    and samples in `out`.
 
     A few training persons are held out; each `watch_every` steps they are reconstructed and scored,
     and the model that did best is kept as `best.safetensors`. Alarms are said, and kept in
@@ -98,6 +98,7 @@ def train(
             f"batch = {config.batch} is not divisible by {loop.devices} processes x "
             f"{loop.accumulate} accumulation steps"
         )
+
     # Several forwards precede one backward, so buffers must not be broadcast in between.
     strategy: Any = DDPStrategy(broadcast_buffers=False) if loop.devices > 1 else "auto"
     fabric = Fabric(
@@ -113,19 +114,9 @@ def train(
         _Loop(trainer_class, config, dataset, loop, out, resume, quiet, fabric).run()
 
 
-def _waiting(recent: Sequence[Mapping[str, float]]) -> str | None:
-    shares = logged(recent, "time/waiting")
-    if shares is None or (mean := sum(shares) / len(shares)) < 0.5:
-        return None
-    return f"{mean:.0%} of the time goes by in waiting for frames"
-
-
-WAITING = Alarm(
-    "data is slow", 200, _waiting, "raise --workers, or move the dataset to a faster disk"
-)
-
-
 class _Loop:
+    """One process of a training."""
+
     def __init__(
         self,
         trainer_class: type[Trainer],
@@ -137,157 +128,147 @@ class _Loop:
         quiet: bool,
         fabric: Fabric,
     ) -> None:
-        self.loop, self.out, self.fabric, self.quiet = loop, out, fabric, quiet
-        self.checkpoints = out / "checkpoints"
-        self.losses_file = out / f"losses.rank{fabric.global_rank}.jsonl"
+        self.loop, self.fabric = loop, fabric
+        self.folder = TrainingFolder(out, fabric.global_rank)
+        self.leads = fabric.global_rank == 0  # writes what is written once, and speaks
+        self.speaks = self.leads and not quiet
+
         held_out = held_out_persons(dataset, loop.watch_persons)
-        self.description = {
-            "kind": trainer_class.kind,
-            "config": asdict(config),
-            "dataset": {"name": dataset.name, "sha256": dataset.sha256},
-            "seed": loop.seed,
-            "batch": config.batch,
-            "devices": loop.devices,
-            "precision": loop.precision,
-            "accumulate": loop.accumulate,
-            "held_out": list(held_out),
-        }
-        self.steps_before: int | None = None  # that a resumed training was begun with
-        self._claim_folder(resume)
+        self.description = _description(trainer_class, config, dataset, loop, held_out)
+        self.steps_before = self._claim_folder(resume)
         self.watched = watched(dataset, held_out, max(1, config.shots))
         self.watching_metrics = watching_metrics(dataset) if self.watched else []
-        dataset = TrainingPart(dataset, held_out)
+
+        trained_on = TrainingPart(dataset, held_out)
         sampler = EpisodeSampler(
-            dataset, config.shots, loop.seed, fabric.global_rank, fabric.world_size
+            trained_on, config.shots, loop.seed, fabric.global_rank, fabric.world_size
         )
-        if sampler.left_out and fabric.global_rank == 0 and not quiet:
+        if sampler.left_out and self.speaks:
             print(f"{sampler.left_out} training videos have a single frame and make no episode")
-        self.batches = EpisodeBatches(dataset, sampler, config.batch // loop.devices)
+        self.batches = EpisodeBatches(trained_on, sampler, config.batch // loop.devices)
+
         fabric.seed_everything(loop.seed + fabric.global_rank, verbose=False)
         self.trainer = trainer_class(config, len(sampler.training), fabric)
         self.step = self._restore() if resume else 0
-        self.best = best_quality(self._logged())
+        self.best = best_quality(self.folder.logged())
 
     def run(self) -> None:
-        log = (
-            SummaryWriter(str(self.out / "log"), purge_step=self.step)
-            if self.fabric.global_rank == 0
-            else None
-        )
-        progress = TrainingProgress(
-            self.trainer.kind,
-            self.step,
-            self.loop.steps,
-            enabled=self.fabric.global_rank == 0 and not self.quiet,
-        )
+        kind, steps = self.trainer.kind, self.loop.steps
+        progress = TrainingProgress(kind, self.step, steps, enabled=self.speaks)
         watchman = Watchman((*self.trainer.alarms, WAITING))
-        with progress, open(self.losses_file, "a", encoding="utf-8", buffering=1) as lines:
+        with (
+            self._log() as log,
+            progress,
+            open(self.folder.losses, "a", encoding="utf-8", buffering=1) as lines,
+        ):
             self._announce(progress)
             waiting_since = time.perf_counter()
             for episodes in self._episodes():
                 self._announce_next_phase(progress)
                 started = time.perf_counter()
-                values = dict(self.trainer.step(episodes.split(self.loop.accumulate)))
-                self.step += 1
-                self._check_finite(values)
-                if self.step % self.loop.watch_every == 0 and self.fabric.global_rank == 0:
-                    values |= self._watch()
-
+                values = self._take_step(episodes)
                 # Times go to the eye only: the file is the same, byte for byte, when steps are
                 # taken again.
                 lines.write(json.dumps({"step": self.step, **values}) + "\n")
+
                 took_s = time.perf_counter() - waiting_since
                 values["time/waiting"] = (started - waiting_since) / took_s
                 progress.advance(values, self.trainer.config.batch / took_s)
                 if log is not None:
                     for name, value in values.items():
                         log.add_scalar(name if "/" in name else f"loss/{name}", value, self.step)
-                for line in watchman.after(values):
-                    self._ring(progress, line)
+                for alarm in watchman.after(values):
+                    progress.say(f"alarm at step {self.step}: {alarm}")
+                    self.folder.note_alarm(self.step, alarm)
 
-                if self.step % self.loop.sample_every == 0 and self.fabric.global_rank == 0:
+                if self.leads and self.step % self.loop.sample_every == 0:
                     self._sample(episodes)
-                if self.step % self.loop.checkpoint_every == 0 or self.step == self.loop.steps:
+                if self.step % self.loop.checkpoint_every == 0 or self.step == steps:
                     self._save()
                 waiting_since = time.perf_counter()
-        if log is not None:
+
+    def _take_step(self, episodes: Episodes) -> dict[str, float]:
+        """One step, and a look at the held-out persons where it is time for it."""
+        values = dict(self.trainer.step(episodes.split(self.loop.accumulate)))
+        self.step += 1
+        self._check_finite(values)
+
+        if self.leads and self.watched and self.step % self.loop.watch_every == 0:
+            values |= self._watch()
+        return values
+
+    @contextmanager
+    def _log(self) -> Iterator[SummaryWriter | None]:
+        """TensorBoard's log, which rank 0 writes."""
+        if not self.leads:
+            yield None
+            return
+        log = SummaryWriter(str(self.folder.path / "log"), purge_step=self.step)
+        try:
+            yield log
+        finally:
             log.close()
 
     def _announce(self, progress: TrainingProgress) -> None:
-        if self.fabric.global_rank == 0 and not self.quiet:
-            if self.step:
-                progress.say(resumed_text(self.step, self.loop.steps, self.steps_before))
-            if plan := phases_text(self.trainer.phases(), self.step, self.loop.steps):
-                progress.say(plan)
+        if not self.speaks:
+            return
+        if self.step:
+            progress.say(resumed_text(self.step, self.loop.steps, self.steps_before))
+        if plan := phases_text(self.trainer.phases(), self.step, self.loop.steps):
+            progress.say(plan)
 
     def _announce_next_phase(self, progress: TrainingProgress) -> None:
         phase = begins(self.trainer.phases(), self.step + 1)
-        if phase and self.fabric.global_rank == 0 and not self.quiet:
+        if phase and self.speaks:
             progress.say(f"from step {phase.first} on: {phase.what}")
 
     def _episodes(self) -> Iterator[Episodes]:
         for episodes in episode_loader(self.batches, self.step, self.loop.steps, self.loop.workers):
             yield episodes.to(self.fabric.device)
 
-    def _claim_folder(self, resume: bool) -> None:
-        """A folder belongs to one configuration on one dataset; nothing is overwritten unasked."""
-        file = self.out / "training.json"
-        if file.exists():
-            if not resume:
-                raise ThbenchError(
-                    f"{self.out} already holds a training run; add --resume or choose another --out"
-                )
-            found = read_json_object(file)
-            self.steps_before = found.pop("steps", None)
-            if found != json.loads(json.dumps(self.description)):
-                changed = sorted(
-                    key for key in self.description if found.get(key) != self.description[key]
-                )
-                raise ThbenchError(
-                    f"{self.out} was started with another {', '.join(changed)}; resume with the same "
-                    "options or choose another --out"
-                )
-        elif resume:
-            raise ThbenchError(
-                f"{self.out} holds no training run to resume; leave --resume out to start one"
-            )
+    def _claim_folder(self, resume: bool) -> int | None:
+        """The steps that a resumed training was begun with, if it says."""
+        steps_before = self.folder.check_description(self.description, resume)
         self.fabric.barrier()
-        if self.fabric.global_rank == 0:
-            write_json(file, {**self.description, "steps": self.loop.steps})
+        if self.leads:
+            self.folder.write_description(self.description, self.loop.steps)
         self.fabric.barrier()
+        return steps_before
 
     def _save(self) -> None:
-        folder = checkpoints.step_folder(self.checkpoints, self.step)
-        if self.fabric.global_rank == 0:
+        """A checkpoint and the model; the checkpoint counts once all processes have written."""
+        folder = checkpoints.step_folder(self.folder.checkpoints, self.step)
+        if self.leads:
             shutil.rmtree(folder, ignore_errors=True)
             checkpoints.save_part(folder, "shared", self.trainer.shared_state())
         self.fabric.barrier()
-        checkpoints.save_part(
-            folder,
-            f"rank{self.fabric.global_rank}",
-            {
-                "trainer": self.trainer.rank_state(),
-                "rng": torch.get_rng_state(),
-                "cuda_rng": torch.cuda.get_rng_state(self.fabric.device)
-                if self.fabric.device.type == "cuda"
-                else None,
-            },
-        )
-        self.fabric.barrier()
-        if self.fabric.global_rank == 0:
-            checkpoints.save_model(
-                self.out / "model.safetensors",
-                self.trainer.model(),
-                {**self.description, "step": self.step},
-            )
-            checkpoints.commit(folder, self.fabric.world_size)
-            checkpoints.keep_newest(self.checkpoints, self.loop.keep)
+
+        device = self.fabric.device
+        own = {
+            "trainer": self.trainer.rank_state(),
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        }
+        checkpoints.save_part(folder, f"rank{self.fabric.global_rank}", own)
         self.fabric.barrier()
 
+        if self.leads:
+            self._save_model(self.folder.model)
+            checkpoints.commit(folder, self.fabric.world_size)
+            checkpoints.keep_newest(self.folder.checkpoints, self.loop.keep)
+        self.fabric.barrier()
+
+    def _save_model(self, file: Path) -> None:
+        described = {**self.description, "step": self.step}
+        checkpoints.save_model(file, self.trainer.model(), described)
+
     def _restore(self) -> int:
-        newest = checkpoints.latest(self.checkpoints, self.fabric.world_size)
+        """Goes on from the newest checkpoint; returns its step, 0 where there is none."""
+        newest = checkpoints.latest(self.folder.checkpoints, self.fabric.world_size)
         if newest is None:
-            return self._drop_losses_after(0)
+            self.folder.drop_losses_after(0)
+            return 0
+
         folder, step = newest
         own = checkpoints.load_part(folder, f"rank{self.fabric.global_rank}")
         shared = checkpoints.load_part(folder, "shared")
@@ -296,55 +277,22 @@ class _Loop:
             torch.set_rng_state(own["rng"])
             if own["cuda_rng"] is not None:
                 torch.cuda.set_rng_state(own["cuda_rng"], self.fabric.device)
-        return self._drop_losses_after(step)
-
-    def _drop_losses_after(self, step: int) -> int:
-        """Steps after the checkpoint will be taken again: their lines go, a half-written last line
-        too.
-        """
-        file = self.losses_file
-        if file.exists():
-            kept = read_text(file).splitlines(keepends=True)[:step]
-            file.write_text("".join(kept), encoding="utf-8")
+        self.folder.drop_losses_after(step)
         return step
-
-    def _logged(self) -> list[dict[str, float]]:
-        if not self.losses_file.exists():
-            return []
-        lines = read_text(self.losses_file).splitlines()
-        return [
-            decode(dict[str, float], parse_json(line, place), place, "remove that line and resume")
-            for number, line in enumerate(lines, 1)
-            for place in [f"{self.losses_file}, line {number}"]
-        ]
 
     def _watch(self) -> dict[str, float]:
         """Scores the held-out persons, and keeps the model where it is the best so far."""
-        if not self.watched:
-            return {}
         values = watch(self.watched, self.watching_metrics, self._preview)
         if values["held-out/quality"] > self.best:
             self.best = values["held-out/quality"]
-            checkpoints.save_model(
-                self.out / "best.safetensors",
-                self.trainer.model(),
-                {**self.description, "step": self.step},
-            )
+            self._save_model(self.folder.best_model)
         return values
 
     def _preview(self, episodes: Episodes) -> Tensor:
         return self.trainer.preview(episodes.to(self.fabric.device))
 
-    def _ring(self, progress: TrainingProgress, alarm: str) -> None:
-        """Says an alarm and keeps it beside the losses."""
-        progress.say(f"alarm at step {self.step}: {alarm}")
-        with open(
-            self.out / f"alarms.rank{self.fabric.global_rank}.txt", "a", encoding="utf-8"
-        ) as file:
-            file.write(f"step {self.step}: {alarm}\n")
-
     def _sample(self, episodes: Episodes) -> None:
-        """A picture with a column per episode: first shot, landmark image, reconstruction, target."""
+        """A picture with a column per episode: shot, landmark image, reconstruction, target."""
         fake = to_uint8(self.trainer.preview(episodes))
         shots = episodes.shots[:, 0] if episodes.shots.shape[1] else episodes.target
         rows = {
@@ -354,14 +302,34 @@ class _Loop:
             "target": episodes.target,
         }
         grid = sample_grid(rows, f"{self.trainer.kind}, step {self.step}")
-        write_png(self.out / "samples" / f"step-{self.step:08d}.png", grid)
+        write_png(self.folder.sample(self.step), grid)
 
     def _check_finite(self, losses: Mapping[str, float]) -> None:
-        bad = [
-            name for name, value in losses.items() if value != value or abs(value) == float("inf")
-        ]
+        bad = [name for name, value in losses.items() if not math.isfinite(value)]
         if bad:
             raise ThbenchError(
-                f"the loss {', '.join(bad)} is not finite at step {self.step}; the last checkpoint in "
-                f"{self.checkpoints} is sound: start another --out with a lower learning rate"
+                f"the loss {', '.join(bad)} is not finite at step {self.step}; the last checkpoint "
+                f"in {self.folder.checkpoints} is sound: start another --out with a lower learning "
+                "rate"
             )
+
+
+def _description(
+    trainer_class: type[Trainer],
+    config: TrainingConfig,
+    dataset: Dataset,
+    loop: LoopConfig,
+    held_out: Sequence[str],
+) -> dict[str, Any]:
+    """What must be the same for a training to be resumed; model files carry it too."""
+    return {
+        "kind": trainer_class.kind,
+        "config": asdict(config),
+        "dataset": {"name": dataset.name, "sha256": dataset.sha256},
+        "seed": loop.seed,
+        "batch": config.batch,
+        "devices": loop.devices,
+        "precision": loop.precision,
+        "accumulate": loop.accumulate,
+        "held_out": list(held_out),
+    }

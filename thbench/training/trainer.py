@@ -43,7 +43,7 @@ class TrainingConfig(Protocol):
         ...
 
     def without_fetched_weights(self) -> Self:
-        """The same arithmetic, with seeded weights where pretrained ones would have to be fetched."""
+        """The same arithmetic, with seeded weights where others would have to be fetched."""
         ...
 
 

@@ -56,7 +56,7 @@ def test_rows_share_their_scenes_so_that_methods_are_compared_alike(run: Run) ->
 
 
 def test_persons_with_two_recordings_are_named(own_run: Run) -> None:
-    info = own_run.info()
+    info = read_json(own_run.run_json)
     info["split"]["videos"][0]["others"][1][1] = info["split"]["videos"][0]["others"][1][0]
     info["split"]["videos"][4]["others"] = None
     write_json(own_run.run_json, info)
@@ -69,7 +69,7 @@ def test_persons_with_two_recordings_are_named(own_run: Run) -> None:
 
 
 def test_two_clips_of_one_recording_are_one_recording(own_run: Run) -> None:
-    info = own_run.info()
+    info = read_json(own_run.run_json)
     first = info["split"]["videos"][0]["others"][0]
     first[1][0] = first[0][0] + "/00002"
     write_json(own_run.run_json, info)
@@ -151,7 +151,7 @@ def test_a_setting_that_is_not_known_is_named(study: Study) -> None:
         ({"small_windows": "maybe"}, "small_windows is 'maybe', not one of 'warn', 'refuse'"),
         ({"exclusion": {"gold": 1}}, "exclusion has the unknown key 'gold'"),
         ({"consent": "yes"}, "consent is 'yes', not a list"),
-        ({"consentt": []}, r"did you mean consent\?"),
+        ({"consentt": []}, r"did you mean 'consent'\?"),
         ({"rates": {"session_burst": -1}}, "rates has session_burst = -1, must be from 0 to 1e"),
         ({"exposure_ms": 2e9}, "exposure_ms is 2000000000.0, not a whole number"),
     ):

@@ -151,7 +151,7 @@ def test_scores_go_only_into_the_run_they_came_from(
 ) -> None:
     other = tmp_path_factory.mktemp("other") / "run"
     other.mkdir()
-    write_json(other / "run.json", {**run.info(), "T": [1]})
+    write_json(other / "run.json", {**read_json(run.run_json), "T": [1]})
     engine = open_database(study.default_database, study)
     answer_all(Store(engine, study, Ticking()))
     with pytest.raises(ThbenchError, match="not the run"):

@@ -14,7 +14,8 @@ from thbench.data.episodes import Episodes
 from thbench.method import Frames
 from thbench.paper.meta import OursTrainer
 from thbench.training import loop
-from thbench.training.loop import WAITING, LoopConfig, train
+from thbench.training.alarms import WAITING
+from thbench.training.loop import LoopConfig, train
 
 STEPS = 6
 STEP_S = 1.0
