@@ -104,6 +104,15 @@ def test_one_shot_lies_among_eight_and_eight_among_thirty_two():
     assert one < eight < all_shots == set(video.shots)
 
 
+def test_T_shots_are_the_first_T_in_the_order_drawn():
+    """As the run folder numbers them, and as the gap to the nearest shot counts them."""
+    assert nested_shots([52, 83, 15, 62], 2) == [52, 83]
+    assert nested_shots([52, 83, 15, 62], 4) == [52, 83, 15, 62]
+    for T in (0, 5):
+        with pytest.raises(ThbenchError, match="choose T from 1 to 4"):
+            nested_shots([52, 83, 15, 62], T)
+
+
 def test_frames_are_spread_over_the_video():
     video = draw_split(listing([640] * 3), 1, 32, 32, 0, "part").videos[0]
     frames = sorted([*video.shots, *video.holdout])

@@ -107,7 +107,7 @@ def test_busy_workers_end_with_their_parent(number: int, tmp_path: Path) -> None
     else:
         os.killpg(process.pid, number)  # as a terminal does
 
-    assert process.wait(timeout=50) == {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 9}[number]
+    assert process.wait(timeout=50) == (-signal.SIGKILL if number == signal.SIGKILL else 9)
     deadline = time.monotonic() + 20
     while any(is_running(int(file.name)) for file in tmp_path.iterdir()):
         assert time.monotonic() < deadline

@@ -223,6 +223,8 @@ def test_bad_stores_end_in_one_line(
         open_dataset(str(tmp_path))
     with pytest.raises(ThbenchError, match="p0/v0 has frames 0 to 3, asked for 4 to 4"):
         store.read(store.videos[0], [4])
+    with pytest.raises(ThbenchError, match="p0/v0 has frames 0 to 3, asked for -1 to 2"):
+        store.read(store.videos[0], [2, -1])
     with pytest.raises(ThbenchError, match="has no video 'x/y'"):
         store.read(Video("x", "y", "train", 1), [0])
 
