@@ -1,5 +1,3 @@
-"""thbench: how good is the talking head that each method makes from T photos, and what does it
-cost?
-"""
+"""thbench: how good are talking heads that methods make from T photos, and what do they cost?"""
 
 __version__ = "0.1.0"

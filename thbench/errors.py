@@ -18,9 +18,7 @@ class ThbenchError(Exception):
 
 
 def unforeseen(error: Exception, arguments: Sequence[str]) -> str:
-    """One line on an error that is a fault of this program; its traceback is kept in the temporary
-    folder.
-    """
+    """One line on a fault of this program; the traceback is kept in the temporary folder."""
     from thbench import __version__
 
     first = (str(error).splitlines() or [""])[0][:200]

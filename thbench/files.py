@@ -1,6 +1,4 @@
-"""Files that are either whole or absent: atomic writes, hashes, and paths that stay under their
-root.
-"""
+"""Files that are whole or absent, hashes, and paths that stay under their root."""
 
 from __future__ import annotations
 
@@ -112,9 +110,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 
 def parse_json(text: str, where: Path | str) -> Any:
-    """Strict JSON (no NaN, no text that UTF-8 cannot hold); raises `ThbenchError` that begins with
-    `where`.
-    """
+    """Strict JSON: no NaN, no broken text; raises `ThbenchError` that begins with `where`."""
     try:
         value = json.loads(text, parse_constant=_no_constant)
         # An escape may stand for half a character, which nothing can print.

@@ -134,9 +134,7 @@ class Run:
         )
 
     def users(self) -> UserColumn:
-        """study.json: people's success rates; raises `ThbenchError` where it does not hold what it
-        must.
-        """
+        """study.json: people's success rates; raises `ThbenchError` where it is not that."""
         return read_record(self.study_json, UserColumn, "write it again with `thbench study score`")
 
     def checked_frames_parquet(self) -> Path:
@@ -180,15 +178,11 @@ class Run:
         return self.path / "images" / "triplets" / slug(video)
 
     def references_mark(self, video: str) -> Path:
-        """The sha256 of every reference file of a video: {folder: {file: sha256}}, folders relative
-        to the run.
-        """
+        """The file with the sha256 of every reference file of a video, by folder and name."""
         return self.path / "references" / f"{slug(video)}.json"
 
     def altered_references(self, video: str) -> list[str]:
-        """Hold-out frames, shots and triplets of a video that are missing or differ from what was
-        written.
-        """
+        """The hold-out frames, shots and triplets of a video that are missing or were altered."""
         mark = self.references_mark(video)
         kept = read_record(mark, References, self._remove(mark)) if mark.exists() else {}
         files = {

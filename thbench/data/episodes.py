@@ -1,6 +1,4 @@
-"""Episodes of K-shot learning: stateless, so that any step can be drawn again exactly (resume, many
-processes).
-"""
+"""Episodes of K-shot learning: stateless, so that any step can be drawn again exactly."""
 
 from __future__ import annotations
 

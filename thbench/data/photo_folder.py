@@ -1,6 +1,4 @@
-"""A folder of photographs or paintings as a dataset: the sources of puppeteering, without preparing
-anything.
-"""
+"""A folder of photographs or paintings as a dataset: sources of puppeteering, not prepared."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Photos and videos straight from disk as Frames, for heads of one's own: find the face, crop,
-resize.
-"""
+"""Photos and videos straight from disk as Frames: find the face, crop, resize."""
 
 from __future__ import annotations
 
@@ -38,9 +36,7 @@ class Unusable:
 
 @runtime_checkable
 class HandPicked(Protocol):
-    """A dataset that somebody gathered by hand: everyone in it is meant, so nobody is left out in
-    silence.
-    """
+    """A dataset that somebody gathered by hand: whoever is left out of it is named."""
 
     @property
     def unusable(self) -> Sequence[Unusable]:

@@ -41,9 +41,7 @@ class Outside:
 
 
 def description(spec: str) -> dict[str, Any]:
-    """Counts per split of any dataset; for a prepared one also its recipe, landmarks, split rule
-    and drops.
-    """
+    """Counts per split of any dataset; of a prepared one also how it was made."""
     dataset = open_dataset(spec)
     shown: dict[str, Any] = {
         "name": dataset.name,

@@ -1,5 +1,4 @@
-"""Which persons are test persons: the official lists of VoxCeleb where they apply, a seeded choice
-elsewhere.
+"""Which persons are test persons: VoxCeleb's official lists, or else a seeded choice.
 
 Sources: VoxCeleb1 test is id10270-id10309 (Nagrani et al. 2017), whose forty names all begin with
 E. The 118 test persons of VoxCeleb2 (Chung et al. 2018) are those that public preprocessing code
@@ -41,9 +40,7 @@ OFFICIAL = {"vox1-frames": VOXCELEB1_TEST_NAMES, "vox-mp4": VOXCELEB1_TEST_IDS |
 
 @dataclass(frozen=True)
 class SplitRule:
-    """How test persons are chosen: those named, else the official ones that are here, else a seeded
-    fraction.
-    """
+    """How test persons are chosen: those named, else official ones, else a seeded fraction."""
 
     test_persons: tuple[str, ...] = ()
     test_fraction: float = 0.2

@@ -1,5 +1,4 @@
-"""dlib's HOG face detector and 68-point shape predictor: offline, the model file comes inside a
-package.
+"""dlib's HOG face detector and 68-point shape predictor: offline, from a package's model file.
 
 The 68-point model was trained on iBUG 300-W, which excludes commercial use.
 """

@@ -1,5 +1,4 @@
-"""face-alignment: the S3FD detector and the FAN networks of Bulat and Tzimiropoulos, the paper's
-choice.
+"""face-alignment, the paper's choice: S3FD detects, the FAN of Bulat and Tzimiropoulos aligns.
 
 The paper draws "3D face landmarks" (its Figure 6): points of a 3D face, projected into the image.
 They differ from 2D landmarks on the far cheek of a turned head, which 2D landmarks follow along
@@ -118,9 +117,7 @@ class FaceAlignmentLandmarks:
         return found
 
     def _boxes(self, images: Sequence[Image]) -> list[list[NDArray[np.float32]]]:
-        """S3FD boxes of each image, float32 [5] with the score last; images of one size go through
-        together.
-        """
+        """S3FD boxes of each image, float32 [5], the score last; images of a size in one batch."""
         import torch
 
         found: list[list[NDArray[np.float32]]] = []
@@ -136,9 +133,7 @@ class FaceAlignmentLandmarks:
         return found
 
     def _window(self, box: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
-        """(centre, scale) of the square that FAN looks at, as it was trained: the box's centre,
-        moved up by 12 %.
-        """
+        """(centre, scale) of FAN's square, as in its training: the box's, moved up by 12 %."""
         left, top, right, bottom = (float(edge) for edge in box[:4])
         # In this order of operations: FAN's crop truncates to whole pixels, so the last bit can
         # count.

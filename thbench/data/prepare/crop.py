@@ -72,9 +72,7 @@ def pixels_outside(landmarks: NDArray[np.float32], size_px: int) -> NDArray[np.f
 
 
 def cut(image: NDArray[np.uint8], square: Square, size_px: int) -> NDArray[np.uint8]:
-    """The square resized to uint8 [size, size, 3]: area average when shrinking, bicubic when
-    enlarging.
-    """
+    """The square resized to uint8 [size, size, 3]: area average down, bicubic up."""
     part = image[square.top : square.top + square.side, square.left : square.left + square.side]
     if square.side == size_px:
         return np.ascontiguousarray(part)
@@ -94,9 +92,7 @@ def _largest_square(height: int, width: int) -> Square:
 
 
 def _region(face: Face) -> tuple[float, float, float]:
-    """(x, y, extent) of a face: the middle of its landmarks moved up by a sixth of their extent,
-    for the forehead.
-    """
+    """(x, y, extent) of a face; y is moved up by a sixth of the extent, for the forehead."""
     low, high = face.landmarks.min(0), face.landmarks.max(0)
     extent = float((high - low).max())
     x, y = (low + high) / 2

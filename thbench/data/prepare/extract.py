@@ -1,6 +1,4 @@
-"""From the videos of one shard to its frames: read, find faces, crop, encode. The work of one
-process.
-"""
+"""From the videos of one shard to its frames: read, find faces, crop, encode."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The end of `thbench prepare`: the shards' rows become one index, and dataset.json says that all
-is there.
-"""
+"""The end of `thbench prepare`: one index of all shards, then dataset.json, which says so."""
 
 from __future__ import annotations
 
@@ -94,9 +92,7 @@ def finish(
 
 
 def remove_store(out: Path) -> None:
-    """Deletes the files of a store and nothing else; dataset.json first, so that no half looks
-    whole.
-    """
+    """Deletes the files of a store and nothing else; dataset.json first: no half looks whole."""
     (out / DATASET_JSON).unlink(missing_ok=True)
     remove_parts(out)
     for file in (out / INDEX, out / DROPPED, *(out / SHARDS).glob("*.tar"), out / PLAN_JSON):

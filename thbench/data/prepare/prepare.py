@@ -1,5 +1,4 @@
-"""`thbench prepare`: real frames -> landmarks -> square crops -> a prepared store, in parallel,
-resumable.
+"""`thbench prepare`: real frames -> landmarks -> square crops -> a prepared store, resumable.
 
 Videos are sorted and grouped into shards before any work begins; a shard is the unit of work.
 Machine i of n makes the shards i, i + n, ...; whichever finds all of them done merges the index and

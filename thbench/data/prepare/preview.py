@@ -1,6 +1,4 @@
-"""`thbench prepare --dry-run`: what a source holds and what cannot be used, before anything is
-made.
-"""
+"""`thbench prepare --dry-run`: what a source holds and what of it cannot be used."""
 
 from __future__ import annotations
 

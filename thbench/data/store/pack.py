@@ -1,6 +1,4 @@
-"""Any dataset as a prepared store: synthetic heads rendered once, so that training does not render
-them again.
-"""
+"""Any dataset as a prepared store: synthetic heads rendered once, not in every training."""
 
 from __future__ import annotations
 

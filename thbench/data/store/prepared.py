@@ -50,9 +50,7 @@ class PreparedStore:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises `ThbenchError` when `path` holds no dataset, an unfinished one, or one of another
-        format.
-        """
+        """Raises `ThbenchError` when `path` holds no finished dataset of this format."""
         self.path = Path(path)
         self.info = _dataset_info(self.path)
         self.name = self.path.resolve().name
@@ -242,9 +240,7 @@ def _read_index(path: Path, columns: list[str]) -> Any:
 
 
 def _videos(table: Any) -> tuple[list[Video], list[int]]:
-    """The videos in the order of the index and the first row of each; the rows of a video lie
-    together.
-    """
+    """The videos in the order of the index, and the first row of each; its rows lie together."""
     if not len(table):
         raise ThbenchError("the index of a dataset holds no frame: prepare the dataset again")
     names = {

@@ -32,9 +32,7 @@ _TEXT = ["person", "video", "clip", "split", "landmark_source", "reason"]
 
 
 class ShardWriter:
-    """Appends frames to the tar of one shard. The same frames give the same bytes: no owner, no
-    time.
-    """
+    """Appends frames to the tar of a shard: no owner, no time, so the same frames, same bytes."""
 
     def __init__(self, file: BinaryIO, shard: int) -> None:
         self._file, self._shard = file, shard
@@ -43,9 +41,7 @@ class ShardWriter:
         self.rows: list[dict[str, Any]] = []
 
     def add(self, encoded: bytes, suffix: str, row: Mapping[str, Any]) -> None:
-        """Adds one encoded frame; `row` holds the columns of `SCHEMA` that do not depend on where
-        it lies.
-        """
+        """Adds one encoded frame; `row` holds the columns of `SCHEMA` that do not say where."""
         folder = f"{row['person']}/{row['video']}/{row['clip']}"
         member = tarfile.TarInfo(f"{folder}/{row['frame']}{suffix}")
         member.size = len(encoded)
@@ -170,9 +166,7 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def table_writer(path: Path, schema: pa.Schema) -> Any:
-    """A Parquet writer with the settings of every table here: names as dictionaries, numbers plain
-    for quick reads.
-    """
+    """A Parquet writer of every table here: names as dictionaries, numbers plain, to read fast."""
     return pq.ParquetWriter(
         path,
         schema,

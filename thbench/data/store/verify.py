@@ -20,9 +20,7 @@ from thbench.tables import read_table
 
 
 def verify(path: Path) -> str:
-    """One line on a store that is whole. Raises `ThbenchError` naming the first damaged frame or
-    file.
-    """
+    """One line on a whole store; raises `ThbenchError` naming the first damaged frame or file."""
     store = PreparedStore(path)
     for name, sha256 in store.info.files.items():  # older stores list none
         if sha256_file(inside(path, name)) != sha256:

@@ -117,9 +117,7 @@ def _mouth(person: Person, motion: Motion) -> tuple[Doubles, Doubles]:
 
 
 def _landmarks_in_curves() -> list[int]:
-    """Positions of landmarks 17..67 in the curves; the lids of the right eye run from its outer
-    corner inwards.
-    """
+    """Where landmarks 17..67 lie in the curves; the right eye's lids run inwards."""
     at = {name: list(range(part.start, part.stop)) for name, part in CURVES.items()}
     left, right = (at["upper_l"], at["lower_l"]), (at["upper_r"][::-1], at["lower_r"][::-1])
     eyes = [

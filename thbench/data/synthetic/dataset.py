@@ -85,9 +85,7 @@ class Synth:
         return Frames(pixels, torch.from_numpy(landmarks))
 
     def truth(self, video: Video, frames: Sequence[int]) -> tuple[Person, Scene, list[Motion]]:
-        """What the renderer was told: who it is, what the video is like, and the motion of each
-        frame.
-        """
+        """What the renderer was told: the person, the video, and the motion of each frame."""
         person, number = self._numbers(video)
         scene = sample_scene(person, number, DURATION_S)
         return sample_person(person), scene, [scene.trajectory.at(frame) for frame in frames]
@@ -115,9 +113,7 @@ class Synth:
 
 
 def synth(size_px: int = 64) -> Synth:
-    """The synthetic heads at an image size in pixels; raises `ThbenchError` for a size outside
-    16..1024.
-    """
+    """The synthetic heads of 16 to 1024 pixels; raises `ThbenchError` for other sizes."""
     return Synth(size_px)
 
 

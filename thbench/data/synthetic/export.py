@@ -1,6 +1,4 @@
-"""Synthetic heads written in the layouts of real datasets, so that preparation can be exercised on
-them.
-"""
+"""Synthetic heads written in the layouts of real datasets, to try preparation on."""
 
 from __future__ import annotations
 
@@ -25,8 +23,7 @@ _JPEG_QUALITY = 95
 def export_synth(
     layout: Layout, out: Path, persons: int, videos: int, frames: int, size_px: int
 ) -> int:
-    """Writes `persons` of the synthetic persons, spread over train and test, and returns the number
-    of frames.
+    """Writes `persons` of the synthetic persons, train and test; returns the number of frames.
 
     vox1: out/unzippedFaces/Synth_p007/1.6/v0/0000014.jpg, `frames` of them spread over the video,
     numbered at 25 Hz; vox2: out/mp4/id90007/v0/00001.mp4, the first `frames` frames at 12.5 per

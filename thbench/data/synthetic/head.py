@@ -115,9 +115,7 @@ class Head:
         return moved_curves(self._rest, self.person, motion)
 
     def landmarks(self, curves: Floats, motion: Motion) -> Floats:
-        """The 68 iBUG landmarks on the surface, [68, 3], head frame; curves come from
-        `Head.curves`.
-        """
+        """The 68 iBUG landmarks [68, 3] on the surface, from `Head.curves`, in the head frame."""
         inner = curves[INNER_LANDMARKS]
         angle = np.concatenate([_JAW_ANGLE, self.angle(inner[:, 0], inner[:, 1])])
         return self.at(angle, np.concatenate([_JAW_Y, inner[:, 1]]), motion)

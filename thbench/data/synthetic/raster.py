@@ -77,9 +77,7 @@ def rasterise(
 
 
 def _spans(x: Floats, y: Floats, of_row: Ints, row: Floats) -> tuple[Floats, Floats]:
-    """Where each row enters and leaves its triangle: between the long edge and one of the two short
-    ones.
-    """
+    """Where each row enters and leaves its triangle: at the long edge, and at a short one."""
     (x_0, y_0), (x_1, y_1) = _by_height(x[0], y[0], x[1], y[1])
     (x_1, y_1), (x_2, y_2) = _by_height(x_1, y_1, x[2], y[2])
     (x_0, y_0), (x_1, y_1) = _by_height(x_0, y_0, x_1, y_1)
