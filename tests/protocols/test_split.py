@@ -172,8 +172,9 @@ def test_too_few_eligible_videos_says_how_many_there_are():
     ],
 )
 def test_too_few_eligible_videos_names_values_that_work(lengths, asked, way):
+    videos, shots, holdout = asked
     with pytest.raises(ThbenchError, match=way):
-        draw_split(listing(lengths), *asked, 0, "part")
+        draw_split(listing(lengths), videos, shots, holdout, 0, "part")
 
 
 def test_a_stored_split_comes_back(tmp_path):

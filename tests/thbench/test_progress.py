@@ -18,7 +18,7 @@ class Clock:
 def said_at(step_s: float, total: int) -> list[tuple[float, str]]:
     """When which lines come if each item takes `step_s`."""
     clock = Clock()
-    said: list[str] = []
+    said: list[tuple[float, str]] = []
     lines = Lines("train ours", total, 0, lambda line: said.append((clock.now_s, line)), clock)
     for _ in range(total):
         clock.now_s += step_s

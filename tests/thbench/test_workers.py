@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_leaving_early_ends_workers_that_are_busy(tmp_path: Path) -> None:
     assert not any(is_running(int(file.name)) for file in tmp_path.iterdir())
 
 
-def _first_fails(folder: Path) -> object:
+def _first_fails(folder: Path) -> Callable[[int], None]:
     return partial(_fail_or_sleep, folder)
 
 

@@ -42,13 +42,13 @@ def alarms_with_reads_of(read_s: float, out: Path, monkeypatch: pytest.MonkeyPat
         clock.now_s += read_s
         return heads.read(video, frames)
 
-    class Trainer(OursTrainer):
+    class Slow(OursTrainer):
         def step(self, episodes: list[Episodes]) -> dict[str, float]:
             clock.now_s += STEP_S
             return super().step(episodes)
 
     how = LoopConfig(STEPS, workers=0, sample_every=100, accelerator="cpu")
-    train(Trainer, TINY, replace(heads, draw=read_slowly), how, out, quiet=True)
+    train(Slow, TINY, replace(heads, draw=read_slowly), how, out, quiet=True)
     file = out / "alarms.rank0.txt"
     return file.read_text().splitlines() if file.exists() else []
 

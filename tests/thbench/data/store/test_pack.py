@@ -116,6 +116,7 @@ def test_synthetic_heads_packed_before_the_field_are_known_by_their_digest(tmp_p
 
 
 def test_a_store_of_unknown_pictures_is_refused(tmp_path):
-    pack(replace(TWO_PERSONS, pictures="drawings"), tmp_path / "store")
+    drawings = replace(TWO_PERSONS, pictures="drawings")  # type: ignore[arg-type]
+    pack(drawings, tmp_path / "store")
     with pytest.raises(ThbenchError, match="pictures is 'drawings', photographs or synthetic"):
         PreparedStore(tmp_path / "store")

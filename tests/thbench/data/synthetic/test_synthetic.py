@@ -368,9 +368,9 @@ def test_rasteriser_fills_shared_edges_without_cracks_and_keeps_the_nearest():
     depth = np.array([0, 0, 0, 0, 1, 1, 1], np.float32)
     corners = np.array([(0, 1, 2), (2, 1, 3), (4, 5, 6)]).T
     found = rasterise(points, depth, corners, np.zeros(3, bool), 16)
-    picture = np.full(256, -1)
-    picture[found.samples] = found.triangles
-    picture = picture.reshape(16, 16)
+    flat = np.full(256, -1)
+    flat[found.samples] = found.triangles
+    picture = flat.reshape(16, 16)
     assert (picture[3:13, 3:14] >= 0).all()
     assert (picture >= 0).sum() == 10 * 11
     for y in range(16):
