@@ -58,7 +58,8 @@ def few_heads(n_frames: int = 12) -> FakeDataset:
     train = videos_of(_synth(64), "train")[::5][:3]
     test = videos_of(_synth(64), "test")[:1]
     videos = [replace(video, n_frames=n_frames) for video in (*train, *test)]
-    return held(FakeDataset(videos, synthetic_heads, sha256=f"{_synth(64).sha256}-{n_frames}"))
+    sha256 = f"{_synth(64).sha256}-{n_frames}"
+    return held(FakeDataset(videos, synthetic_heads, name="few-heads", sha256=sha256))
 
 
 def four_heads() -> FakeDataset:
@@ -78,7 +79,7 @@ def random_pictures() -> FakeDataset:
     """Three training videos of four frames, 32 pixels, of nothing in particular."""
     videos = [Video(f"person{index}", "video", "train", 4) for index in range(3)]
     whole = {video.key: random_frames(4, 32, seed) for seed, video in enumerate(videos)}
-    return FakeDataset(videos, partial(_of_whole, whole), size_px=32)
+    return FakeDataset(videos, partial(_of_whole, whole), name="random", size_px=32)
 
 
 def synthetic_heads(
