@@ -17,6 +17,7 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --config-file tests/mypy.ini
 
 # The documentation as a site that works from disk: site/index.html. A warning is an error.
 docs: $(STAMP)

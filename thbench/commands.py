@@ -1,6 +1,4 @@
-"""Commands about heads of one's own and about what is installed: adapt, drive, doctor, explain,
-weights.
-"""
+"""Commands about one's own heads and about what is installed: adapt, drive, doctor, explain, ..."""
 
 from __future__ import annotations
 

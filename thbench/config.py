@@ -1,6 +1,4 @@
-"""Changing fields of a configuration dataclass from text (`--set batch=16`), with types and names
-checked.
-"""
+"""Changing fields of a configuration dataclass from text (`--set batch=16`), with types checked."""
 
 from __future__ import annotations
 
@@ -20,8 +18,7 @@ Config = TypeVar("Config")
 
 
 def override(config: Config, settings: dict[str, str]) -> Config:
-    """A copy of the dataclass with `settings` applied; dots reach into nested ones
-    (`net.channels`).
+    """A copy of the dataclass with `settings` applied; dots reach nested ones (`net.channels`).
 
     All are applied at once, so that settings which only fit together may be changed together.
     Raises `ThbenchError` for an unknown name (with the nearest known one), a value of the wrong

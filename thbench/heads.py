@@ -80,8 +80,9 @@ def adapt_head(
 
 
 def load_head(path: Path, device: str = "cpu") -> KeepableHead:
-    """Reads a head file of any method; raises `ThbenchError` when no installed method knows its
-    kind.
+    """Reads a head file of any method.
+
+    Raises `ThbenchError` when no installed method knows its kind.
     """
     kind = read_description(path).get("kind")
     if kind not in plugin_names(ENTRY_POINTS):
@@ -135,5 +136,6 @@ def _trained_size_px(checkpoint: Path | None) -> int | None:
     file = checkpoint / "model.safetensors" if checkpoint.is_dir() else checkpoint
     if file.suffix != ".safetensors" or not file.is_file():
         return None  # loading the method says what is wrong with it
+
     net = read_description(file).get("config", {}).get("net", {})
     return int(net["size_px"]) if "size_px" in net else None

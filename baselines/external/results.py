@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thbench.data.clip_files import ClipFile, Image, Keep
-from thbench.data.prepare.layouts import IMAGE_SUFFIXES
+from thbench.data.prepare.source import IMAGE_SUFFIXES
 from thbench.errors import ThbenchError
 
 _SHOWN = 5

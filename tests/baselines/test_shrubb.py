@@ -162,7 +162,7 @@ def test_running_averages_are_preferred(tmp_path: Path) -> None:
     import_shrubb(tmp_path / "his.pth", tmp_path / "model.safetensors")
     ours = OursFF(MethodOptions(checkpoint=tmp_path / "model.safetensors", size_px=64))
     bias = others["embedder"]["down_block.1.bias"]
-    assert torch.equal(ours.model.embedder.blocks[0].conv1.bias, bias)
+    assert torch.equal(ours.model.embedder.state_dict()["blocks.0.conv1.bias"], bias)
 
 
 def test_files_of_other_networks_are_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from support.short_videos import ShortVideos
+from support.datasets import short_videos
 
 import protocols.generate
 from protocols.definition import MethodEntry, load_definition, method_entry
@@ -28,7 +28,7 @@ DEFINITION = load_definition("self-reenactment").with_values(
 OPTIONS = RunOptions(checkpoints={})
 
 
-DATASET = ShortVideos()
+DATASET = short_videos()
 
 
 @pytest.fixture(scope="module")

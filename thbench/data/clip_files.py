@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thbench.data.prepare.clips import ClipReader
-from thbench.data.prepare.layouts import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Clip
+from thbench.data.prepare.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Clip
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file, sha256_json
 

@@ -25,6 +25,7 @@ def ramp(frames: int = 5, size_px: int = 32) -> torch.Tensor:
 def coded(file: Path, codec: str, pixels: str) -> None:
     with av.open(str(file), "w") as container:
         stream = container.add_stream(codec, rate=10)
+        assert isinstance(stream, av.VideoStream)
         stream.width = stream.height = 32
         stream.pix_fmt = pixels
         for image in ramp().permute(0, 2, 3, 1).numpy():

@@ -18,16 +18,19 @@ from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
 from thbench.heads import export_head
 from thbench.method import Frames, MethodOptions, load_method
+from thbench.paper.head import OursHead
 
 MODELS = Path(str(resources.files("thbench"))) / "assets" / "models"
 PERSON = Path(__file__).parents[4] / "shared/data/vox1-sample/unzippedFaces/Peter_Capaldi"
 
 
-def made(shots: Frames, renderer: str | None) -> object:
+def made(shots: Frames, renderer: str | None) -> OursHead:
     settings = {"renderer": renderer} if renderer else {}
     model = MODELS / "ours-ft.safetensors"
     options = MethodOptions(checkpoint=model, size_px=64, settings=settings)
-    return load_method("ours-ff", options).adapt(shots)
+    head = load_method("ours-ff", options).adapt(shots)
+    assert isinstance(head, OursHead)
+    return head
 
 
 def synthetic_frames() -> Frames:

@@ -1,6 +1,4 @@
-"""Landmark images y: iBUG-68 landmarks as coloured lines on black, the networks' only view of the
-driving pose.
-"""
+"""Landmark images y: coloured lines on black, the networks' only view of the driving pose."""
 
 from __future__ import annotations
 
