@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 LOCKER := .lock-venv
 DAMAGES ?= 60
 
-.PHONY: demo test lint fuzz check lock clean
+.PHONY: demo test lint docs fuzz check lock clean
 
 demo: $(STAMP)
 	$(VENV)/bin/thbench demo
@@ -14,10 +14,16 @@ test: $(STAMP)
 	$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal
 
 lint: $(STAMP)
+	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --config-file tests/mypy.ini
 
-check: lint test
+# The documentation as a site that works from disk: site/index.html. A warning is an error.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+
+check: lint docs test
 
 # Damages every kind of file that the program reads, a few minutes long; `make test` does so more briefly.
 fuzz: $(STAMP)
@@ -40,4 +46,4 @@ lock:
 	rm -rf $(LOCKER)
 
 clean:
-	rm -rf $(VENV) $(LOCKER) build *.egg-info
+	rm -rf $(VENV) $(LOCKER) build site *.egg-info

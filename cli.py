@@ -14,15 +14,18 @@ from types import FrameType
 
 import click
 
+from baselines.external.commands import systems
+from baselines.import_commands import import_models
 from protocols.commands import export_protocol, mock_run, protocols, run_protocol, score
 from protocols.runs_commands import runs
+from protocols.score_videos.commands import score_videos
 from protocols.split_commands import split
 from reports.audit.commands import audit
 from reports.commands import compare, report
 from reports.study.commands import study
 from thbench import __version__
 from thbench.command_options import FILE
-from thbench.commands import adapt, doctor, drive, explain, weights
+from thbench.commands import adapt, doctor, drive, explain, export_head, weights
 from thbench.data.commands import data
 from thbench.data.prepare.commands import prepare
 from thbench.errors import ThbenchError, unforeseen
@@ -33,15 +36,18 @@ COMMANDS: list[click.Command] = [
     prepare,
     data,
     train,
+    import_models,
     model_info,
     # Measuring
     run_protocol,
+    score_videos,
     score,
     protocols,
     split,
     runs,
     export_protocol,
     mock_run,
+    systems,
     # Reading what was measured
     report,
     compare,
@@ -50,6 +56,7 @@ COMMANDS: list[click.Command] = [
     # Heads of one's own, and what is installed
     adapt,
     drive,
+    export_head,
     explain,
     weights,
     doctor,
@@ -103,6 +110,27 @@ def demo(out: Path, workers: int | None) -> None:
     )
     if not is_whole:
         sys.exit(1)
+
+
+@thbench.command()
+@click.argument("runs", nargs=-1, required=True, type=FILE)
+@click.option("-o", "--output", type=FILE, default=Path("site"), show_default=True)
+def leaderboard(runs: tuple[Path, ...], output: Path) -> None:
+    """One static page from RUNS, run folders or what `thbench runs pack` made, each verified first.
+
+    Rows are ranked where they share protocol, data and frames; what cannot be told apart shares a
+    rank.
+    """
+    import tempfile
+
+    from protocols.pack import opened_runs
+    from reports.leaderboard import write_leaderboard
+    from reports.results import Results
+
+    with tempfile.TemporaryDirectory(prefix="thbench-") as unpacked:
+        verified = opened_runs(runs, Path(unpacked))
+        results = {name: Results(run) for name, run in verified.items()}
+        click.echo(write_leaderboard(results, output))
 
 
 def main() -> None:

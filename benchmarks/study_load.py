@@ -1,5 +1,4 @@
-"""Load on the study server: raters over loopback, some leaving midway, the server killed in the
-middle.
+"""Load on the study server: raters over loopback; some leave midway, and the server is killed.
 
     python benchmarks/study_load.py                          the paper's size: 4800 triplets,
                                                              480 forms of 50
@@ -29,19 +28,16 @@ from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 
-import cv2
 import httpx
 import numpy as np
+from noise_study import make_study
 from sqlalchemy import create_engine, func, select
 
-from reports.study.build import build_study
 from reports.study.folder import Study
 from reports.study.ratings import read_ratings
 from reports.study.schema import forms, open_database, trials
-from thbench.files import read_json, write_json
-from thbench.runs import FORMAT, Run, Unit, UnitResult
 
-HOLDOUT = 32
+HOW_ANSWERED = {"response_ms": 900, "input": "key", "blurs": 0}
 DEVICE = {"width": 1280, "height": 800, "pixel_ratio": 1, "zoom": 1, "scale": 1, "touch": False}
 
 
@@ -62,7 +58,15 @@ class Load:
 def main() -> None:
     options = parse_arguments()
     with tempfile.TemporaryDirectory() as scratch:
-        study = make_study(Path(scratch), options)
+        study = make_study(
+            Path(scratch),
+            videos=options.videos,
+            methods=options.rows,
+            size_px=options.size,
+            triplets_per_row=options.triplets_per_row,
+            trials_per_form=options.trials_per_form,
+            lease_s=options.lease_s,
+        )
         print(json.dumps(measure(study, options.db or study.default_database, options)))
 
 
@@ -85,120 +89,6 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_study(scratch: Path, options: argparse.Namespace) -> Study:
-    build_study(
-        write_run(scratch / "run", options.videos, options.rows, options.size),
-        scratch / "study",
-        triplets_per_row=options.triplets_per_row,
-        trials_per_form=options.trials_per_form,
-    )
-    study = Study.open(scratch / "study")
-    rates = dict.fromkeys(("session_per_s", "address_per_s", "entries_per_s"), 1000000.0)
-    write_json(
-        study.settings_json,
-        {
-            **read_json(study.settings_json),
-            "lease_minutes": options.lease_s / 60,
-            "rates": {
-                **rates,
-                "session_burst": 10**6,
-                "address_burst": 10**6,
-                "entries_burst": 10**6,
-            },
-        },
-    )
-    return Study.open(scratch / "study")
-
-
-def write_run(path: Path, videos: int, rows: int, size_px: int) -> Run:
-    """Noisy gradients for pictures; all methods share the files, so writing them is quick."""
-    names = [f"id{10270 + index}" for index in range(videos)]
-    write_json(
-        path / "run.json",
-        {
-            "format": FORMAT,
-            "status": "complete",
-            "git_commit": None,
-            "device": "cpu",
-            "partial": False,
-            "metrics": [],
-            "versions": {},
-            "hardware": {},
-            "created_utc": "2026-11-24T20:00:00Z",
-            "T": [1],
-            "protocol": {
-                "name": "noise",
-                "kind": "self-reenactment",
-                "sha256": "0" * 64,
-                "definition": {},
-            },
-            "dataset": {
-                "name": "noise",
-                "sha256": "0" * 64,
-                "size_px": size_px,
-                "label": "noise",
-                "spec": "",
-            },
-            "methods": {
-                f"method{row}": {
-                    "spec": "noise",
-                    "drives_with": "landmarks",
-                    "config": {},
-                    "settings": {},
-                    "checkpoint": None,
-                    "notes": [],
-                }
-                for row in range(rows)
-            },
-            "split": {
-                "seed": 0,
-                "dataset_sha256": "0" * 64,
-                "shots": 1,
-                "holdout": HOLDOUT,
-                "videos": [_video(name) for name in names],
-            },
-        },
-    )
-    run = Run.open(path)
-    rng = np.random.default_rng(0)
-    ramp = np.linspace(0, 200, size_px)[:, None, None] * np.ones((1, size_px, 3))
-    pictures = [
-        cv2.imencode(".png", (ramp + rng.integers(0, 40, ramp.shape)).astype(np.uint8))[1].tobytes()
-        for _ in range(8)
-    ]
-    for name in names:
-        real, triplets = run.real_folder(f"{name}/test"), run.triplets_folder(f"{name}/test")
-        for folder in (real, triplets):
-            folder.mkdir(parents=True)
-        for frame in range(HOLDOUT):
-            for k, file in enumerate(
-                (real / f"{frame:02d}.png", *(triplets / f"{frame:02d}-{n}.png" for n in (1, 2)))
-            ):
-                file.write_bytes(pictures[(frame + k) % len(pictures)])
-        for row in range(rows):
-            unit = Unit(f"method{row}", 1, f"{name}/test")
-            run.unit_folder(unit).mkdir(parents=True)
-            for frame in range(HOLDOUT):
-                os.link(real / f"{frame:02d}.png", run.unit_folder(unit) / f"{frame:02d}.png")
-            run.commit_unit(unit, UnitResult("done"))
-    return run
-
-
-def _video(person: str) -> dict[str, object]:
-    """A test video of a person with two other recordings."""
-    frames = list(range(HOLDOUT))
-    return {
-        "person": person,
-        "video": "test",
-        "shots": [HOLDOUT],
-        "holdout": frames,
-        "floor": frames,
-        "shot_names": ["shot"],
-        "holdout_names": [str(frame) for frame in frames],
-        "others": [[[f"{person}/a", frame], [f"{person}/b", frame]] for frame in frames],
-    }
-
-
 def measure(study: Study, db: str, options: argparse.Namespace) -> dict[str, object]:
     port = free_port()
     server = start_server(study, db, port)
@@ -211,8 +101,8 @@ def measure(study: Study, db: str, options: argparse.Namespace) -> dict[str, obj
     finally:
         server[-1].kill()
         server[-1].wait()
+
     check(load, study, db)
-    every = load.times_s["answer"]
     return {
         "database": db.split(":")[0],
         "forms": len(study.design.forms),
@@ -226,7 +116,7 @@ def measure(study: Study, db: str, options: argparse.Namespace) -> dict[str, obj
         "server_cpu_ms_per_answer": (
             round(1000 * server_cpu_s / len(load.accepted), 2) if not options.kills else None
         ),
-        "answer_ms_p50_p95_p99": percentiles_ms(every),
+        "answer_ms_p50_p95_p99": percentiles_ms(load.times_s["answer"]),
         "picture_ms_p50_p95_p99": percentiles_ms(load.times_s["picture"]),
         "mean_picture_kB": round(load.bytes / 1000 / max(1, len(load.times_s["picture"])), 1),
         "concurrent": options.concurrent,
@@ -253,20 +143,9 @@ def start_server(study: Study, db: str, port: int) -> list[subprocess.Popen[byte
 
 
 def launch(study: Study, db: str, port: int) -> subprocess.Popen[bytes]:
+    serve = ["study", "serve", str(study.path), "--db", db, "--port", str(port)]
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "from cli import main; main()",
-            "study",
-            "serve",
-            str(study.path),
-            "--db",
-            db,
-            "--port",
-            str(port),
-        ],
-        stdout=subprocess.DEVNULL,
+        [sys.executable, "-c", "from cli import main; main()", *serve], stdout=subprocess.DEVNULL
     )
     for _ in range(600):
         try:
@@ -289,9 +168,8 @@ async def run_raters(
     limits = httpx.Limits(
         max_connections=options.concurrent, max_keepalive_connections=options.concurrent
     )
-    keep_none = CookieJar(
-        DefaultCookiePolicy(allowed_domains=[])
-    )  # the raters share connections, not cookies
+    # The raters share connections, not cookies.
+    keep_none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     async with httpx.AsyncClient(
         base_url=load.url, timeout=60, limits=limits, verify=False, cookies=keep_none
     ) as client:
@@ -326,9 +204,7 @@ def forms_left(db: str) -> int:
 
 
 async def take_part(load: Load, client: httpx.AsyncClient) -> bool:
-    """One rater from consent to the end, or to where they leave; False when there was no form for
-    them.
-    """
+    """One rater from consent to the end, or to where they leave; False when no form was left."""
     page = await persistently(load, client, "GET", "/")
     ticket = html.unescape(re.search(r'name="ticket" value="([^"]+)"', page.text)[1])  # type: ignore[index]
     entered = await persistently(
@@ -337,38 +213,28 @@ async def take_part(load: Load, client: httpx.AsyncClient) -> bool:
     headers = {"cookie": entered.headers["set-cookie"].split(";")[0]}
     page = await persistently(load, client, "GET", "/study", headers=headers)
     headers["x-csrf-token"] = re.search(r'data-csrf="(\w+)"', page.text)[1]  # type: ignore[index]
-    state = (
-        await persistently(load, client, "POST", "/api/start", headers=headers, json=DEVICE)
-    ).json()
+    started = await persistently(load, client, "POST", "/api/start", headers=headers, json=DEVICE)
+    state = started.json()
     if state["phase"] == "full":
         return False
+
     load.raters += 1
-    patience = (
-        random.randrange(1, state["trial"]["total"]) if random.random() < load.dropout else 10**6
-    )
+    is_leaving = random.random() < load.dropout
+    patience = random.randrange(1, state["trial"]["total"]) if is_leaving else 10**6
     while state["phase"] == "trial":
         trial = state["trial"]
         if trial["number"] >= patience:
             load.left += 1
             return True
-        picture = await persistently(
-            load, client, "GET", f"/picture/{trial['token']}", headers=headers
-        )
+
+        place = f"/picture/{trial['token']}"
+        picture = await persistently(load, client, "GET", place, headers=headers)
         load.bytes += len(picture.content)
+
         choice = trial["instructed"] or random.randint(1, 3)
+        answer = {"trial": trial["token"], "choice": choice, **HOW_ANSWERED}
         reply = await persistently(
-            load,
-            client,
-            "POST",
-            "/api/answer",
-            headers=headers,
-            json={
-                "trial": trial["token"],
-                "choice": choice,
-                "response_ms": 900,
-                "input": "key",
-                "blurs": 0,
-            },
+            load, client, "POST", "/api/answer", headers=headers, json=answer
         )
         if reply.status_code == 200:
             load.accepted[trial["token"]] = choice - 1

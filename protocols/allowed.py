@@ -12,7 +12,7 @@ from thbench.errors import ThbenchError
 from thbench.printable import printable
 from thbench.runs import Run
 
-COMMAND = "command:"
+PROGRAMS = ("command:", "video:", "worker:", "system:")  # specs that run a program
 _SHOWN_CHARACTERS = 4000  # of each program: nothing that a person would read is left out
 
 
@@ -21,7 +21,7 @@ def commands_of(methods: Iterable[MethodEntry], run: Run) -> list[str]:
     stored = run.record().methods.values() if run.run_json.exists() else ()
     specs = [*(entry.spec for entry in methods), *(method.spec for method in stored)]
 
-    return [spec for spec in dict.fromkeys(specs) if spec.startswith(COMMAND)]
+    return [spec for spec in dict.fromkeys(specs) if spec.startswith(PROGRAMS)]
 
 
 def refuse_unasked_commands(specs: Iterable[str], given: Collection[str], where: str) -> None:
@@ -31,7 +31,7 @@ def refuse_unasked_commands(specs: Iterable[str], given: Collection[str], where:
     nobody to ask.
     """
     unasked = [
-        printable(spec.removeprefix(COMMAND), _SHOWN_CHARACTERS)
+        printable(spec.removeprefix("command:"), _SHOWN_CHARACTERS)
         for spec in specs
         if spec not in given
     ]

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import torch
 
-from protocols.methods import bundled_checkpoint
 from thbench.data.dataset import videos_of
 from thbench.data.landmarks.image import landmark_images
 from thbench.data.synthetic import synth
 from thbench.data.video import write_video
-from thbench.method import MethodOptions, load_method
+from thbench.method import MethodOptions, adapt, bundled_model, load_method, render
 
 SHOTS, FRAMES, ENLARGE = 8, 72, 4
 SHOWN = (
@@ -29,15 +28,12 @@ def write_clip(path: Path, method: str = "ours-ft") -> None:
     """
     heads = synth(64)
     video, driver = videos_of(heads, "test")[:2]
-    loaded = load_method(
-        method, MethodOptions(checkpoint=bundled_checkpoint(method), size_px=heads.size_px)
-    )
+    options = MethodOptions(checkpoint=bundled_model(method), size_px=heads.size_px)
+    loaded = load_method(method, options)
 
     shots = heads.read(video, [index * video.n_frames // SHOTS for index in range(SHOTS)])
     drive = heads.read(driver, range(min(FRAMES, driver.n_frames)))
-    rendered = loaded.adapt(shots).render(
-        drive.without_images() if loaded.drives_with == "landmarks" else drive
-    )
+    rendered = render(loaded, adapt(loaded, shots), drive)
 
     panels = torch.cat(
         [

@@ -56,6 +56,13 @@ DRIVERS = click.option(
     help="Model file or training folder; METHOD= where several methods need different ones.",
 )
 @click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="METHOD.NAME=VALUE",
+    help="Changes a setting of a method, e.g. --set ours-ft.epochs=10.",
+)
+@click.option(
     "--videos", type=click.IntRange(min=1), help="Fewer test videos: the run is stamped partial."
 )
 @HOLDOUT
@@ -88,7 +95,8 @@ DRIVERS = click.option(
 @click.option(
     "--allow-commands",
     is_flag=True,
-    help="Runs the programs (command: methods) that a run folder or my.toml names, without asking.",
+    help="Runs the programs (command:, video: and such methods) that a run folder or my.toml "
+    "names, without asking.",
 )
 @QUIET
 def run_protocol(
@@ -98,6 +106,7 @@ def run_protocol(
     metrics: tuple[str, ...],
     dataset: str | None,
     checkpoints: tuple[str, ...],
+    settings: tuple[str, ...],
     videos: int | None,
     holdout: int | None,
     seed: int | None,
@@ -134,6 +143,7 @@ def run_protocol(
         methods=methods,
         metrics=metrics,
         checkpoints=checkpoints,
+        settings=settings,
         dataset=dataset,
         sources=sources,
         skip_unusable=skip_unusable,
@@ -273,7 +283,7 @@ def mock_run(method: str, checkpoint: Path | None, dataset: str, device: str) ->
 
 @click.group()
 def protocols() -> None:
-    """Lists and shows the bundled protocols, one per experiment of the paper."""
+    """Lists and shows the bundled protocols: the paper's experiments, and one of later papers."""
 
 
 @protocols.command("list")

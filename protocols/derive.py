@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from protocols.definition import stored_definition
-from protocols.frames import read_images
 from protocols.progress import Progress, unwatched
+from protocols.set_features import unit_features
 from protocols.stored_scores import UnitScores, scores_file
-from protocols.units import finished, frame_sets, with_frames
+from protocols.units import finished, with_frames
 from thbench.errors import ThbenchError
-from thbench.files import sha256_file
 from thbench.metrics.base import Metric, SetMetric, is_set_metric
-from thbench.metrics.features import FeatureStore
 from thbench.metrics.statistics import Estimate
 from thbench.metrics.summary import Cell, summarise
 from thbench.records.split import DrawnVideo
@@ -146,15 +141,9 @@ def _dtype(column: str) -> Any:
 
 def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit], cluster: Cluster) -> Estimate:
     """FID or KID of one cell against the matched hold-out frames of the same videos."""
-    store, spec = FeatureStore(run.path / "features"), metric.feature_spec()
     generated, real, videos = [], [], []
     for unit in with_frames(run, units):
-        made, held = (
-            store.features(
-                list(digests.values()), spec, partial(_features, metric, folder, digests)
-            )
-            for folder, digests in frame_sets(run, unit)
-        )
+        made, held = unit_features(run, metric, unit)
         generated.append(made)
         real.append(held)
         videos += [unit.video] * len(made)
@@ -166,13 +155,3 @@ def _estimate(run: Run, metric: SetMetric, units: Sequence[Unit], cluster: Clust
         np.concatenate(generated), np.concatenate(real), np.array(videos), np.array(clusters)
     )
     return replace(estimate, videos=tuple(sorted(set(videos))))
-
-
-def _features(metric: SetMetric, folder: Path, digests: Mapping[str, str]) -> NDArray[Any]:
-    for name, sha256 in digests.items():
-        if (folder / name).is_file() and sha256_file(folder / name) != sha256:
-            raise ThbenchError(
-                f"{folder / name} is not the frame that was committed; "
-                "`thbench runs verify` names all such frames"
-            )
-    return metric.features(read_images(folder, list(digests)))

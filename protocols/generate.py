@@ -18,7 +18,16 @@ from protocols.kinds.base import Definition, MethodEntry
 from thbench.data.dataset import Dataset, find_video
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
-from thbench.method import Frames, Method, MethodOptions, load_method, parts_s
+from thbench.method import (
+    Frames,
+    Method,
+    MethodOptions,
+    adapt,
+    load_method,
+    notes_of,
+    parts_s,
+    render,
+)
 from thbench.records.encode import write_record
 from thbench.records.split import DrawnVideo
 from thbench.records.unit import References
@@ -68,13 +77,29 @@ def write_references(shop: Workshop) -> None:
 
         mark = run.references_mark(video.key)
         if not mark.exists():
-            write_record(mark, _references(run, video))
+            write_record(mark, references_of(run, video))
 
         floor = Unit(REAL, 0, video.key)
         if run.read_unit(floor) is None:
             images = shop.definition.floor(shop.dataset, video).images
             frames = write_frames(run.unit_folder(floor), images)
             run.commit_unit(floor, UnitResult("done", frames=frames))
+
+
+def references_of(run: Run, video: DrawnVideo) -> References:
+    """The sha256 of a video's hold-out frames, shots and triplets, as they lie in the run."""
+    folders = (
+        run.real_folder(video.key),
+        run.shots_folder(video.key),
+        run.triplets_folder(video.key),
+    )
+    return {
+        folder.relative_to(run.path).as_posix(): {
+            file.name: sha256_file(file) for file in sorted(folder.iterdir())
+        }
+        for folder in folders
+        if folder.exists()
+    }
 
 
 def unfinished(run: Run) -> list[Unit]:
@@ -98,12 +123,15 @@ def do_unit(shop: Workshop, unit: Unit) -> UnitResult:
     """Learns the head, renders the hold-out frames, writes them and commits the unit."""
     run, video = Run(shop.run), shop.videos[unit.video]
     try:
-        images, timing = _render(shop, unit, video)
+        images, timing, notes = _render(shop, unit, video)
     except Exception as error:
         result = UnitResult("failed", error=first_line(error))
     else:
         result = UnitResult(
-            "done", frames=write_frames(run.unit_folder(unit), images), timing=timing
+            "done",
+            frames=write_frames(run.unit_folder(unit), images),
+            timing=timing,
+            notes=notes,
         )
     run.commit_unit(unit, result)
     return result
@@ -136,48 +164,15 @@ def _write_true_frames(shop: Workshop, run: Run, video: DrawnVideo) -> None:
         _write_triplets(shop.dataset, video, triplets)
 
 
-def _references(run: Run, video: DrawnVideo) -> References:
-    folders = (
-        run.real_folder(video.key),
-        run.shots_folder(video.key),
-        run.triplets_folder(video.key),
-    )
-    return {
-        folder.relative_to(run.path).as_posix(): {
-            file.name: sha256_file(file) for file in sorted(folder.iterdir())
-        }
-        for folder in folders
-        if folder.exists()
-    }
-
-
-def _render(shop: Workshop, unit: Unit, video: DrawnVideo) -> tuple[torch.Tensor, dict[str, float]]:
+def _render(
+    shop: Workshop, unit: Unit, video: DrawnVideo
+) -> tuple[torch.Tensor, dict[str, float], list[str]]:
     method = shop.method(unit.method)
     shots = shop.shots(video, unit.T)
+    head = adapt(method, shots)
     drive = shop.definition.drives(shop.drive(video), shots, video)
-    if method.drives_with == "landmarks":
-        drive = drive.without_images()
-
-    head = method.adapt(shots)
-    images = head.render(drive)
-    check_rendered(images, drive, unit.method)
-    return images, parts_s(head)
-
-
-def check_rendered(images: Any, drive: Frames, method: str) -> None:
-    """Raises `ThbenchError` unless `images` is what `render` promises."""
-    expected = list(drive.images.shape)
-    if (
-        not isinstance(images, torch.Tensor)
-        or images.dtype != torch.uint8
-        or list(images.shape) != expected
-    ):
-        got = (
-            f"{images.dtype} {list(images.shape)}"
-            if isinstance(images, torch.Tensor)
-            else type(images).__name__
-        )
-        raise ThbenchError(f"{method} rendered {got}, uint8 {expected} expected")
+    images = render(method, head, drive)
+    return images, parts_s(head), notes_of(head)
 
 
 def _write_triplets(dataset: Dataset, video: DrawnVideo, folder: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protocols.definition import method_entry
 from protocols.kinds.base import Definition, MethodEntry
+from thbench.config import parse_settings, plain_value
 from thbench.data.dataset import Dataset
 from thbench.errors import ThbenchError
-from thbench.method import Method, MethodOptions, provenance
+from thbench.method import Method, MethodOptions, bundled_model, provenance
+from thbench.nearest import hint
 from thbench.records.decode import decode
 from thbench.records.encode import encode
 from thbench.records.run import MethodRecord
@@ -26,6 +28,26 @@ def methods_from(specs: Sequence[str], definition: Definition) -> tuple[MethodEn
     """
     known = {entry.label: entry for entry in definition.methods}
     return tuple(known.get(spec, method_entry(spec)) for spec in specs)
+
+
+def with_settings(entries: Sequence[MethodEntry], texts: Sequence[str]) -> tuple[MethodEntry, ...]:
+    """The entries with `METHOD.NAME=VALUE` applied to the settings of each METHOD, by label.
+
+    Raises `ThbenchError` for a text of another form and for a method that is not among them.
+    """
+    changed = {entry.label: entry for entry in entries}
+    for name, text in parse_settings(texts).items():
+        label, dot, setting = name.rpartition(".")
+        if not (dot and setting):
+            raise ThbenchError(
+                f"--set {name}={text}: write METHOD.NAME=VALUE, for example --set ours-ft.epochs=10"
+            )
+        if label not in changed:
+            raise ThbenchError(f"--set {name}={text}: no method {label!r}: {hint(label, changed)}")
+        entry = changed[label]
+        settings = {**entry.settings, setting: plain_value(text, name)}
+        changed[label] = replace(entry, settings=settings)
+    return tuple(changed.values())
 
 
 def entries_of(
@@ -55,7 +77,7 @@ def method_options(
             "--methods"
         )
     if checkpoint is None and dataset.pictures == "synthetic heads":
-        checkpoint = bundled_checkpoint(_name(entry))
+        checkpoint = bundled_model(_name(entry))
 
     return MethodOptions(
         checkpoint=checkpoint,
@@ -64,14 +86,6 @@ def method_options(
         size_px=dataset.size_px,
         settings=entry.settings,
     )
-
-
-def bundled_checkpoint(method: str) -> Path | None:
-    """The model trained on synthetic heads that comes with thbench, for datasets of synthetic
-    heads.
-    """
-    path = Path(str(resources.files("thbench") / "assets" / "models" / f"{method}.safetensors"))
-    return path if path.exists() else None
 
 
 def describe(entry: MethodEntry, method: Method) -> MethodRecord:

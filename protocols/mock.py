@@ -10,10 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from protocols.generate import check_rendered, first_line
+from protocols.generate import first_line
 from thbench.data.dataset import Dataset, videos_of
 from thbench.errors import ThbenchError
-from thbench.method import Frames, Method, MethodOptions, load_method, provenance
+from thbench.method import (
+    Frames,
+    Method,
+    MethodOptions,
+    check_rendered,
+    load_method,
+    provenance,
+)
 
 T = (1, 2)
 DRIVING_FRAMES = 3

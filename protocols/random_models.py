@@ -46,7 +46,7 @@ def write_random_model(trainer: str, size_px: int, path: Path, seed: int) -> Non
 
 
 def _config(trainer: type[Trainer], size_px: int) -> TrainingConfig:
-    """The preset for frames of this size; the first one where none is, for a method that resizes."""
+    """The preset for frames of this size; the first one for a method that resizes its frames."""
     configs = [trainer.configure(preset) for preset in trainer.presets]
     config = next((config for config in configs if config.size_px == size_px), configs[0])
     return config.without_fetched_weights()

@@ -15,7 +15,7 @@ from protocols.allowed import commands_of, refuse_unasked_commands
 from protocols.data import open_data
 from protocols.definition import load_definition, stored_definition
 from protocols.kinds.base import Definition
-from protocols.methods import methods_from
+from protocols.methods import methods_from, with_settings
 from protocols.run import HowToRun, RunOptions, locked, run_protocol
 from protocols.score import metrics_of, score_run
 from protocols.summary_text import summary_text
@@ -33,15 +33,17 @@ class Request:
     """What is to be measured; None and () leave what the protocol says, or the run that goes on.
 
     methods are specs ("external:NAME=DIR"), checkpoints a path for all methods or "METHOD=PATH" for
-    one, dataset and sources what `open_dataset` and `open_sources` take. skip_unusable leaves out
-    photographs that cannot be used. allow_commands: programs that only the run folder or the
-    protocol's file names are run without asking the person at the terminal.
+    one, settings "METHOD.NAME=VALUE", dataset and sources what `open_dataset` and `open_sources`
+    take. skip_unusable leaves out photographs that cannot be used. allow_commands: programs that
+    only the run folder or the protocol's file names are run without asking the person at the
+    terminal.
     """
 
     T: Sequence[int] = ()
     methods: Sequence[str] = ()
     metrics: Sequence[str] = ()
     checkpoints: Sequence[str] = ()
+    settings: Sequence[str] = ()
     dataset: str | None = None
     sources: str | None = None
     skip_unusable: bool = False
@@ -63,11 +65,25 @@ def how_to_run(device: str, workers: int | None) -> HowToRun:
     return HowToRun(device=chosen, workers=workers or by_default)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What came of a request: the run folder, and the units that failed, each with its error."""
+
+    run: Path
+    failed: Sequence[tuple[Unit, str]]
+
+
 def begin_run(
     protocol: str, request: Request, out: Path | None, how: HowToRun, quiet: bool = False
 ) -> bool:
-    """Runs a protocol (a bundled name or a file) and prints where the results are; False when a
-    unit failed.
+    """Does as `measure` and prints the results and where they are; False when a unit failed."""
+    return _told(measure(protocol, request, out, how, quiet))
+
+
+def measure(
+    protocol: str, request: Request, out: Path | None, how: HowToRun, quiet: bool = False
+) -> Measured:
+    """Runs a protocol (a bundled name or a file).
 
     A run that is in `out` already is extended. out: by default runs/ and the protocol's name.
     """
@@ -112,13 +128,21 @@ def resume_run(run: Path, request: Request, how: HowToRun, quiet: bool = False) 
     )
     definition = definition.with_values(videos=request.videos)
     options = _options(definition, request, sources, how, is_partial=record.partial)
-    return _work(definition, dataset, run, options, quiet)
+    return _told(_work(definition, dataset, run, options, quiet))
 
 
 def score_again(
     run: Path, metrics: Sequence[str], only: bool, how: HowToRun, quiet: bool = False
 ) -> None:
-    """Scores a run again, with more metrics or only with these, and prints its table."""
+    """Does as `rescore` and prints the run's table."""
+    rescore(run, metrics, only, how, quiet)
+    _print_scores(run)
+
+
+def rescore(
+    run: Path, metrics: Sequence[str], only: bool, how: HowToRun, quiet: bool = False
+) -> None:
+    """Scores a run again, with more metrics or only with these."""
     opened = Run.open(run)
     with locked(opened):
         score_run(
@@ -128,11 +152,11 @@ def score_again(
             how.workers,
             partial(track, quiet=quiet),
         )
-    _print_scores(run)
 
 
 def _as_asked(definition: Definition, request: Request) -> Definition:
     """The protocol with the values that are asked for, all but the number of videos."""
+    chosen = methods_from(request.methods, definition) if request.methods else definition.methods
     return definition.with_values(
         T=tuple(request.T) or None,
         metrics=tuple(request.metrics) or None,
@@ -141,7 +165,7 @@ def _as_asked(definition: Definition, request: Request) -> Definition:
         drivers=request.drivers,
         rank_by=request.rank_by,
         adapt_landmarks=request.adapt_landmarks or None,
-        methods=methods_from(request.methods, definition) if request.methods else None,
+        methods=with_settings(chosen, request.settings),
         iterations=request.iterations,
     )
 
@@ -176,17 +200,25 @@ def _options(
 
 def _work(
     definition: Definition, dataset: Dataset, folder: Path, options: RunOptions, quiet: bool
-) -> bool:
+) -> Measured:
     progress = partial(track, quiet=quiet)
     if definition.measures == "time":
-        failed = time_protocol(definition, dataset, folder, options, progress).failed
-        _print_times(folder)
-    else:
-        failed = run_protocol(definition, dataset, folder, options, progress).failed
-        _print_scores(folder)
-    _print_failures(failed, folder)
+        timed = time_protocol(definition, dataset, folder, options, progress)
+        return Measured(folder, timed.failed)
 
-    return not failed
+    scored = run_protocol(definition, dataset, folder, options, progress)
+    return Measured(folder, scored.failed)
+
+
+def _told(measured: Measured) -> bool:
+    """Prints what came of a request; False when a unit failed."""
+    if Run(measured.run).timing_json.exists():
+        _print_times(measured.run)
+    else:
+        _print_scores(measured.run)
+    _print_failures(measured.failed, measured.run)
+
+    return not measured.failed
 
 
 def _left_out(sources: Dataset | None) -> Sequence[Unusable]:

@@ -1,4 +1,4 @@
-"""`thbench runs`: what run folders hold."""
+"""`thbench runs`: what run folders hold, and packing them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from thbench.command_options import FILE, check_runs
 
 @click.group()
 def runs() -> None:
-    """Lists, shows and verifies run folders."""
+    """Lists, shows, verifies and packs run folders."""
 
 
 @runs.command("list")
@@ -51,3 +51,18 @@ def verify(run: Path) -> None:
     click.echo("\n".join([*checked, *wrong, verdict]))
     if wrong:
         sys.exit(1)
+
+
+@runs.command("pack")
+@click.argument("run", type=FILE)
+@click.option("-o", "--output", type=FILE, help="[default: RUN.zip]")
+def pack(run: Path, output: Path | None) -> None:
+    """Packs RUN without its frames: records, scores and hashes, for `thbench leaderboard`."""
+    check_runs(run)
+
+    from protocols.pack import pack_run
+    from thbench.runs import Run
+
+    out = output or run.resolve().with_name(f"{run.resolve().name}.zip")
+    count = pack_run(Run.open(run), out)
+    click.echo(f"{out}: {count} files, {out.stat().st_size / 1e6:.1f} MB, no frames")

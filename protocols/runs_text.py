@@ -7,7 +7,7 @@ from pathlib import Path
 
 from protocols.definition import definition_names, load_definition, stored_definition
 from thbench.errors import ThbenchError
-from thbench.metrics.coverage import videos
+from thbench.records.coverage import videos
 from thbench.records.run import MethodRecord, RunRecord
 from thbench.runs import Run
 

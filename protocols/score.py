@@ -73,7 +73,9 @@ def score_run(
     _refuse_altered_references(run, units)  # scores against damaged frames would stay
 
     per_frame = frame_metrics(loaded, unavailable)
-    with closing(each(partial(unit_scorer, run, per_frame, device), units, workers)) as scored:
+    in_sets = [name for name in loaded if name not in unavailable and name not in per_frame]
+    scorer = partial(unit_scorer, run, per_frame, in_sets, device)
+    with closing(each(scorer, units, workers)) as scored:
         for _ in progress(scored, len(units), "score frames"):
             pass
 

@@ -5,6 +5,7 @@ the run.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,18 +15,38 @@ from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.errors import ThbenchError
 from thbench.records.split import DrawnVideo, FramePlace, Split
 
-HoldoutRule = Literal["part", "interleaved", "first-frame"]
+HoldoutRule = Literal["part", "interleaved"]
+DriveRule = Literal["spread", "consecutive"]
+ShotRule = Literal["spread", "first-frame"]
+
+_Frames = NDArray[np.int64]
+_Drawn = tuple[_Frames, _Frames, _Frames]  # shots, hold-out frames, those for the floor
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the frames of a self-reenactment are drawn.
+
+    A video is cut into as many stretches of equal length as it needs frames, and one frame is drawn
+    from each. holdout: "part" holds out those of the first or of the last stretches, so that they
+    lie in a part of the video apart from the shots, as the paper's do; "interleaved" gives the
+    stretches out at random, so that most hold-out frames lie between two shots.
+
+    The first order motion model and its heirs reconstruct a video from its first frame. drive:
+    "consecutive" holds out frames that follow each other, within the hold-out part. shots:
+    "first-frame" makes the first frame of a video its only shot; consecutive frames then are those
+    that come next.
+    """
+
+    holdout: HoldoutRule = "part"
+    drive: DriveRule = "spread"
+    shots: ShotRule = "spread"
 
 
 def draw_split(
-    dataset: Dataset, videos: int, shots: int, holdout: int, seed: int, rule: HoldoutRule
+    dataset: Dataset, videos: int, shots: int, holdout: int, seed: int, rules: Rules
 ) -> Split:
-    """Draws `videos` test videos uniformly (section 4) and their frames.
-
-    A video is cut into `shots` + `holdout` stretches of equal length, and one frame is drawn from
-    each. By the rule "part" the hold-out frames are those of the first or of the last stretches, so
-    that they lie in a part of the video apart from the shots, as the paper's do; "interleaved"
-    gives the stretches out at random, so that most hold-out frames lie between two shots.
+    """Draws `videos` test videos uniformly (section 4) and their frames; see `Rules`.
 
     Raises `ThbenchError` when fewer test videos have `shots` + `holdout` frames, naming values that
     would work.
@@ -38,7 +59,7 @@ def draw_split(
     random = np.random.default_rng([seed, 0])
     chosen = sorted(random.choice(len(eligible), videos, replace=False))
     drawn = [
-        _draw_video(dataset, eligible[index], tested, shots, holdout, seed, rule)
+        _draw_video(dataset, eligible[index], tested, shots, holdout, seed, rules)
         for index in chosen
     ]
     return Split(seed, dataset.sha256, shots, holdout, drawn)
@@ -78,22 +99,12 @@ def _draw_video(
     shots: int,
     holdout: int,
     seed: int,
-    rule: HoldoutRule,
+    rules: Rules,
 ) -> DrawnVideo:
     # Each video has a stream of its own, so a frame's fate does not depend on which other videos
     # were drawn.
     random = np.random.default_rng([seed, 1, *video.key.encode()])
-    places = np.arange(video.n_frames)
-    frames = np.array(
-        [random.choice(stretch) for stretch in np.array_split(places, shots + holdout)]
-    )
-
-    if rule == "part":
-        shown, held, rest = _apart(frames, shots, video.n_frames, random)
-    else:
-        mixed = random.permutation(frames)
-        shown, held = mixed[:shots], np.sort(mixed[shots:])
-        rest = np.setdiff1d(places, held)
+    shown, held, rest = _draw_frames(video.n_frames, shots, holdout, rules, random)
     floor = np.sort(random.choice(rest, holdout, replace=len(rest) < holdout))
 
     names = dataset.frame_names(video)
@@ -112,12 +123,60 @@ def _draw_video(
     )
 
 
+def _draw_frames(
+    n_frames: int, shots: int, holdout: int, rules: Rules, random: np.random.Generator
+) -> _Drawn:
+    if rules.shots == "first-frame":
+        return _after_the_first(n_frames, holdout, rules.drive, random)
+
+    stretches = np.array_split(np.arange(n_frames), shots + holdout)
+    if rules.drive == "consecutive":
+        return _consecutive(stretches, holdout, random)
+
+    frames = np.array([random.choice(stretch) for stretch in stretches])
+    if rules.holdout == "part":
+        return _apart(frames, shots, n_frames, random)
+    mixed = random.permutation(frames)
+    held = np.sort(mixed[shots:])
+    return mixed[:shots], held, np.setdiff1d(np.arange(n_frames), held)
+
+
+def _after_the_first(
+    n_frames: int, holdout: int, drive: DriveRule, random: np.random.Generator
+) -> _Drawn:
+    """The first frame, and those right behind it or spread over all that follow it.
+
+    The floor is drawn from all frames that are not held out.
+    """
+    if drive == "consecutive":
+        held = np.arange(1, holdout + 1)
+    else:
+        stretches = np.array_split(np.arange(1, n_frames), holdout)
+        held = np.array([random.choice(stretch) for stretch in stretches])
+    return np.array([0]), held, np.setdiff1d(np.arange(n_frames), held)
+
+
+def _consecutive(stretches: Sequence[_Frames], holdout: int, random: np.random.Generator) -> _Drawn:
+    """Consecutive frames within the first or the last `holdout` stretches; shots, and the floor,
+    from the others.
+    """
+    if random.integers(2):
+        part, others = stretches[:holdout], stretches[holdout:]
+    else:
+        part, others = stretches[-holdout:], stretches[:-holdout]
+
+    places = np.concatenate(part)
+    start = random.integers(len(places) - holdout + 1)
+    shown = np.array([random.choice(stretch) for stretch in others])
+    return random.permutation(shown), places[start : start + holdout], np.concatenate(others)
+
+
 def _apart(
-    frames: NDArray[np.int64],
+    frames: _Frames,
     shots: int,
     n_frames: int,
     random: np.random.Generator,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+) -> _Drawn:
     """Shots in random order, hold-out frames in time order, and the part that the shots lie in.
 
     The real-vs-real floor is drawn from that part too: it stands as far from the hold-out frames as

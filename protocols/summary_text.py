@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from thbench.errors import ThbenchError
-from thbench.metrics.coverage import FEW_VIDEOS, Coverage, coverage, videos
 from thbench.metrics.explain import POLICIES
+from thbench.records.coverage import FEW_VIDEOS, Coverage, coverage, videos
 from thbench.records.summary import MetricRecord, RowRecord, ScoreRecord, SummaryRecord
 from thbench.runs import Run
 

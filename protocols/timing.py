@@ -26,7 +26,7 @@ from protocols.run import RunOptions, locked, set_status
 from thbench.data.dataset import Dataset
 from thbench.environment import hardware
 from thbench.errors import ThbenchError
-from thbench.method import Method, parts_s, trainer_of
+from thbench.method import Method, parts_s, seen_by, trainer_of
 from thbench.records.encode import write_record
 from thbench.records.timing import TimeRecord, TimingRecord
 from thbench.runs import Run, Unit
@@ -189,8 +189,7 @@ def _action(shop: Workshop, method: Method, T: int | None) -> Callable[[], Any]:
         shots = shop.shots(video, T)
         return lambda: method.adapt(shots)
 
-    drive = shop.drive(video)
-    drive = drive.without_images() if method.drives_with == "landmarks" else drive
+    drive = seen_by(method, shop.drive(video))
     head = method.adapt(shop.shots(video, min(Run(shop.run).record().T)))
     return lambda: head.render(drive)
 

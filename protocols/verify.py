@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from protocols.definition import parse_stored, stored_definition
 from protocols.derive import derive
+from protocols.pack import is_packed
 from protocols.stored_scores import altered_scores, scores_file
 from thbench.errors import ThbenchError
 from thbench.metrics.base import load_metric
@@ -46,7 +47,10 @@ def verify_run(run: Run) -> tuple[list[str], list[str]]:
 
     frames = sum(len(result.frames) for _, result in results if result is not None)
     checked = [
-        f"{len(results)} units, {frames} frames and the references of {len(videos)} videos hashed"
+        f"a packed run: the {frames} frames of {len(results)} units are not here, only their hashes"
+        if is_packed(run)
+        else f"{len(results)} units, {frames} frames and the references of {len(videos)} videos "
+        "hashed"
     ]
     if run.summary_json.exists() or run.scored():
         done = [unit for unit, result in results if result and result.status == "done"]
@@ -60,9 +64,13 @@ def _results(run: Run) -> Results:
     if stored_definition(run.record().protocol).measures == "time":
         return []
 
-    units = list(run.planned())
-    floor = [Unit(REAL, 0, video) for video in dict.fromkeys(unit.video for unit in units)]
-    return [(unit, run.read_unit(unit)) for unit in [*floor, *units]]
+    # Where no other frame of a person is known, there is no floor.
+    floor = [
+        Unit(REAL, 0, video.key)
+        for video in run.record().split.videos
+        if video.floor or video.driver_of is not None
+    ]
+    return [(unit, run.read_unit(unit)) for unit in [*floor, *run.planned()]]
 
 
 def _definition_faults(run: Run) -> Iterator[str]:
@@ -79,6 +87,8 @@ def _unit_faults(run: Run, results: Results) -> Iterator[str]:
     for unit, result in results:
         if result is not None and result.status == "failed":
             yield f"{_name(unit)}: failed: {result.error}"
+    if is_packed(run):
+        return
     for unit, _ in results:
         for name in run.altered_frames(unit):
             yield f"{_name(unit)}: {name} is not the frame that was committed"
@@ -91,7 +101,7 @@ def _reference_faults(run: Run, videos: Iterable[str]) -> Iterator[str]:
                 f"{video}: its hold-out frames and shots are not written; "
                 f"`thbench run-protocol --resume {run.path}`"
             )
-        for name in run.altered_references(video):
+        for name in [] if is_packed(run) else run.altered_references(video):
             yield (
                 f"{video}: {name} is not the file that was written; remove its folder and resume "
                 "the run"

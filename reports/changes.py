@@ -11,8 +11,8 @@ import pandas as pd
 
 from reports.ranges import clipped, range_of_difference
 from reports.results import Results
-from thbench.metrics.coverage import Coverage
 from thbench.metrics.statistics import PairedDifference, difference_from_zero, holm, video_mean
+from thbench.records.coverage import Coverage
 from thbench.records.scores import LEVEL, Metric, Score
 from thbench.records.video_key import video_keys
 

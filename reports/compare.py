@@ -14,7 +14,7 @@ from reports.ranking import NO_BOLD, ranked
 from reports.results import Results
 from reports.table import Block, Cell, Column, Group, Row, TableSpec, interval_cell
 from reports.writers import to_json, to_markdown
-from thbench.metrics.coverage import Coverage, videos
+from thbench.records.coverage import Coverage, videos
 from thbench.records.scores import Metric
 
 FORMATS = ("markdown", "json", "latex")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reports.results import Results
 from thbench.errors import ThbenchError
-from thbench.metrics.coverage import FEW_VIDEOS, videos
+from thbench.records.coverage import FEW_VIDEOS, videos
 from thbench.records.scores import Difference, Metric
 from thbench.records.summary import DifferenceRecord
 

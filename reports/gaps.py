@@ -13,7 +13,9 @@ HOLDOUT_RULES = {
     "part": "Hold-out frames are a part of the video apart from the shots",
     "interleaved": "Hold-out frames lie between the shots",
     "first-frame": "The first frame is the shot, hold-out frames are spread over the rest",
+    "clip": "Scored are the frames of the clips themselves; the first one stands for the shot",
 }
+FIRST_FRAME = "The shot is the first frame of the video, hold-out frames come after it"
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def _gaps_of(run: Results) -> str:
     gaps = [(T, gap) for T in run.shots if (gap := gap_to_shots(run, T)) is not None]
     told = ", ".join(_told(T, gap) for T, gap in gaps)
 
-    rule = HOLDOUT_RULES[run.record.protocol.holdout_rule]
+    protocol = run.record.protocol
+    is_first = protocol.shot_rule == "first-frame"
+    rule = FIRST_FRAME if is_first else HOLDOUT_RULES[protocol.holdout_rule]
     return f"{rule}; median gap to the nearest shot: {told}."
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from reports.results import Results
 from reports.sections import method_name
 from reports.style import drawable, new_figure
-from thbench.metrics.coverage import FEW_VIDEOS, videos
+from thbench.records.coverage import FEW_VIDEOS, videos
 from thbench.records.scores import Metric
 
 LONGEST_NAME = 28  # characters of a method's name beside an axis

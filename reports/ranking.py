@@ -8,7 +8,7 @@ from math import hypot
 from typing import Literal, get_args
 
 from reports.table import Cell, Column, Group, Row, TableSpec
-from thbench.metrics.coverage import FEW_VIDEOS
+from thbench.records.coverage import FEW_VIDEOS
 from thbench.records.scores import LEVEL
 
 TiePolicy = Literal["displayed", "exact", "within-noise"]

@@ -15,7 +15,7 @@ from reports.frames import read_frames
 from reports.ranges import Interval, clipped, range_of, range_of_difference
 from thbench.errors import ThbenchError
 from thbench.files import read_json_object, sha256_json
-from thbench.metrics.coverage import Cell, Coverage, coverage
+from thbench.records.coverage import Cell, Coverage, coverage
 from thbench.records.run import MethodRecord, RunRecord
 from thbench.records.scores import USER, Difference, Metric, Score, ScoreRow
 from thbench.records.split import DrawnVideo, ListedRecord

@@ -11,7 +11,7 @@ from reports.gaps import gap_note
 from reports.results import Results
 from reports.sections import MethodRow, Section, method_name
 from reports.table import Cell, Group, Row, interval_cell
-from thbench.metrics.coverage import Coverage, videos
+from thbench.records.coverage import Coverage, videos
 from thbench.records.scores import NO_SCORE, USER, Metric, Score, ScoreRow
 from thbench.runs import REAL
 

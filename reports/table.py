@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import isclose
 
-from thbench.metrics.coverage import Coverage
+from thbench.records.coverage import Coverage
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from reports.writers import WRITERS
 from thbench.arrays import read_array
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path
-from thbench.metrics.coverage import FEW_VIDEOS, Coverage
 from thbench.metrics.face_fit import head_pose
 from thbench.metrics.statistics import Estimate, video_mean
+from thbench.records.coverage import FEW_VIDEOS, Coverage
 from thbench.records.scores import Metric
 from thbench.records.video_key import video_keys
 from thbench.runs import slug

@@ -1,5 +1,6 @@
 """The command line itself: mistakes are told at once, and whatever happens ends in one line."""
 
+import signal
 import subprocess
 import sys
 
@@ -113,3 +114,25 @@ def test_a_reader_that_has_read_enough_is_no_fault(tmp_path):
         text=True,
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["data", "show", "nowhere"], 1),  # asked for rightly, but it cannot be done
+        (["data", "show"], 2),
+        (["data", "show", "synth", "--nosuch"], 2),
+        (["data", "show", "synth"], 0),
+    ],
+)
+def test_failed_work_ends_with_1_and_wrong_usage_with_2(
+    arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["thbench", *arguments])
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    if code == 0:
+        cli.main()
+        return
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == code

@@ -25,7 +25,7 @@ ROOMS = [
     {"metrics", "perceptual"},
     {"data"},
     {"command_options"},
-    {"runs"},
+    {"config", "runs"},
     {"records"},
 ]
 GROUND = "ground"

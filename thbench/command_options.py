@@ -14,9 +14,7 @@ from thbench.errors import ThbenchError
 
 
 class SeveralValues(click.Command):
-    """A command whose `multiple` options also take several values at once: `--T 1 8 32` and
-    `--T 1,8,32`.
-    """
+    """A command whose `multiple` options take several values: `--T 1 8 32` and `--T 1,8,32`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         flags = {

@@ -1,6 +1,4 @@
-"""Commands about heads of one's own and about what is installed: adapt, drive, doctor, explain,
-weights.
-"""
+"""Commands about one's own heads and about what is installed: adapt, drive, doctor, explain, ..."""
 
 from __future__ import annotations
 
@@ -151,6 +149,22 @@ def drive(
         adapt_landmarks=adapt_landmarks,
     )
     click.echo(f"{output}: {driven.text}")
+
+
+@click.command("export-head")
+@click.argument("head", type=FILE)
+@click.option("-o", "--output", type=FILE, required=True, help="person.onnx")
+def export_head(head: Path, output: Path) -> None:
+    """Writes a kept head as an ONNX file, which any ONNX runtime renders without thbench.
+
+    It takes landmark images as `thbench export-protocol` draws them; the file says so itself.
+    """
+    check_exist(head)
+
+    from thbench.heads import export_head as export
+
+    size_px = export(head, output)
+    click.echo(f"{output}: landmark images to frames, {size_px} x {size_px} pixels")
 
 
 @click.command()

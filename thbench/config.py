@@ -1,25 +1,24 @@
-"""Changing fields of a configuration dataclass from text (`--set batch=16`), with types and names
-checked.
-"""
+"""Changing fields of a configuration dataclass from text (`--set batch=16`), with types checked."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from thbench.errors import ThbenchError
 from thbench.nearest import hint
 from thbench.records.decode import decode
+from thbench.records.encode import encode
 
 Config = TypeVar("Config")
 
 
 def override(config: Config, settings: dict[str, str]) -> Config:
-    """A copy of the dataclass with `settings` applied; dots reach into nested ones
-    (`net.channels`).
+    """A copy of the dataclass with `settings` applied; dots reach nested ones (`net.channels`).
 
     All are applied at once, so that settings which only fit together may be changed together.
     Raises `ThbenchError` for an unknown name (with the nearest known one), a value of the wrong
@@ -45,6 +44,27 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
         settings[name] = value
 
     return settings
+
+
+def with_values(config: Config, values: Mapping[str, Any], where: str) -> Config:
+    """A copy of the dataclass with values as a file has them; `where` names it in errors.
+
+    Raises `ThbenchError` for an unknown name (with the nearest known one) and a value of the wrong
+    type.
+    """
+    names = ", ".join(field.name for field in dataclasses.fields(config))  # type: ignore[arg-type]
+    return decode(type(config), {**encode(config), **values}, where, f"known are {names}")
+
+
+def plain_value(text: str, name: str) -> Any:
+    """What text stands for where no type is declared: a number, true or false, none, or text.
+
+    Raises `ThbenchError` for a number that no file can hold.
+    """
+    value = _plain(text, bool | int | float | None)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ThbenchError(f"setting {name} is {text}, not a finite number")
+    return value
 
 
 def _kind_of(config: Any, path: list[str], name: str) -> Any:

@@ -1,6 +1,4 @@
-"""What is here and what is missing: packages, weights, data, models, hardware, and the command that
-brings each.
-"""
+"""What is here and what is missing, and the command that brings it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What produced a number: versions, hardware, git commit. Recorded by every run and shown by
-`thbench doctor`.
-"""
+"""What produced a number: versions, hardware, git commit; `thbench doctor` shows it, too."""
 
 from __future__ import annotations
 

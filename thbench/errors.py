@@ -18,21 +18,24 @@ class ThbenchError(Exception):
 
 
 def unforeseen(error: Exception, arguments: Sequence[str]) -> str:
-    """One line on an error that is a fault of this program; its traceback is kept in the temporary
-    folder.
-    """
+    """One line on a fault of this program; the traceback is kept in the temporary folder."""
     from thbench import __version__
 
     first = (str(error).splitlines() or [""])[0][:200]
     what = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    details = (
-        f"thbench {__version__}, Python {sys.version.split()[0]}\narguments: {list(arguments)!r}\n\n"
-        + "".join(traceback.format_exception(error))
+    details = "".join(
+        [
+            f"thbench {__version__}, Python {sys.version.split()[0]}\n",
+            f"arguments: {list(arguments)!r}\n\n",
+            *traceback.format_exception(error),
+        ]
     )
+
     try:
         descriptor, file = tempfile.mkstemp(prefix="thbench-error-", suffix=".txt")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as opened:
             opened.write(details)
     except OSError:
-        return f"{what} (a fault of thbench; its traceback could not be kept in {tempfile.gettempdir()})"
+        folder = tempfile.gettempdir()
+        return f"{what} (a fault of thbench; its traceback could not be kept in {folder})"
     return f"{what} (a fault of thbench; its traceback is in {file}, please report it)"

@@ -1,6 +1,4 @@
-"""Files that are either whole or absent: atomic writes, hashes, and paths that stay under their
-root.
-"""
+"""Files that are whole or absent, hashes, and paths that stay under their root."""
 
 from __future__ import annotations
 
@@ -19,10 +17,10 @@ from thbench.errors import ThbenchError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on success it becomes `path` in one rename, on failure
-    it is removed.
+    """Yields a temporary path beside `path`.
 
-    Raises `ThbenchError` when the folder cannot be written or the disk is full.
+    On success it becomes `path` in one rename, on failure it is removed. Raises `ThbenchError`
+    when the folder cannot be written or the disk is full.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -42,11 +40,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yields an empty temporary folder beside `path`; on success it becomes `path`, on failure it
-    is removed.
+    """Yields an empty temporary folder beside `path`.
 
-    An existing `path` is replaced. Raises `ThbenchError` when the disk is full or the folder cannot
-    be written.
+    On success it becomes `path`, replacing what is there; on failure it is removed. Raises
+    `ThbenchError` when the disk is full or the folder cannot be written.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -55,6 +52,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
         temporary.chmod(0o777 & ~_umask())
         yield temporary
+
         for file in temporary.rglob("*"):
             if file.is_file():
                 _flush(file)
@@ -83,8 +81,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Reads UTF-8 text; raises `ThbenchError` naming the file when it is missing, no file, or other
-    bytes.
+    """Reads UTF-8 text.
+
+    Raises `ThbenchError` naming the file when it is missing, a folder, or not UTF-8.
     """
     try:
         return Path(path).read_text(encoding="utf-8")
@@ -111,14 +110,11 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 
 def parse_json(text: str, where: Path | str) -> Any:
-    """Strict JSON (no NaN, no text that UTF-8 cannot hold); raises `ThbenchError` that begins with
-    `where`.
-    """
+    """Strict JSON: no NaN, no broken text; raises `ThbenchError` that begins with `where`."""
     try:
         value = json.loads(text, parse_constant=_no_constant)
-        if (
-            "\\ud" in text.lower()
-        ):  # an escape may stand for half a character, which nothing can print
+        # An escape may stand for half a character, which nothing can print.
+        if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ThbenchError(f"{where} is not readable JSON: nested too deep") from None
@@ -141,8 +137,7 @@ def sha256_json(value: Any) -> str:
 
 def inside(root: Path, relative: str) -> Path:
     """`root / relative`, or `ThbenchError` when a path from a data file would leave its root."""
-    # Not Path.resolve, which fails on links that lead in a circle; whoever opens such a path is
-    # told.
+    # Not Path.resolve, which fails on links that lead in a circle: those fail when they are opened.
     base = Path(os.path.realpath(root))
     path = Path(os.path.realpath(base / relative))
     if not path.is_relative_to(base):
@@ -153,7 +148,7 @@ def inside(root: Path, relative: str) -> Path:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _flush(path: Path) -> None:

@@ -12,7 +12,14 @@ from thbench.data.photos import Photos, drive_frames, held, listed, read_photos,
 from thbench.data.prepare.crop import CropPolicy, pixels_outside
 from thbench.data.video import write_video
 from thbench.errors import ThbenchError
-from thbench.method import Frames, KeepableHead, MethodOptions, ShapedHead, load_method
+from thbench.method import (
+    ExportableHead,
+    Frames,
+    KeepableHead,
+    MethodOptions,
+    ShapedHead,
+    load_method,
+)
 from thbench.plugins import load_plugin, plugin_names
 from thbench.training.checkpoints import read_description
 
@@ -81,14 +88,28 @@ def adapt_head(
 
 
 def load_head(path: Path, device: str = "cpu") -> KeepableHead:
-    """Reads a head file of any method; raises `ThbenchError` when no installed method knows its
-    kind.
+    """Reads a head file of any method.
+
+    Raises `ThbenchError` when no installed method knows its kind.
     """
     kind = read_description(path).get("kind")
     if kind not in plugin_names(ENTRY_POINTS):
         raise ThbenchError(f"{path} holds no head (kind {kind!r}); make one with `thbench adapt`")
     loader: Callable[[Path, str], KeepableHead] = load_plugin(ENTRY_POINTS, kind, "head")
     return loader(path, device)
+
+
+def export_head(head: Path, out: Path) -> int:
+    """Writes a kept head as an ONNX file; returns the size of its frames in pixels.
+
+    Raises `ThbenchError` where heads of its method cannot run without this project.
+    """
+    loaded = load_head(head)
+    if not isinstance(loaded, ExportableHead):
+        raise ThbenchError(f"{head} is of a method whose heads cannot be exported; drive it here")
+
+    loaded.export(out)
+    return loaded.size_px
 
 
 def drive_head(
@@ -139,5 +160,6 @@ def _trained_size_px(checkpoint: Path | None) -> int | None:
     file = checkpoint / "model.safetensors" if checkpoint.is_dir() else checkpoint
     if file.suffix != ".safetensors" or not file.is_file():
         return None  # loading the method says what is wrong with it
+
     net = read_description(file).get("config", {}).get("net", {})
     return int(net["size_px"]) if "size_px" in net else None

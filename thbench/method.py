@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, cast, runtime_checkable
 
@@ -37,7 +38,8 @@ class Frames:
         n = len(self.images)
         if self.images.dtype != torch.uint8 or self.images.ndim != 4 or self.images.shape[1] != 3:
             raise ThbenchError(
-                f"frames must be uint8 [N, 3, H, W], got {self.images.dtype} {list(self.images.shape)}"
+                f"frames must be uint8 [N, 3, H, W], got {self.images.dtype} "
+                f"{list(self.images.shape)}"
             )
         if self.landmarks.dtype != torch.float32 or list(self.landmarks.shape) != [n, 68, 2]:
             raise ThbenchError(
@@ -57,7 +59,7 @@ class Frames:
         return int(self.images.shape[-2])
 
     def without_images(self) -> Frames:
-        """The same landmarks over black frames: what a method that drives with landmarks is handed."""
+        """The same landmarks over black frames: what a method that drives with landmarks gets."""
         return Frames(torch.zeros_like(self.images), self.landmarks)
 
 
@@ -96,6 +98,13 @@ class TimedHead(Protocol):
 
 
 @runtime_checkable
+class NotingHead(Protocol):
+    """A head that says how its frames were made, once they are."""
+
+    notes: list[str]
+
+
+@runtime_checkable
 class KeepableHead(TalkingHead, Protocol):
     """A head that can be kept in a file, which the loader of its kind reads again."""
 
@@ -119,8 +128,17 @@ class ShapedHead(TalkingHead, Protocol):
 
 
 @runtime_checkable
+class ExportableHead(Protocol):
+    """A head that runs without this project."""
+
+    def export(self, path: Path) -> None:
+        """Writes the head as an ONNX file: landmark images to frames."""
+        ...
+
+
+@runtime_checkable
 class DescribedMethod(Protocol):
-    """A method that says what a run records of it: "config", "checkpoint" (path and sha256), "notes"."""
+    """A method that says what a run records of it: "config", "checkpoint" and "notes"."""
 
     provenance: Mapping[str, Any]
 
@@ -168,6 +186,46 @@ def load_method(spec: str, options: MethodOptions) -> Method:
     return _factory(spec)(replace(options, argument=argument))
 
 
+def bundled_model(method: str) -> Path | None:
+    """The model trained on synthetic heads that comes with thbench; None where there is none."""
+    path = Path(str(resources.files("thbench") / "assets" / "models" / f"{method}.safetensors"))
+    return path if path.exists() else None
+
+
+def adapt(method: Method, shots: Frames) -> TalkingHead:
+    """Learns a head from T shots, as a run does. Raises `ThbenchError` where there are none."""
+    if not len(shots):
+        raise ThbenchError(f"{method.name} learns from one shot or more, and there is none")
+    return method.adapt(shots)
+
+
+def render(method: Method, head: TalkingHead, drive: Frames) -> Tensor:
+    """Renders one frame for each driving frame, as a run does: uint8 [N, 3, H, W] RGB.
+
+    Raises `ThbenchError` where the head returns something else.
+    """
+    seen = seen_by(method, drive)
+    images = head.render(seen)
+    check_rendered(images, seen, method.name)
+    return images
+
+
+def seen_by(method: Method, drive: Frames) -> Frames:
+    """What a method is handed to drive a head: with landmarks alone, the images are black."""
+    return drive.without_images() if method.drives_with == "landmarks" else drive
+
+
+def check_rendered(images: object, drive: Frames, method: str) -> None:
+    """Raises `ThbenchError` unless `images` is what `TalkingHead.render` promises."""
+    expected = list(drive.images.shape)
+    if not isinstance(images, Tensor):
+        raise ThbenchError(f"{method} rendered {type(images).__name__}, uint8 {expected} expected")
+    if images.dtype != torch.uint8 or list(images.shape) != expected:
+        raise ThbenchError(
+            f"{method} rendered {images.dtype} {list(images.shape)}, uint8 {expected} expected"
+        )
+
+
 def trainer_of(spec: str) -> str | None:
     """The trainer whose models a method loads ("ours" for ours-ff and ours-ft); None for a method
     that loads none.
@@ -187,6 +245,11 @@ def provenance(method: Method) -> dict[str, Any]:
 def parts_s(result: object) -> dict[str, float]:
     """How long each part took, in seconds, where `result` is a head that tells it; else nothing."""
     return dict(result.parts_s) if isinstance(result, TimedHead) else {}
+
+
+def notes_of(head: object) -> list[str]:
+    """What a head says of how its frames were made; nothing where it says nothing."""
+    return list(head.notes) if isinstance(head, NotingHead) else []
 
 
 def seed_for(seed: int, shots: Frames) -> int:

@@ -1,6 +1,4 @@
-"""Things that packages register by name: methods, metrics, trainers (entry points of Python
-packaging).
-"""
+"""What packages register by name: methods, metrics, trainers (Python's entry points)."""
 
 from __future__ import annotations
 

@@ -47,8 +47,9 @@ _EDITED = "it was edited, or written by another version of thbench"
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder. `Run.open` checks that it is one; nothing is cached, so two readers never
-    disagree.
+    """A run folder; `Run.open` checks that it is one.
+
+    Nothing is cached, so two readers never disagree.
     """
 
     path: Path
@@ -133,9 +134,7 @@ class Run:
         )
 
     def users(self) -> UserColumn:
-        """study.json: people's success rates; raises `ThbenchError` where it does not hold what it
-        must.
-        """
+        """study.json: people's success rates; raises `ThbenchError` where it is not that."""
         return read_record(self.study_json, UserColumn, "write it again with `thbench study score`")
 
     def checked_frames_parquet(self) -> Path:
@@ -179,27 +178,24 @@ class Run:
         return self.path / "images" / "triplets" / slug(video)
 
     def references_mark(self, video: str) -> Path:
-        """The sha256 of every reference file of a video: {folder: {file: sha256}}, folders relative
-        to the run.
-        """
+        """The file with the sha256 of every reference file of a video, by folder and name."""
         return self.path / "references" / f"{slug(video)}.json"
+
+    def reference_digests(self, video: str) -> References:
+        """The sha256 of every reference file of a video, by folder and name."""
+        mark = self.references_mark(video)
+        return read_record(mark, References, self._remove(mark)) if mark.exists() else {}
 
     def altered_references(self, video: str) -> list[str]:
         """Hold-out frames, shots and triplets of a video that are missing or differ from what was
         written.
         """
-        mark = self.references_mark(video)
-        kept = read_record(mark, References, self._remove(mark)) if mark.exists() else {}
         files = {
             f"{folder}/{name}": sha256
-            for folder, names in kept.items()
+            for folder, names in self.reference_digests(video).items()
             for name, sha256 in names.items()
         }
-        return [
-            name
-            for name, sha256 in files.items()
-            if not (self.path / name).is_file() or sha256_file(self.path / name) != sha256
-        ]
+        return [name for name, sha256 in files.items() if _is_altered(self.path / name, sha256)]
 
     def unit_folder(self, unit: Unit) -> Path:
         """The folder of the frames that a unit generated."""
@@ -232,16 +228,9 @@ class Run:
     def altered_frames(self, unit: Unit) -> list[str]:
         """Names of the unit's frames whose bytes are missing or differ from its commit mark."""
         result = self.read_unit(unit)
+        frames = {} if result is None else result.frames
         folder = self.unit_folder(unit)
-        return (
-            []
-            if result is None
-            else [
-                name
-                for name, sha256 in result.frames.items()
-                if not (folder / name).is_file() or sha256_file(folder / name) != sha256
-            ]
-        )
+        return [name for name, sha256 in frames.items() if _is_altered(folder / name, sha256)]
 
     def _refuse_altered(self, name: str) -> None:
         expected = self.scored().get(name)
@@ -254,21 +243,15 @@ class Run:
 
 
 def slug(name: str) -> str:
-    """A file name for any text: readable where it can be, with a hash where characters were
-    replaced.
-    """
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("/", "__"))
-    exact = (
-        safe == name.replace("/", "__")
-        and "__" not in name
-        and not safe.startswith(".")
-        and len(safe) <= 100
-    )
-    return (
-        safe
-        if exact
-        else f"{safe.lstrip('.')[:90]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    )
+    """A file name for any text: readable, with a hash where the text cannot be kept as it is."""
+    flat = name.replace("/", "__")
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", flat)
+
+    is_kept = safe == flat and "__" not in name
+    if is_kept and not safe.startswith(".") and len(safe) <= 100:
+        return safe
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{safe.lstrip('.')[:90]}-{digest[:8]}"
 
 
 def nested_shots(shots: Sequence[int], T: int) -> list[int]:
@@ -279,3 +262,8 @@ def nested_shots(shots: Sequence[int], T: int) -> list[int]:
             f"choose T from 1 to {len(shots)}"
         )
     return list(shots[:T])
+
+
+def _is_altered(file: Path, sha256: str) -> bool:
+    """Whether a file is missing or other than it was."""
+    return not file.is_file() or sha256_file(file) != sha256

@@ -39,18 +39,19 @@ def read_table(
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise ThbenchError(f"{path} is missing or damaged ({reason}): {remedy}") from error
+
     for field in schema or ():
         if columns is not None and field.name not in columns:
             continue
         if field.name not in table.column_names:
             raise ThbenchError(f"{path} has no column {field.name}: {remedy}")
-        found = table.schema.field(field.name).type
+
+        found, nulls = table.schema.field(field.name).type, table[field.name].null_count
         if pa.types.is_dictionary(found):
             found = found.value_type
-        if found != field.type or table[field.name].null_count:
-            nulls = table[field.name].null_count
+        if found != field.type or nulls:
             raise ThbenchError(
-                f"{path} has a column {field.name} of {found} with {nulls} nulls, not of {field.type}: "
-                f"{remedy}"
+                f"{path} has a column {field.name} of {found} with {nulls} nulls, "
+                f"not of {field.type}: {remedy}"
             )
     return table

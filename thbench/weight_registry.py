@@ -1,6 +1,4 @@
-"""Every pretrained file that thbench can use: where it comes from, its sha256 and licence, and
-where it is kept.
-"""
+"""Every pretrained file that thbench can use: its source, sha256, licence and place."""
 
 from __future__ import annotations
 

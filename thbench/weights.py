@@ -49,9 +49,7 @@ def weight_path(name: str) -> Path:
 
 
 def first_weight_path(*names: str) -> Path:
-    """The path of the first of several interchangeable files that is here; the error is about the
-    first of them.
-    """
+    """The first of several interchangeable files that is here; an error is about the first."""
     here = [name for name in names if find(weight_file(name))]
     return weight_path((here or list(names))[0])
 
@@ -86,9 +84,7 @@ def find(weight: WeightFile) -> Path | None:
 
 
 def check(weight: WeightFile, path: Path) -> str | None:
-    """What is wrong with the bytes at `path`, None when they agree with everything that is known of
-    the file.
-    """
+    """What is wrong with the bytes at `path`; None when all that is known of them fits."""
     size = path.stat().st_size
     if weight.size_bytes is not None and size != weight.size_bytes:
         return f"holds {size:,} bytes, not {weight.size_bytes:,}"

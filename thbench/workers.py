@@ -95,9 +95,8 @@ def _in_processes(
         pool.shutdown()
     except BrokenProcessPool:
         raise ThbenchError(
-            "a worker process was killed, for lack of memory perhaps: run the same "
-            "command again, with fewer --workers if it happens again; it goes on "
-            "from here"
+            "a worker process was killed, perhaps for lack of memory: run the same command again, "
+            "with fewer --workers if it happens again; it goes on from here"
         ) from None
     finally:
         held.close()  # what still works ends now

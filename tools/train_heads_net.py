@@ -15,136 +15,23 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from labelled_heads import POSE, Heads, augment, batches, columns, draw_heads
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import fuse_conv_bn_eval
 
-from thbench.data.dataset import Split, videos_of
-from thbench.data.synthetic import synth
-from thbench.data.synthetic.motion import Motion
-from thbench.data.synthetic.person import Person
-from thbench.data.synthetic.scene import Scene
 from thbench.files import atomic_path, write_json
 from thbench.metrics.heads_net import EMBEDDING, EXPRESSION, SIZE_PX, HeadsNet
 from thbench.perceptual.heads_vgg import STAGES, HeadsVGG
 
-POSE = ("yaw", "pitch", "roll")
-WORDS = {
-    "hair": ["bald", "buzz", "short", "swept", "bob", "long", "curly", "afro", "bun"],
-    "beard": ["none", "stubble", "moustache", "goatee", "full"],
-    "glasses": ["none", "round", "square", "oval"],
-    "style": ["tee", "vneck", "shirt", "suit", "stripes", "turtleneck", "hoodie"],
-    "backdrop": ["wall", "corner", "window", "lamps", "shelf", "studio"],
-}
-
-
-@dataclass(frozen=True)
-class Heads:
-    """Frames with their labels: all that the renderer knows of them.
-
-    images: uint8 [N, 3, S, S]; landmarks: float32 [N, 68, 2]; person, video: int64 [N]; look,
-    scene, motion: float32 [N, .], what belongs to the person, to the video and to the frame.
-    """
-
-    images: Tensor
-    landmarks: Tensor
-    person: Tensor
-    video: Tensor
-    look: Tensor
-    scene: Tensor
-    motion: Tensor
-
-    def __getitem__(self, rows: Tensor) -> Heads:
-        return Heads(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-
 # (batch, share of the steps done) -> loss and its parts
 LossOf = Callable[[Heads, float], tuple[Tensor, dict[str, float]]]
-
-
-def draw_heads(split: Split, frames_per_video: int, seed: int) -> Heads:
-    """Frames at drawn positions of every video of a split."""
-    dataset, rng = synth(SIZE_PX), np.random.default_rng(seed)
-    parts: list[list[Tensor]] = []
-    for count, video in enumerate(videos_of(dataset, split)):
-        positions = sorted(rng.choice(video.n_frames, frames_per_video, replace=False).tolist())
-        frames, (person, scene, motions) = (
-            dataset.read(video, positions),
-            dataset.truth(video, positions),
-        )
-        same = torch.ones(len(positions), 1)
-        numbers = same.flatten().long() * int(video.person[1:]), same.flatten().long() * count
-        parts.append(
-            [
-                frames.images,
-                frames.landmarks,
-                *numbers,
-                same * _numbers(person),
-                same * _numbers(scene),
-                torch.stack([_numbers(motion) for motion in motions]),
-            ]
-        )
-    images, landmarks, person_number, *rest = (
-        torch.cat(column) for column in zip(*parts, strict=True)
-    )
-    return Heads(images, landmarks, person_number - person_number.min(), *rest)
-
-
-def _numbers(record: Person | Scene | Motion) -> Tensor:
-    """A record as a vector: numbers and colours as they are, words as one-hot codes."""
-    values: list[NDArray[Any]] = []
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if field.name in WORDS:
-            values.append(np.array([value == word for word in WORDS[field.name]], np.float32))
-        elif field.name not in ("seed", "moles", "trajectory"):
-            values.append(np.ravel(value))
-    return torch.from_numpy(np.concatenate(values).astype(np.float32))
-
-
-def batches(heads: Heads, size: int, seed: int) -> Iterator[Heads]:
-    """Batches without end, each epoch in a new order."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        order = torch.randperm(len(heads), generator=generator)
-        for start in range(0, len(order) - size + 1, size):
-            yield heads[order[start : start + size]]
-
-
-def augment(heads: Heads, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Shifts, zooms and recolours a batch: images float [N, 3, S, S] in [-1, 1], landmarks [N, 68,
-    2] in [-1, 1].
-    """
-    n = len(heads)
-    zoom = 1 + 0.12 * (2 * torch.rand(n, generator=generator) - 1)
-    shift = 0.16 * (2 * torch.rand(n, 2, generator=generator) - 1)
-    theta = torch.zeros(n, 2, 3)
-    theta[:, 0, 0] = theta[:, 1, 1] = zoom
-    theta[:, :, 2] = shift
-    x = heads.images.float() / 127.5 - 1
-    places = F.affine_grid(theta, list(x.shape), align_corners=False)
-    x = F.grid_sample(x, places, padding_mode="border", align_corners=False)
-    gain = (
-        1
-        + 0.25 * (2 * torch.rand(n, 1, 1, 1, generator=generator) - 1)
-        + 0.06 * (2 * torch.rand(n, 3, 1, 1, generator=generator) - 1)
-    )
-    offset = 0.12 * (2 * torch.rand(n, 1, 1, 1, generator=generator) - 1)
-    landmarks = ((heads.landmarks + 0.5) * 2 / SIZE_PX - 1 - shift[:, None]) / zoom[:, None, None]
-    return (x * gain + offset).clamp(-1, 1), landmarks
 
 
 class NormalisedVGG(nn.Module):
@@ -249,9 +136,8 @@ def train_net(steps: int, batch: int, seed: int, out: Path) -> None:
 
     def loss_of(heads: Heads, done: float) -> tuple[Tensor, dict[str, float]]:
         x, landmarks = augment(heads, generator)
-        blurred = F.avg_pool2d(
-            F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1
-        )  # generated frames are softer
+        # Generated frames are softer.
+        blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
         amount = (3.3 * torch.rand(len(heads), 1, 1, 1, generator=generator) - 2.3).clamp(min=0)
         features = network.trunk((x + (blurred - x) * amount).to(memory_format=torch.channels_last))
         pose, expression = network.state(features).split([3, len(EXPRESSION)], 1)
@@ -333,12 +219,6 @@ def judge(network: HeadsNet, unseen: Heads) -> dict[str, float]:
     }
 
 
-def columns(motion: Tensor, names: Sequence[str]) -> Tensor:
-    """The named fields of motions [N, .] as [N, names]."""
-    known = [field.name for field in fields(Motion)]
-    return motion[:, [known.index(name) for name in names]]
-
-
 def balanced(accepted: Tensor, same: Tensor) -> float:
     """Accuracy with pairs of one person and of two persons weighing the same."""
     return float((accepted[same].double().mean() + (~accepted[~same]).double().mean()) / 2)
@@ -352,9 +232,9 @@ def fit(network: nn.Module, loss_of: LossOf, data: Iterator[Heads], steps: int) 
     for step in range(steps):
         done = step / steps
         for group in optimiser.param_groups:
-            group["lr"] = (
-                3e-3 * min(1.0, done / 0.06 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * done))
-            )
+            warmed_up, fallen = min(1.0, done / 0.06 + 0.02), 0.5 + 0.5 * math.cos(math.pi * done)
+            group["lr"] = 3e-3 * warmed_up * fallen
+
         loss, shown = loss_of(next(data), done)
         optimiser.zero_grad()
         torch.autograd.backward(loss)

@@ -4,11 +4,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +15,12 @@ from torch import Tensor
 from baselines.external.export import write_episode
 from baselines.external.frames import check_frames, read_frame
 from baselines.external.program import Workplace, workplace
+from baselines.external.running import run_program
 from thbench.errors import ThbenchError
 from thbench.method import DrivesWith, Frames, MethodOptions
-from thbench.printable import printable
 
 TIMEOUT_S = 600.0
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
-_TAIL_LINES, _LINE_CHARACTERS = 3, 300  # of stderr in an error message ...
-_TAIL_BYTES = 1 << 16  # ... from no more than its end
 
 
 class CommandHead:
@@ -82,28 +77,12 @@ class Command:
 
         Raises `ThbenchError` with the end of its stderr when it fails.
         """
-        folder, log = place.folder, place.folder / "log.txt"
+        folder = place.folder
         arguments = [
             _PLACEHOLDER.sub(lambda found: str(_path(folder, found[1])), part)
             for part in self.arguments
         ]
-        if shutil.which(arguments[0]) is None:
-            raise ThbenchError(
-                f"{self.name}: cannot run {arguments[0]}: it is missing or not executable"
-            )
-
-        try:
-            with open(log, "w+b") as stderr:
-                code = place.run(arguments, stderr, self.timeout_s)
-        except subprocess.TimeoutExpired:
-            raise ThbenchError(
-                f"{self.name}: {arguments[0]} ran longer than {self.timeout_s:g} s "
-                f"and was stopped; its last words: {_tail(log)}"
-            ) from None
-        if code:
-            raise ThbenchError(
-                f"{self.name}: {arguments[0]} ended with exit code {code}: {_tail(log)}"
-            )
+        run_program(self.name, place, arguments, self.timeout_s)
 
 
 def command(options: MethodOptions) -> Command:
@@ -143,14 +122,3 @@ def _timeout_s(options: MethodOptions) -> float:
     if not isinstance(timeout_s, int | float) or not timeout_s > 0:
         raise ThbenchError(f"timeout_s = {timeout_s!r} must be a number of seconds above 0")
     return float(timeout_s)
-
-
-def _tail(log: Path) -> str:
-    """The last words of a program, however much it said and whatever it would do to a terminal."""
-    with open(log, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL_BYTES))
-        text = file.read().decode("utf-8", errors="replace")
-
-    lines = [shown for line in text.splitlines() if (shown := printable(line, _LINE_CHARACTERS))]
-    return " | ".join(lines[-_TAIL_LINES:]) or "nothing on stderr"

@@ -98,7 +98,20 @@ def export_protocol(
 
 def write_episode(folder: Path, shots: Frames, drive: Frames, drives_with: DrivesWith) -> list[str]:
     """Writes one episode's files; returns the names of the frames that it asks for."""
+    write_shots(folder, shots)
+    return write_drive(folder, drive, drives_with)
+
+
+def write_shots(folder: Path, shots: Frames) -> None:
+    """Writes what a head is learned from: shots/, shots_landmarks/ and shots.csv."""
     _write_frames(folder, "shots", shots)
+
+
+def write_drive(folder: Path, drive: Frames, drives_with: DrivesWith) -> list[str]:
+    """Writes what drives a head: drive/ unless it must not be seen, drive_landmarks/, drive.csv.
+
+    Returns the names of the frames that are asked for.
+    """
     if drives_with == "image":
         _write_frames(folder, "drive", drive)
     else:
@@ -138,12 +151,12 @@ def _asked(episode: Episode) -> AskedEpisode:
 
 
 def _write_frames(folder: Path, name: str, frames: Frames) -> None:
-    _write_pngs(folder / name, frames.images)
+    write_pngs(folder / name, frames.images)
     _write_landmarks(folder, name, frames)
 
 
 def _write_landmarks(folder: Path, name: str, frames: Frames) -> None:
-    _write_pngs(folder / f"{name}_landmarks", landmark_images(frames.landmarks, frames.size_px))
+    write_pngs(folder / f"{name}_landmarks", landmark_images(frames.landmarks, frames.size_px))
     with open(folder / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["file", *(f"{axis}{point}" for point in range(68) for axis in "xy")])
@@ -152,11 +165,12 @@ def _write_landmarks(folder: Path, name: str, frames: Frames) -> None:
             writer.writerow([frame_name(index), *map(str, landmarks)])
 
 
-def _write_pngs(folder: Path, images: Tensor) -> None:
+def write_pngs(folder: Path, images: Tensor, digits: int = 2) -> None:
+    """Writes uint8 [N, 3, H, W] to the new folder as 00.png, 01.png, ..., of so many digits."""
     folder.mkdir(parents=True)
     for index, image in enumerate(images):
         Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()).save(
-            folder / frame_name(index)
+            folder / f"{index:0{digits}d}.png"
         )
 
 

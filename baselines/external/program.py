@@ -28,6 +28,7 @@ rm -rf -- "$1"
 
 # Becomes the program once the keeper knows of it; never, if we are killed before that.
 _GATE = 'read -r go && exec "$@" </dev/null'
+_TALKING_GATE = 'read -r go && exec "$@"'  # a shell reads a pipe byte by byte: the rest is left
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,13 @@ class Workplace:
     folder: Path
     _keeper: subprocess.Popen[bytes]
 
-    def run(self, arguments: Sequence[str], stderr: BinaryIO, timeout_s: float) -> int:
+    def run(
+        self,
+        arguments: Sequence[str],
+        stderr: BinaryIO,
+        timeout_s: float,
+        cwd: Path | None = None,
+    ) -> int:
         """Runs a program without a shell looking at its arguments; returns its exit code.
 
         All that it started is over when this returns, except what left its process group. Raises
@@ -48,6 +55,7 @@ class Workplace:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
+            cwd=cwd,
             start_new_session=True,
         )
         try:
@@ -55,11 +63,29 @@ class Workplace:
             _tell(program, "go\n")
             return program.wait(timeout_s)
         finally:
-            with suppress(ProcessLookupError, PermissionError):  # macOS says so of the dead
-                os.killpg(program.pid, signal.SIGKILL)
-            program.wait()
-            _tell(self._keeper, "\n")  # the number may soon be another's
-            _close(program)
+            self.end(program)
+
+    def start(self, arguments: Sequence[str], cwd: Path | None = None) -> subprocess.Popen[bytes]:
+        """Starts a program to talk to by its pipes; one at a time, until `end`."""
+        program = subprocess.Popen(
+            ["/bin/sh", "-c", _TALKING_GATE, "sh", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            start_new_session=True,
+        )
+        _tell(self._keeper, f"{program.pid}\n")
+        _tell(program, "go\n")
+        return program
+
+    def end(self, program: subprocess.Popen[bytes]) -> None:
+        """Ends a program and all that it started."""
+        with suppress(ProcessLookupError, PermissionError):  # macOS says so of the dead
+            os.killpg(program.pid, signal.SIGKILL)
+        program.wait()
+        _tell(self._keeper, "\n")  # the number may soon be another's
+        _close(program)
 
 
 @contextmanager

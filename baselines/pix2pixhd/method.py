@@ -18,6 +18,7 @@ from baselines.pix2pixhd.losses import adam, apply_gradients, compute_losses, ta
 from baselines.pix2pixhd.network import PRESETS, Pix2pixHDConfig, build, without_running_statistics
 from baselines.pix2pixhd.training import mirrored
 from baselines.weight_files import read_weights
+from thbench.config import with_values
 from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
@@ -194,13 +195,7 @@ def _authors_model(file: Path, size_px: int) -> _Model:
 
 def _with_settings(trained: FineTuning, settings: Mapping[str, Any]) -> FineTuning:
     """Few-shot learning goes on as the model was trained, unless the protocol sets otherwise."""
-    try:
-        return replace(trained, **settings)
-    except TypeError as error:
-        raise ThbenchError(
-            f"unknown fine-tuning setting of pix2pixhd ({error}); known are "
-            f"{', '.join(FineTuning.__dataclass_fields__)}"
-        ) from None
+    return with_values(trained, settings, "fine-tuning of pix2pixhd")
 
 
 def _check_size(frames: Frames, size_px: int) -> None:

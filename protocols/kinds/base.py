@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 # The values that one kind alone has, and what run.json says of them in protocols of other kinds.
 OF_ONE_KIND: Mapping[Kind, Mapping[str, Any]] = {
-    "self-reenactment": {"holdout_rule": "part"},
+    "self-reenactment": {
+        "holdout_rule": "part",
+        "drive_rule": "spread",
+        "shot_rule": "spread",
+        "identity": "frame",
+    },
     "cross-reenactment": {"driven_by": "", "drivers": 1, "rank_by": "", "adapt_landmarks": False},
     "timing": {"iterations": 100, "warmup": 10},
 }
@@ -31,15 +36,16 @@ _ABSENT = {key: value for values in OF_ONE_KIND.values() for key, value in value
 
 _STORED_FIRST = ("name", "kind", "version", "source", "methods", "T", "metrics", "dataset")
 _STORED_NEXT = ("videos", "holdout", "holdout_rule", "cluster", "seed", "driven_by", "drivers")
-_STORED = (
-    *_STORED_FIRST,
-    *_STORED_NEXT,
-    "rank_by",
-    "iterations",
-    "warmup",
-    "names",
-    "adapt_landmarks",
-)
+_STORED_LAST = ("rank_by", "iterations", "warmup", "drive_rule", "shot_rule", "identity")
+_STORED = (*_STORED_FIRST, *_STORED_NEXT, *_STORED_LAST, "names", "adapt_landmarks")
+
+# Values that protocols had no choice about at first: as they were then, they change no identity.
+_AT_FIRST = {
+    "drive_rule": "spread",
+    "shot_rule": "spread",
+    "identity": "frame",
+    "adapt_landmarks": False,
+}
 
 _NOT_MEASURED = frozenset(
     {"name", "source", "dataset", "methods", "metrics", "rank_by", "T", "cluster", "names"}
@@ -122,6 +128,11 @@ class Definition(ABC):
         return self.holdout
 
     @property
+    def identity_by_shots(self) -> bool:
+        """Whether metrics of identity compare a face with the shots, not with the true frame."""
+        return not self.has_true_frames
+
+    @property
     def ranked_by(self) -> str:
         """The metric that ranks driving videos, "" where nothing is ranked."""
         return ""
@@ -155,7 +166,9 @@ class Definition(ABC):
         which frames are shots.
         """
         measured = {
-            key: value for key, value in self.described().items() if key not in self.not_measured
+            key: value
+            for key, value in self.described().items()
+            if key not in self.not_measured and (key, value) not in _AT_FIRST.items()
         }
         return sha256_json({**measured, "shots": max(self.T)})
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from protocols.kinds.base import Definition
-from protocols.split import draw_split
+from protocols.split import Rules, draw_split
 from thbench.data.dataset import Dataset, find_video
 from thbench.records.run import Kind
 from thbench.records.split import DrawnVideo, Split
@@ -28,7 +28,7 @@ class Timing(Definition):
 
     def draw(self, dataset: Dataset, sources: Dataset | None = None) -> Split:
         """See `split.draw_split`."""
-        return draw_split(dataset, self.videos, max(self.T), self.holdout, self.seed, "part")
+        return draw_split(dataset, self.videos, max(self.T), self.holdout, self.seed, Rules())
 
     def drive(self, dataset: Dataset, video: DrawnVideo) -> Frames:
         """The first hold-out frame: inference is timed frame by frame."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.random_frames import RandomDataset, random_frames
+from support.datasets import random_pictures
+from support.random_frames import random_frames
 
 from baselines.pix2pixhd.method import Pix2pixHD
 from baselines.pix2pixhd.network import Pix2pixHDConfig
@@ -54,7 +55,7 @@ def trained(
     loop = LoopConfig(
         steps, checkpoint_every=2, sample_every=2, workers=0, accelerator="cpu", **options
     )
-    train(trainer, config, RandomDataset(), loop, out, resume=resume, quiet=True)
+    train(trainer, config, random_pictures(), loop, out, resume=resume, quiet=True)
     return [json.loads(line) for line in (out / "losses.rank0.jsonl").read_text().splitlines()]
 
 
@@ -72,7 +73,7 @@ def test_a_resumed_training_ends_in_the_same_bytes(
 
 
 def test_accumulation_changes_pix2pixhd_by_rounding_only(tmp_path: Path) -> None:
-    """Instance norm has no batch statistics, so micro-batches give the gradient of the whole batch."""
+    """Instance norm has no batch statistics: micro-batches give the gradient of the whole batch."""
     config = replace(PIX2PIXHD, flip=False, batch=4)
     whole = trained(Pix2pixHDTrainer, config, tmp_path / "whole", 1)[0]
     parts = trained(Pix2pixHDTrainer, config, tmp_path / "parts", 1, accumulate=2)[0]
@@ -136,23 +137,27 @@ def test_sizes_that_do_not_divide_are_refused(config: Any) -> None:
 TWO_PROCESSES = """
 import torch
 from lightning.fabric import Fabric
-from support.random_frames import RandomDataset
+from support.datasets import random_pictures
 from test_baseline_training import PIX2PIXHD, X2FACE
 from baselines.pix2pixhd.training import Pix2pixHDTrainer
 from baselines.x2face.training import X2FaceTrainer
 from thbench.data.episodes import EpisodeBatches, EpisodeSampler
 
+def weights(trainer):
+    tensors = trainer.model().items()
+    return torch.cat([t.detach().flatten() for name, t in tensors if "running" not in name])
+
 fabric = Fabric(accelerator="cpu", devices=2)
 fabric.launch()
 for trainer_class, config in ((Pix2pixHDTrainer, PIX2PIXHD), (X2FaceTrainer, X2FACE)):
-    sampler = EpisodeSampler(RandomDataset(), config.shots, 0, fabric.global_rank, 2)
-    batches = EpisodeBatches(RandomDataset(), sampler, 2)
+    sampler = EpisodeSampler(random_pictures(), config.shots, 0, fabric.global_rank, 2)
+    batches = EpisodeBatches(random_pictures(), sampler, 2)
     fabric.seed_everything(fabric.global_rank, verbose=False)
     trainer = trainer_class(config, 3, fabric)
-    first = torch.cat([tensor.detach().flatten() for name, tensor in trainer.model().items() if "running" not in name])
+    first = weights(trainer)
     for step in range(2):
         trainer.step([batches[step]])
-    last = torch.cat([tensor.detach().flatten() for name, tensor in trainer.model().items() if "running" not in name])
+    last = weights(trainer)
     both = fabric.all_gather(last)
     if fabric.global_rank == 0:
         print(trainer.kind, bool((first != last).any()), bool((both[0] == both[1]).all()))

@@ -54,7 +54,7 @@ def test_a_program_renders_the_driving_frames(tmp_path: Path) -> None:
 
 
 def test_quotes_around_the_whole_command_are_taken_off(tmp_path: Path) -> None:
-    """As in `--methods "command:NAME='prog ...'"`, of which a shell takes off the outer ones only."""
+    """As in `--methods "command:NAME='prog ...'"`, of which a shell takes off the outer pair."""
     (tmp_path / "prog.py").write_text(MIRROR)
     drive = random_frames(3, seed=1)
     line = f"'{sys.executable} {tmp_path / 'prog.py'} {{shots}} {{drive}} {{out}}'"
@@ -117,7 +117,8 @@ def test_a_timeout_stops_the_program_and_its_children(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     program = (
         f"import subprocess, sys, time\nchild = subprocess.Popen(['sleep', '60'])\n"
-        f"open({str(pid)!r}, 'w').write(str(child.pid))\nprint('busy', file=sys.stderr, flush=True)\n"
+        f"open({str(pid)!r}, 'w').write(str(child.pid))\n"
+        "print('busy', file=sys.stderr, flush=True)\n"
         "time.sleep(60)"
     )
     started = time.monotonic()

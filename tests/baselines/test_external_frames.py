@@ -1,4 +1,4 @@
-"""Frames made elsewhere: what is exported, what comes back, and what is said when it does not fit."""
+"""Frames made elsewhere: what is exported, what comes back, and what is said if it does not fit."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.fabric import Fabric
-from support.few_heads import FewHeads
+from support.datasets import four_heads
 from torch import Tensor
 
 from baselines.x2face.activity import DEAD_DRIVER
@@ -40,7 +40,7 @@ def trained(
     train(
         X2FaceTrainer,
         config,
-        FewHeads(),
+        four_heads(),
         LoopConfig(steps, checkpoint_every=steps, sample_every=steps, workers=0, accelerator="cpu"),
         out,
         quiet=True,
@@ -51,7 +51,7 @@ def trained(
 
 def driven(folder: Path) -> tuple[Tensor, Tensor]:
     """Frames 1 to 15 of a head embedded from frame 0, and the true ones, both float [15, ...]."""
-    heads = FewHeads()
+    heads = four_heads()
     frames = heads.read(heads.videos[0], range(16))
     method = X2Face(MethodOptions(checkpoint=folder, size_px=32))
     rendered = method.adapt(frames[[0]]).render(frames[list(range(1, 16))])
@@ -97,7 +97,7 @@ def test_what_is_logged_of_the_driver_is_what_its_last_block_does() -> None:
     """The zeros are what the last convolution reads, the offsets what the warp adds."""
     torch.manual_seed(0)
     trainer = X2FaceTrainer(SMALL, 4, Fabric(accelerator="cpu"))
-    heads = FewHeads()
+    heads = four_heads()
     episodes = EpisodeBatches(heads, EpisodeSampler(heads, 3, 0), 4)[0]
     driver = trainer.net.module.driver
     before = {name: tensor.clone() for name, tensor in driver.state_dict().items()}
@@ -118,7 +118,7 @@ def test_the_rate_falls_to_a_tenth_once() -> None:
 
 def test_the_first_steps_read_one_source_only() -> None:
     """The other shots change nothing before `single_source_steps`, and something after them."""
-    heads = FewHeads()
+    heads = four_heads()
     episodes = EpisodeBatches(heads, EpisodeSampler(heads, 3, 0), 4)[0]
     first, rest = episodes.shots[:, :1], episodes.shots[:, 1:]
     others = replace(episodes, shots=torch.cat([first, 255 - rest], 1))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from support.rater import DEVICE
 from support.study_run import write_run
+from support.tiny import TINY
 
 from cli import thbench
 from protocols.definition import definition_text
@@ -18,29 +19,12 @@ from reports.study.build import build_study
 from thbench.data.store.prepared import PreparedStore
 from thbench.data.video import write_video
 from thbench.files import read_json, write_json
-from thbench.paper.config import ours_config
 from thbench.paper.meta import OursTrainer
-from thbench.paper.nets.config import NetConfig
 from thbench.records.unit import UserColumn, UserRow
 from thbench.training.loop import LoopConfig, train
 
 PERSONS, VIDEOS, FRAMES, SIZE_PX = 3, 3, 8, 64
-TINY = replace(
-    ours_config("small"),
-    batch=1,
-    shots=1,
-    warmup_steps=0,
-    net=NetConfig(
-        size_px=SIZE_PX,
-        channels=4,
-        max_channels=8,
-        embedding=8,
-        bottleneck_px=16,
-        attention_down_px=16,
-        attention_up_px=16,
-        upsample="start",
-    ),
-)
+TINIEST = replace(TINY, batch=1, shots=1)
 FACES = Path(__file__).parents[3] / "shared/data/vox1-sample"
 
 
@@ -65,7 +49,7 @@ def make_material() -> None:
 def train_tiny(out: Path, store: Path, steps: int, resume: bool = False) -> None:
     """A training of the paper's method at a size that takes a moment."""
     loop = LoopConfig(steps=steps, workers=0, accelerator="cpu")
-    train(OursTrainer, TINY, PreparedStore(store), loop, out, resume, quiet=True)
+    train(OursTrainer, TINIEST, PreparedStore(store), loop, out, resume, quiet=True)
 
 
 def run_command(*arguments: object) -> None:

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from protocols.definition import load_definition
-from protocols.methods import bundled_checkpoint
 from protocols.run import RunOptions, run_protocol
 from thbench.data.dataset import videos_of
 from thbench.data.synthetic import synth
-from thbench.method import MethodOptions, load_method
+from thbench.method import MethodOptions, bundled_model, load_method
 from thbench.metrics.base import load_metric
 from thbench.metrics.heads import csim_heads
 from thbench.runs import REAL
@@ -58,9 +57,7 @@ def test_heads_that_landmarks_drive_follow_them_better_than_a_copied_shot(outcom
 
 def test_x2face_follows_its_driver():
     """One shot; the frames of another driver are other frames, and further from the true ones."""
-    loaded = load_method(
-        "x2face", MethodOptions(checkpoint=bundled_checkpoint("x2face"), size_px=64)
-    )
+    loaded = load_method("x2face", MethodOptions(checkpoint=bundled_model("x2face"), size_px=64))
     video = videos_of(HEADS, "test")[10]
     true = HEADS.read(video, range(0, 96, 8))
     frames = loaded.adapt(true[[6]]).render(true).float()
@@ -83,7 +80,7 @@ def test_real_frames_from_between_are_nearer_than_what_one_shot_gives(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["ours-ff", "ours-ft"])
 def test_shots_of_the_wrong_person_give_a_head_that_is_less_like_the_right_one(method):
-    loaded = load_method(method, MethodOptions(checkpoint=bundled_checkpoint(method), size_px=64))
+    loaded = load_method(method, MethodOptions(checkpoint=bundled_model(method), size_px=64))
     videos = videos_of(HEADS, "test")[::60][:4]
     heads = [loaded.adapt(HEADS.read(video, [5, 45, 85])) for video in videos]
     right, wrong = [], []
@@ -105,7 +102,7 @@ def test_fine_tuning_from_a_random_generator_start_is_clearly_worse():
         method = load_method(
             "ours-ft",
             MethodOptions(
-                checkpoint=bundled_checkpoint("ours-ft"),
+                checkpoint=bundled_model("ours-ft"),
                 size_px=64,
                 settings={"generator_start": start},
             ),

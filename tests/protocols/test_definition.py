@@ -14,6 +14,7 @@ from protocols.definition import (
     parse_definition,
     parse_stored,
 )
+from protocols.kinds.self_reenactment import SelfReenactment
 from protocols.random_models import write_random_model
 from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
@@ -95,13 +96,16 @@ def test_a_run_of_before_holdout_rules_keeps_its_meaning_and_its_identity():
         key: value for key, value in described.items() if key not in ("holdout_rule", "cluster")
     }
     definition = parse_stored({**stored, "version": 1})
+    assert isinstance(definition, SelfReenactment)
     assert (definition.holdout_rule, definition.cluster) == ("interleaved", "video")
     assert definition.sha256 == "313e672bdc7752524cc54225daed52698c7f86c00e44cec146a9401b7fc2c0bb"
 
 
 @pytest.mark.parametrize("name", ["table1-vox1", "table1-vox2", "ablation", "self-reenactment"])
 def test_the_papers_protocols_hold_out_a_part_of_the_video(name):
-    assert load_definition(name).holdout_rule == "part"
+    definition = load_definition(name)
+    assert isinstance(definition, SelfReenactment)
+    assert definition.holdout_rule == "part"
 
 
 @given(st.text(alphabet="abc-_", min_size=1), st.text(alphabet="/ab =", min_size=1))

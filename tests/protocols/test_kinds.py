@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import get_args
 
 import pytest
@@ -14,6 +14,7 @@ from protocols.kinds import KINDS
 from protocols.kinds.base import OF_ONE_KIND, Definition
 from thbench.errors import ThbenchError
 from thbench.records.run import Kind
+from thbench.records.split import DrawnVideo
 
 TOML = 'name = "mine"\nkind = "{}"\nversion = 1\nsource = "here"\nT = [1]\n'
 
@@ -63,6 +64,39 @@ def test_a_value_of_another_kind_that_says_nothing_is_let_pass() -> None:
         parse_stored({**stored, "drivers": 5})
 
 
+def test_rules_that_came_later_change_an_identity_only_where_they_are_others() -> None:
+    plain = load_definition("self-reenactment")
+    assert plain.with_values(drive_rule="spread", shot_rule="spread").sha256 == plain.sha256
+    one_shot = plain.with_values(T=(1,))
+    others = [
+        one_shot.with_values(drive_rule="consecutive"),
+        one_shot.with_values(shot_rule="first-frame"),
+        one_shot.with_values(identity="shots"),
+    ]
+    assert len({one_shot.sha256, *(other.sha256 for other in others)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shot_rule": "first-frame"}, r"one shot of each video, and T = \[1, 8, 32\]"),
+        ({"drive_rule": "consecutive", "holdout_rule": "interleaved"}, "hold out a part"),
+        ({"drive_rule": "consecutive", "holdout_rule": "clip"}, "hold out a part"),
+    ],
+)
+def test_rules_that_contradict_each_other_are_told(changes: dict[str, str], message: str) -> None:
+    with pytest.raises(ThbenchError, match=message):
+        load_definition("self-reenactment").with_values(**changes)
+
+
+def test_a_split_of_other_frames_is_not_one_of_the_first_frame() -> None:
+    protocol = load_definition("first-frame")
+    video = DrawnVideo("p", "v", [0], [1, 2, 3], [4, 5, 6], ["a"], ["b", "c", "d"], None)
+    assert protocol.check(video) is None
+    assert "do not follow each other" in str(protocol.check(replace(video, holdout=[1, 3, 4])))
+    assert "first frame" in str(protocol.check(replace(video, shots=[7])))
+
+
 def test_only_what_measures_time_is_repeated() -> None:
     with pytest.raises(ThbenchError, match='iterations and warmup belong to kind = "timing"'):
         load_definition("self-reenactment").with_values(iterations=3)
@@ -100,6 +134,7 @@ IDENTITIES = {
     "ablation": "c8b282421be3",
     "dagan-cross": "612957be7003",
     "demo": "29f6165dc314",
+    "first-frame": "6ba86374038e",
     "fomm-vox1": "ab0f72c6c84b",
     "hdtf": "dd0efdc90b5f",
     "puppeteering": "328c08ffb8b1",

@@ -8,17 +8,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from support.short_videos import ShortVideos
+from support.datasets import short_videos
 
 import protocols.generate
 from protocols.definition import MethodEntry, load_definition, method_entry
-from protocols.methods import bundled_checkpoint
 from protocols.run import RunOptions, locked, run_protocol
 from protocols.score import score_run
 from thbench.errors import ThbenchError
 from thbench.files import write_json
 from thbench.images import to_uint8
-from thbench.method import Frames, load_method
+from thbench.method import Frames, bundled_model, load_method
 from thbench.records.encode import write_record
 from thbench.runs import REAL, Run, Unit, UnitResult
 from thbench.training.checkpoints import load_model, save_model
@@ -29,7 +28,7 @@ DEFINITION = load_definition("self-reenactment").with_values(
 OPTIONS = RunOptions(checkpoints={})
 
 
-DATASET = ShortVideos()
+DATASET = short_videos()
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +208,7 @@ def test_a_network_that_makes_a_NaN_fails_and_is_not_scored_as_black_frames(tmp_
 
 
 def test_a_model_with_one_NaN_weight_ends_before_any_work(tmp_path):
-    tensors, description, _ = load_model(bundled_checkpoint("ours-ff"), "ours")
+    tensors, description, _ = load_model(bundled_model("ours-ff"), "ours")
     name = next(
         name for name in tensors if name.startswith("generator") and tensors[name].ndim == 4
     )

@@ -12,7 +12,7 @@ from cli import thbench
 from protocols.definition import load_definition, method_entry
 from protocols.request import Request, resume_run
 from protocols.run import HowToRun, RunOptions, run_protocol
-from protocols.score import metrics_of
+from protocols.score import metrics_of, score_run
 from protocols.verify import verify_run
 from reports.emit import table_text
 from thbench.data.synthetic import synth
@@ -152,3 +152,17 @@ def test_damaged_scores_without_a_record_are_told_in_one_line(run, damage):
     write_json(run.run_json, {**read_json(run.run_json), "scored": {}})
     with pytest.raises(ThbenchError, match="remove it and run `thbench score` again"):
         score(run)
+
+
+def test_features_of_set_metrics_come_from_the_workers(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_here(*_: object) -> None:
+        raise AssertionError("this process only puts together what the workers stored")
+
+    monkeypatch.setattr("protocols.set_features.read_images", not_here)
+
+    score_run(run, ["ssim", "fd-heads"], workers=2)
+
+    assert list(run.summary_record().metrics) == ["ssim", "fd-heads"]
+    assert len(list((run.path / "features").glob("*.npz"))) == 6  # made and true, 3 units each

@@ -1,14 +1,15 @@
 """Splits: disjoint, nested, stable, checked."""
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.datasets import FakeDataset
 
-from protocols.split import draw_split
+from protocols.split import Rules, draw_split
 from protocols.stored_split import read_split
 from thbench.data.dataset import Video
 from thbench.errors import ThbenchError
@@ -16,32 +17,21 @@ from thbench.records.encode import encode, write_record
 from thbench.runs import nested_shots
 
 
-@dataclass
-class Listing:
-    """A dataset that is only a list of videos."""
-
-    lengths: list[int]
-    per_person: int = 3
-    name: str = "listing"
-    pictures: str = "photographs"
-    sha256: str = "aa" * 32
-    videos: list[Video] = field(init=False)
-
-    def __post_init__(self):
-        self.videos = [
-            Video(f"p{i // self.per_person}", f"v{i}", "test", n)
-            for i, n in enumerate(self.lengths)
-        ]
-        self.videos.append(Video("trained", "v", "train", 1000))
-
-    def frame_names(self, video):
-        return [f"c/{index:05d}" for index in range(video.n_frames)]
-
-    def frame_times_s(self, video):
-        return [index / 25 for index in range(video.n_frames)]
+def listing(lengths: Sequence[int], per_person: int = 3) -> FakeDataset:
+    """Test videos of so many frames, `per_person` of each person, and one to train on."""
+    videos = [
+        Video(f"p{index // per_person}", f"v{index}", "test", length)
+        for index, length in enumerate(lengths)
+    ]
+    trained = Video("trained", "v", "train", 1000)
+    return FakeDataset([*videos, trained], times_s=at_25_hz, name="listing")
 
 
-RULES = ("part", "interleaved")
+def at_25_hz(video: Video) -> list[float]:
+    return [index / 25 for index in range(video.n_frames)]
+
+
+RULES = (Rules("part"), Rules("interleaved"))
 
 # What the split of before drew of three videos with 96 frames, with seed 0.
 OLD_DRAW = ("p0/v2", [52, 83, 15, 62], [9, 32, 36, 93], [3, 54, 66, 69])
@@ -55,7 +45,7 @@ OLD_DRAW = ("p0/v2", [52, 83, 15, 62], [9, 32, 36, 93], [3, 54, 66, 69])
     st.sampled_from(RULES),
 )
 def test_shots_and_holdout_are_disjoint_and_inside_the_video(shots, holdout, spare, seed, rule):
-    dataset = Listing([shots + holdout + spare] * 4)
+    dataset = listing([shots + holdout + spare] * 4)
     for video in draw_split(dataset, 2, shots, holdout, seed, rule).videos:
         frames = [*video.shots, *video.holdout]
         assert len(set(frames)) == shots + holdout
@@ -63,15 +53,15 @@ def test_shots_and_holdout_are_disjoint_and_inside_the_video(shots, holdout, spa
         assert video.holdout == sorted(video.holdout)
         assert len(video.floor) == holdout
         assert not set(video.floor) & set(video.holdout)
-        assert video.holdout_names == [f"c/{frame:05d}" for frame in video.holdout]
+        assert video.holdout_names == [f"c/{frame:04d}" for frame in video.holdout]
         assert video.holdout_times_s == [frame / 25 for frame in video.holdout]
         assert video.shot_times_s == [frame / 25 for frame in video.shots]
 
 
 @given(st.integers(1, 10), st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
 def test_by_the_rule_part_no_holdout_frame_lies_between_shots(shots, holdout, spare, seed):
-    dataset = Listing([shots + holdout + spare] * 4)
-    for video in draw_split(dataset, 2, shots, holdout, seed, "part").videos:
+    dataset = listing([shots + holdout + spare] * 4)
+    for video in draw_split(dataset, 2, shots, holdout, seed, Rules()).videos:
         first = max(video.shots) < min(video.holdout)
         assert first or max(video.holdout) < min(video.shots)
         on_their_side = [
@@ -81,15 +71,56 @@ def test_by_the_rule_part_no_holdout_frame_lies_between_shots(shots, holdout, sp
         assert all(on_their_side)
 
 
+@given(st.integers(1, 10), st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
+def test_consecutive_holdout_frames_lie_apart_from_the_shots(shots, holdout, spare, seed):
+    dataset = listing([shots + holdout + spare] * 4)
+    for video in draw_split(dataset, 2, shots, holdout, seed, Rules(drive="consecutive")).videos:
+        start = video.holdout[0]
+        assert video.holdout == list(range(start, start + holdout))
+        assert len(set(video.shots)) == shots
+        assert max(video.shots) < start or min(video.shots) > video.holdout[-1]
+        assert len(video.floor) == holdout
+        others = [*video.shots, *video.floor]
+        assert max(others) < start or min(others) > video.holdout[-1]
+        assert max(others) < shots + holdout + spare
+
+
+def test_consecutive_frames_begin_anywhere_in_either_end_of_a_video():
+    videos = draw_split(listing([96] * 40), 40, 8, 8, 0, Rules(drive="consecutive")).videos
+    ends = [min(video.holdout) > max(video.shots) for video in videos]
+    assert 5 <= sum(ends) <= 35  # a fair coin leaves these bounds once in 10^7
+    assert len({video.holdout[0] for video in videos}) > 20
+
+
+@given(st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
+def test_a_video_is_reconstructed_from_its_first_frame(holdout, spare, seed):
+    dataset = listing([1 + holdout + spare] * 4)
+    rules = Rules(drive="consecutive", shots="first-frame")
+    for video in draw_split(dataset, 2, 1, holdout, seed, rules).videos:
+        assert (video.shots, video.holdout) == ([0], list(range(1, holdout + 1)))
+        assert len(video.floor) == holdout
+        assert not set(video.floor) & set(video.holdout)
+        assert max(video.floor) <= holdout + spare
+
+
+@given(st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
+def test_frames_may_be_spread_over_all_that_follow_the_first(holdout, spare, seed):
+    dataset = listing([1 + holdout + spare] * 4)
+    for video in draw_split(dataset, 2, 1, holdout, seed, Rules(shots="first-frame")).videos:
+        assert video.shots == [0]
+        stretches = np.array_split(np.arange(1, 1 + holdout + spare), holdout)
+        assert all(frame in part for frame, part in zip(video.holdout, stretches, strict=True))
+
+
 def test_by_the_rule_part_either_end_of_a_video_may_be_held_out():
-    videos = draw_split(Listing([96] * 40), 40, 8, 8, 0, "part").videos
+    videos = draw_split(listing([96] * 40), 40, 8, 8, 0, Rules()).videos
     ends = [min(video.holdout) > max(video.shots) for video in videos]
     assert 5 <= sum(ends) <= 35  # a fair coin leaves these bounds once in 10^7
 
 
 def test_interleaved_holdout_frames_lie_nearer_to_their_shots():
     def gap(rule):
-        videos = draw_split(Listing([640] * 9), 9, 32, 32, 0, rule).videos
+        videos = draw_split(listing([640] * 9), 9, 32, 32, 0, rule).videos
         return np.mean(
             [
                 min(abs(frame - shot) for shot in video.shots)
@@ -99,47 +130,56 @@ def test_interleaved_holdout_frames_lie_nearer_to_their_shots():
         )
 
     # Stretches of 10 frames: a neighbour is about 10 away, the middle of the other half 160.
-    assert gap("interleaved") < 20
-    assert gap("part") > 100
+    assert gap(Rules("interleaved")) < 20
+    assert gap(Rules("part")) > 100
 
 
 def test_an_interleaved_split_is_the_one_that_was_drawn_before_there_were_rules():
-    video = draw_split(Listing([96] * 3), 1, 4, 4, 0, "interleaved").videos[0]
+    video = draw_split(listing([96] * 3), 1, 4, 4, 0, Rules("interleaved")).videos[0]
     assert (video.key, video.shots, video.holdout, video.floor) == OLD_DRAW
 
 
 def test_one_shot_lies_among_eight_and_eight_among_thirty_two():
-    video = draw_split(Listing([96] * 3), 1, 32, 32, 0, "part").videos[0]
+    video = draw_split(listing([96] * 3), 1, 32, 32, 0, Rules()).videos[0]
     one, eight, all_shots = (set(nested_shots(video.shots, T)) for T in (1, 8, 32))
     assert one < eight < all_shots == set(video.shots)
 
 
+def test_T_shots_are_the_first_T_in_the_order_drawn():
+    """As the run folder numbers them, and as the gap to the nearest shot counts them."""
+    assert nested_shots([52, 83, 15, 62], 2) == [52, 83]
+    assert nested_shots([52, 83, 15, 62], 4) == [52, 83, 15, 62]
+    for T in (0, 5):
+        with pytest.raises(ThbenchError, match="choose T from 1 to 4"):
+            nested_shots([52, 83, 15, 62], T)
+
+
 def test_frames_are_spread_over_the_video():
-    video = draw_split(Listing([640] * 3), 1, 32, 32, 0, "part").videos[0]
+    video = draw_split(listing([640] * 3), 1, 32, 32, 0, Rules()).videos[0]
     frames = sorted([*video.shots, *video.holdout])
     assert all(10 * stratum <= frame < 10 * stratum + 10 for stratum, frame in enumerate(frames))
 
 
 def test_the_same_seed_gives_the_same_split_and_another_seed_another():
-    dataset = Listing([80] * 9)
-    assert draw_split(dataset, 5, 8, 8, 3, "part") == draw_split(dataset, 5, 8, 8, 3, "part")
-    assert draw_split(dataset, 5, 8, 8, 3, "part") != draw_split(dataset, 5, 8, 8, 4, "part")
+    dataset = listing([80] * 9)
+    assert draw_split(dataset, 5, 8, 8, 3, Rules()) == draw_split(dataset, 5, 8, 8, 3, Rules())
+    assert draw_split(dataset, 5, 8, 8, 3, Rules()) != draw_split(dataset, 5, 8, 8, 4, Rules())
 
 
 def test_a_videos_frames_do_not_depend_on_the_other_videos():
-    few = draw_split(Listing([80] * 9), 9, 8, 8, 0, "part")
-    more = draw_split(Listing([80] * 30), 30, 8, 8, 0, "part")
+    few = draw_split(listing([80] * 9), 9, 8, 8, 0, Rules())
+    more = draw_split(listing([80] * 30), 30, 8, 8, 0, Rules())
     frames = {video.key: video.holdout for video in more.videos}
     assert all(frames[video.key] == video.holdout for video in few.videos)
 
 
 def test_training_persons_are_never_tested():
-    split = draw_split(Listing([80] * 6), 6, 8, 8, 0, "part")
+    split = draw_split(listing([80] * 6), 6, 8, 8, 0, Rules())
     assert "trained" not in {video.person for video in split.videos}
 
 
 def test_triplets_come_from_two_other_recordings_of_the_person():
-    for video in draw_split(Listing([80] * 9), 9, 8, 8, 0, "part").videos:
+    for video in draw_split(listing([80] * 9), 9, 8, 8, 0, Rules()).videos:
         assert len(video.others) == 8
         for first, second in video.others:
             assert len({video.key, first[0], second[0]}) == 3
@@ -152,7 +192,7 @@ def test_triplets_come_from_two_other_recordings_of_the_person():
 def test_a_person_with_two_recordings_makes_no_triplets():
     assert all(
         video.others is None
-        for video in draw_split(Listing([80] * 4, per_person=2), 4, 8, 8, 0, "part").videos
+        for video in draw_split(listing([80] * 4, per_person=2), 4, 8, 8, 0, Rules()).videos
     )
 
 
@@ -160,7 +200,7 @@ def test_too_few_eligible_videos_says_how_many_there_are():
     with pytest.raises(
         ThbenchError, match=r"50 test videos with 32 \+ 32 frames asked .* has 2 such among 3"
     ):
-        draw_split(Listing([64, 100, 63]), 50, 32, 32, 0, "part")
+        draw_split(listing([64, 100, 63]), 50, 32, 32, 0, Rules())
 
 
 @pytest.mark.parametrize(
@@ -174,12 +214,12 @@ def test_too_few_eligible_videos_says_how_many_there_are():
 )
 def test_too_few_eligible_videos_names_values_that_work(lengths, asked, way):
     with pytest.raises(ThbenchError, match=way):
-        draw_split(Listing(lengths), *asked, 0, "part")
+        draw_split(listing(lengths), *asked, 0, Rules())
 
 
 def test_a_stored_split_comes_back(tmp_path):
-    dataset = Listing([80] * 9)
-    split = draw_split(dataset, 5, 8, 8, 3, "part")
+    dataset = listing([80] * 9)
+    split = draw_split(dataset, 5, 8, 8, 3, Rules())
     write_record(tmp_path / "split.json", split)
     again = read_split(tmp_path / "split.json", dataset)
     assert again == split
@@ -205,8 +245,8 @@ def test_a_stored_split_comes_back(tmp_path):
     ],
 )
 def test_an_edited_split_is_refused(tmp_path, change, message):
-    dataset = Listing([80] * 9)
-    raw = encode(draw_split(dataset, 5, 8, 8, 3, "part"))
+    dataset = listing([80] * 9)
+    raw = encode(draw_split(dataset, 5, 8, 8, 3, Rules()))
     change(raw)
     (tmp_path / "split.json").write_text(json.dumps(raw))
     with pytest.raises(ThbenchError, match=message):

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from support.run_info import run_info
+from support.run_record import drawn_video, method_record, run_record
 
 from protocols.summary_text import summary_text
 from thbench.files import write_json
-from thbench.metrics.coverage import FEW_VIDEOS
+from thbench.records.coverage import FEW_VIDEOS
 from thbench.records.summary import MetricRecord, ScoreRecord
 from thbench.runs import Run
 
@@ -27,8 +27,9 @@ def _scored(folder: Path, n_videos: int = 2, nme: tuple[float | None, ...] = (0.
     """A run of method "m" with one frame per video; nme holds its error in each video, None without
     a face.
     """
-    write_json(folder / "run.json", run_info("m", [f"v{i}" for i in range(n_videos)], 1))
-    run = Run.open(folder)
+    videos = [drawn_video("p", f"v{number}", [1], [0]) for number in range(n_videos)]
+    run = Run(folder)
+    run.write(run_record({"m": method_record("m")}, videos))
     pd.DataFrame(
         {
             "method": "m",

@@ -2,7 +2,6 @@
 
 import re
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -17,7 +16,7 @@ from thbench.errors import ThbenchError
 from thbench.files import read_json, sha256_file, write_json
 from thbench.method import MethodOptions, load_method, trainer_of
 
-DEFINITION = replace(load_definition("table2-timing"), T=(1, 2), iterations=3, warmup=1)
+DEFINITION = load_definition("table2-timing").with_values(T=(1, 2), iterations=3, warmup=1)
 OPTIONS = RunOptions(checkpoints={})
 
 
@@ -72,9 +71,8 @@ def test_a_timing_run_makes_table_2_and_a_stopped_one_computes_only_the_rest(tmp
 
 
 def test_ours_without_a_model_is_timed_with_random_weights_and_says_so(tmp_path):
-    definition = replace(
-        DEFINITION, T=(1,), iterations=1, warmup=0, methods=(method_entry("ours-ff"),)
-    )
+    ours = (method_entry("ours-ff"),)
+    definition = DEFINITION.with_values(T=(1,), iterations=1, warmup=0, methods=ours)
     outcome = time_protocol(definition, synth(64), tmp_path / "r", OPTIONS)
     assert outcome.failed == []
     few_shot = outcome.timing.rows[0]

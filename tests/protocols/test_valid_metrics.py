@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from support.short_videos import ShortVideos
+from support.datasets import short_videos
 
 from protocols.definition import load_definition, method_entry
 from protocols.run import RunOptions, run_protocol
@@ -15,7 +15,7 @@ from thbench.files import read_json, write_json
 from thbench.metrics.base import load_metric, metric_names
 from thbench.runs import Run
 
-HEADS = ShortVideos()
+HEADS = short_videos()
 PHOTOGRAPHS = replace(HEADS, pictures="photographs", sha256="dd" * 32)
 DEFINITION = load_definition("self-reenactment").with_values(
     methods=(method_entry("copy-nearest"),),

@@ -42,6 +42,14 @@ def test_the_note_says_the_rule_and_every_T(tmp_path: Path) -> None:
     )
 
 
+def test_the_note_says_where_the_shot_is_the_first_frame(tmp_path: Path) -> None:
+    results = _with_split(tmp_path, shots=[0, 2, 10], holdout=[11, 14, 17], part=True)
+    info = read_json(results.path / "run.json")
+    info["protocol"]["definition"]["shot_rule"] = "first-frame"
+    write_json(results.path / "run.json", info)
+    assert gap_note([Results.open(results.path)]).startswith("The shot is the first frame")
+
+
 def test_a_run_of_before_the_rule_was_interleaved(tmp_path: Path) -> None:
     run = Results.open(make_run(tmp_path / "run", T=(1, 3), images=False))
     assert gap_note([run]).startswith("Hold-out frames lie between the shots; ")

@@ -23,7 +23,7 @@ from reports.ranking import BOLD, TIE_POLICIES, ranked
 from reports.results import Results
 from reports.tables import table1
 from thbench.metrics.base import load_metric, metric_names
-from thbench.metrics.coverage import FEW_VIDEOS, Coverage, coverage
+from thbench.records.coverage import FEW_VIDEOS, Coverage, coverage
 
 
 def _lose_a_video(run: Path, metric: str, method: str) -> None:

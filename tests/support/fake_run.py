@@ -1,26 +1,24 @@
-"""Run folders for the tests of reports/: the real format and plausible numbers, without any
-network.
-"""
+"""Run folders for the tests of reports/: the real format, plausible numbers, and no network."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from itertools import combinations, product
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from PIL import Image, ImageFilter
 
+from support.fake_scores import METRICS, Scores, plausible, write_scores
+from support.run_record import drawn_video, method_record, protocol_record, run_record
 from thbench.files import sha256_file, sha256_json, write_json
-from thbench.records.summary import MetricRecord, ScoreRecord
+from thbench.records.run import DatasetRecord, Kind, MethodRecord, Status
+from thbench.records.split import DrawnVideo
 from thbench.records.timing import TimeRecord
 from thbench.records.unit import UserColumn, UserRow
-from thbench.records.video_key import video_key
-from thbench.runs import FORMAT, REAL, Run, Unit, UnitResult
+from thbench.runs import Run, Unit, UnitResult
 
 VOX1 = Path(__file__).parents[2] / ".." / "shared" / "data" / "vox1-sample" / "unzippedFaces"
 SPECIAL_NAMES = (
@@ -32,56 +30,6 @@ SPECIAL_NAMES = (
     "Ünïcödé λ 方法",
     "*star* `tick` --dash",
 )
-METRICS = {
-    "fid": MetricRecord(
-        label="FID",
-        higher_is_better=False,
-        unit="",
-        network="Inception-v3 (pytorch-fid)",
-        stand_in=False,
-        policy="error",
-        description="Frechet distance to the matched hold-out frames",
-    ),
-    "ssim": MetricRecord(
-        label="SSIM",
-        higher_is_better=True,
-        unit="",
-        network=None,
-        stand_in=False,
-        policy="error",
-        description="structural similarity",
-    ),
-    "csim": MetricRecord(
-        label="CSIM",
-        higher_is_better=True,
-        unit="",
-        network="ArcFace (insightface)",
-        stand_in=False,
-        policy="drop-pairwise",
-        description="cosine similarity of face embeddings",
-    ),
-    "csim-dlib": MetricRecord(
-        label="CSIM-dlib",
-        higher_is_better=True,
-        unit="",
-        network="dlib face ResNet",
-        stand_in=True,
-        policy="drop-pairwise",
-        description="cosine similarity, dlib network",
-    ),
-    "akd": MetricRecord(
-        label="AKD",
-        higher_is_better=False,
-        unit="px",
-        network="dlib 68 points",
-        stand_in=False,
-        policy="drop-pairwise",
-        description="mean landmark distance",
-    ),
-}
-PER_FRAME = ("ssim", "csim-dlib", "akd", "csim")
-FLOOR = {"fid": 4.5, "ssim": 0.6, "csim": 0.7, "csim-dlib": 0.95, "akd": 0.5}
-Scores = Callable[[str, int, str], float | None]
 
 
 def make_run(
@@ -95,10 +43,10 @@ def make_run(
     size_px: int = 64,
     seed: int = 0,
     protocol: str = "table1",
-    kind: str = "self-reenactment",
+    kind: Kind = "self-reenactment",
     specs: Mapping[str, str] | None = None,
     scores: Scores | None = None,
-    status: str = "complete",
+    status: Status = "complete",
     scored: bool = True,
     partial: bool = False,
     failed_units: int = 0,
@@ -108,56 +56,31 @@ def make_run(
     images: bool = True,
     shift: float = 0.0,
 ) -> Path:
-    """Writes a run folder. absent maps metrics to the reason why they were not computed; shift
-    moves every score.
+    """Writes a run folder.
+
+    absent maps metrics to the reason why they were not computed. shift moves every score.
     """
     path.mkdir(parents=True, exist_ok=True)
-    absent = (
-        {"csim": "weights missing: w.onnx (https://example.org/a.zip, sha256 00)"}
-        if absent is None
-        else absent
-    )
+    if absent is None:
+        absent = {"csim": "weights missing: w.onnx (https://example.org/a.zip, sha256 00)"}
+
     split = [_video(index, n_holdout, max(T)) for index in range(n_videos)]
     definition = {"name": protocol, "kind": kind, "holdout": n_holdout, "metrics": list(METRICS)}
-    info = {
-        "format": FORMAT,
-        "protocol": {
-            "name": protocol,
-            "kind": kind,
-            "sha256": sha256_json(definition),
-            "definition": definition,
-        },
-        "dataset": {
-            "name": dataset.lower(),
-            "sha256": sha256_json([dataset, n_videos]),
-            "size_px": size_px,
-            "label": dataset,
-            "spec": dataset.lower(),
-        },
-        "T": list(T),
-        "methods": {label: _method((specs or {}).get(label, label)) for label in methods},
-        "device": "cpu",
-        "metrics": list(METRICS),
-        "split": {
-            "seed": seed,
-            "dataset_sha256": sha256_json([dataset, n_videos]),
-            "shots": max(T),
-            "holdout": n_holdout,
-            "videos": split,
-        },
-        "status": status,
-        "partial": partial,
-        "seeds": {"run": seed},
-        "versions": {"thbench": "0.1.0", "torch": "2.15.0"},
-        "hardware": {"processor": "AMD EPYC", "cores": 2, "gpus": []},
-        "git_commit": "0" * 40,
-        "created_utc": "2026-11-23T20:00:00Z",
-    }
-    write_json(path / "run.json", info)
-    run = Run.open(path)
+    record = run_record(
+        {label: _method((specs or {}).get(label, label)) for label in methods},
+        split,
+        T=T,
+        dataset=_dataset(dataset, n_videos, size_px),
+        protocol=protocol_record(protocol, kind, sha256_json(definition), definition),
+        metrics=list(METRICS),
+        seed=seed,
+    )
+    run = Run(path)
+    run.write(replace(record, status=status, partial=partial))
+
     failed = _write_units(run, failed_units, status, images, size_px)
     if scored:
-        _write_scores(run, info, failed, absent, scores or _plausible(seed, shift))
+        write_scores(run, failed, absent, scores or plausible(seed, shift))
     if timing:
         hardware = {"processor": "AMD EPYC", "cores": 2, "gpus": []}
         _write_timing(run, hardware, _plausible_times(methods, T))
@@ -172,9 +95,7 @@ def paper_run(
     values: Mapping[tuple[str, int], Mapping[str, float]],
     times: Mapping[tuple[str, int | None], float] | None = None,
 ) -> Path:
-    """A run without images whose scores are the given ones: {(method, T): {"fid": ..., "user":
-    ...}}.
-    """
+    """A run without images and with the given scores: {(method, T): {"fid": ..., "user": ...}}."""
     methods = list(dict.fromkeys(method for method, _ in values))
     shots = sorted({T for _, T in values})
     make_run(
@@ -211,45 +132,21 @@ def paper_run(
     return path
 
 
-def _video(index: int, n_holdout: int, n_shots: int) -> dict[str, Any]:
-    shots = [3 * i for i in range(n_shots)]
-    holdout = [3 * i + 1 for i in range(n_holdout)]
-    return {
-        "person": f"id{10270 + index // 2}",
-        "video": f"vid{index}",
-        "shots": shots,
-        "holdout": holdout,
-        "floor": holdout,
-        "shot_names": [f"{p:07d}.jpg" for p in shots],
-        "holdout_names": [f"{p:07d}.jpg" for p in holdout],
-        "others": None,
-    }
+def _video(index: int, n_holdout: int, n_shots: int) -> DrawnVideo:
+    """Two videos of each person; a hold-out frame follows every shot."""
+    shots = [3 * place for place in range(n_shots)]
+    holdout = [3 * place + 1 for place in range(n_holdout)]
+    return drawn_video(f"id{10270 + index // 2}", f"vid{index}", shots, holdout)
 
 
-def _method(spec: str) -> dict[str, Any]:
-    return {
-        "spec": spec,
-        "drives_with": "image" if spec == "x2face" else "landmarks",
-        "config": {"preset": "small"},
-        "settings": {},
-        "checkpoint": {"path": f"models/{spec}", "sha256": "ab" * 32},
-        "notes": ["content loss with random VGG weights"] if spec == "ours-ft" else [],
-    }
+def _dataset(label: str, n_videos: int, size_px: int) -> DatasetRecord:
+    name, sha256 = label.lower(), sha256_json([label, n_videos])
+    return DatasetRecord(name, sha256, size_px, label, spec=name)
 
 
-def _plausible(seed: int, shift: float) -> Scores:
-    def score(method: str, T: int, metric: str) -> float:
-        skill = zlib.crc32(method.encode()) % 100 / 100 + 0.1 * np.log2(T) + shift
-        base = {
-            "fid": 60 - 12 * skill,
-            "ssim": 0.5 + 0.1 * skill,
-            "csim": 0.1 + 0.1 * skill,
-            "csim-dlib": 0.8 + 0.05 * skill,
-            "akd": 4 - skill,
-        }
-        return float(base[metric] + 0.001 * seed)
-
-    return score
+def _method(spec: str) -> MethodRecord:
+    notes = ["content loss with random VGG weights"] if spec == "ours-ft" else []
+    return method_record(spec, f"models/{spec}", notes)
 
 
 def _write_units(run: Run, failed_units: int, status: str, images: bool, size_px: int) -> set[Unit]:
@@ -310,117 +207,6 @@ def _save(folder: Path, pictures: Sequence[Image.Image]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for index, picture in enumerate(pictures):
         picture.save(folder / f"{index:02d}.png")
-
-
-def _write_scores(
-    run: Run, info: Mapping[str, Any], failed: set[Unit], absent: Mapping[str, str], scores: Scores
-) -> None:
-    rng = np.random.default_rng(info["split"]["seed"])
-    videos, holdout = info["split"]["videos"], info["split"]["holdout"]
-    video_effect = rng.normal(0, 0.02, len(videos))
-    frames: list[dict[str, Any]] = []
-    rows: list[dict[str, Any]] = []
-
-    for method, T in [(REAL, 0)] + [(m, T) for m in info["methods"] for T in info["T"]]:
-        n_kept = 0
-        for video, effect in zip(videos, video_effect, strict=True):
-            lost = Unit(method, T, video_key(video["person"], video["video"])) in failed
-            n_kept += not lost
-            for position, name in enumerate(video["holdout_names"]):
-                per_frame = {
-                    metric: _frame_score(scores, method, T, metric, effect, rng)
-                    if metric not in absent and not lost
-                    else float("nan")
-                    for metric in PER_FRAME
-                }
-                frames.append(
-                    {
-                        "method": method,
-                        "T": T,
-                        "person": video["person"],
-                        "video": video["video"],
-                        "frame": name,
-                        "position": position,
-                        "error": "no face" if lost else "",
-                        **per_frame,
-                    }
-                )
-
-        n_frames, n_lost = n_kept * holdout, (len(videos) - n_kept) * holdout
-        rows.append(
-            {
-                "method": method,
-                "T": T,
-                "n_videos": n_kept,
-                "n_frames": n_frames,
-                "n_failed_units": len(videos) - n_kept,
-                "metrics": {
-                    metric: asdict(
-                        _score(scores, method, T, metric, n_frames, n_lost, absent.get(metric))
-                    )
-                    for metric in METRICS
-                },
-            }
-        )
-
-    pd.DataFrame(frames).to_parquet(run.frames_parquet)
-    summary = {
-        "format": FORMAT,
-        "metrics": {name: asdict(metric) for name, metric in METRICS.items()},
-        "rows": rows,
-        "differences": _differences(info, scores, absent),
-    }
-    write_json(run.summary_json, summary)
-
-
-def _frame_score(
-    scores: Scores, method: str, T: int, metric: str, effect: float, rng: np.random.Generator
-) -> float:
-    value = FLOOR[metric] if method == REAL else scores(method, T, metric)
-    return float("nan") if value is None else float(value + effect + rng.normal(0, 0.01))
-
-
-def _score(
-    scores: Scores, method: str, T: int, metric: str, n: int, n_lost: int, reason: str | None
-) -> ScoreRecord:
-    value = FLOOR[metric] if method == REAL else scores(method, T, metric)
-    if value is None or reason is not None or n == 0:
-        return ScoreRecord(
-            value=None, se=None, ci95=None, n=0, n_failed=n, reason=reason or "no frame left"
-        )
-
-    se, missed = 0.02 * abs(value), 1 if metric == "akd" else 0
-    ends = (value - 2 * se, value + 2 * se)
-    return ScoreRecord(value=value, se=se, ci95=ends, n=n - missed, n_failed=n_lost + missed)
-
-
-def _differences(
-    info: Mapping[str, Any], scores: Scores, absent: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    rows = []
-    computed = [metric for metric in METRICS if metric not in absent]
-    pairs = list(combinations(info["methods"], 2))
-
-    for metric, T, (a, b) in product(computed, info["T"], pairs):
-        first, second = scores(a, T, metric), scores(b, T, metric)
-        if first is None or second is None:
-            continue
-        gap, se = first - second, 0.01 * (abs(first) + 1e-3)
-        p = float(np.exp(-abs(gap) / se))
-        rows.append(
-            {
-                "metric": metric,
-                "T": T,
-                "a": a,
-                "b": b,
-                "difference": gap,
-                "se": se,
-                "ci95": [gap - 2 * se, gap + 2 * se],
-                "p": p,
-                "p_holm": min(1.0, 3 * p),
-            }
-        )
-    return rows
 
 
 def _write_study(run: Run, methods: Sequence[str], T: Sequence[int]) -> None:

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thbench.files import sha256_file, write_json
-from thbench.records.video_key import video_key
-from thbench.runs import FORMAT, Run, Unit, UnitResult
+from support.run_record import drawn_video, method_record, protocol_record, run_record
+from thbench.files import sha256_file
+from thbench.records.run import DatasetRecord
+from thbench.records.split import DrawnVideo
+from thbench.runs import Run, Unit, UnitResult
 
 
 def write_run(
@@ -30,67 +31,29 @@ def write_run(
 ) -> Run:
     """A run in which every person has five recordings; its fakes are blurred real frames."""
     rng = np.random.default_rng(seed)
-    entries = [_video(index, videos_per_person, holdout, max(T), rng) for index in range(videos)]
+    drawn = [_video(index, videos_per_person, holdout, max(T), rng) for index in range(videos)]
     path.mkdir(parents=True)
-    write_json(
-        path / "run.json",
-        {
-            "format": FORMAT,
-            "status": "complete",
-            "git_commit": None,
-            "device": "cpu",
-            "partial": False,
-            "metrics": [],
-            "versions": {},
-            "hardware": {},
-            "created_utc": "2026-11-23T20:00:00Z",
-            "protocol": {
-                "name": "table1",
-                "kind": "self-reenactment",
-                "sha256": "0" * 64,
-                "definition": {},
-            },
-            "dataset": {
-                "name": "drawn",
-                "sha256": "1" * 64,
-                "size_px": size_px,
-                "label": "drawn",
-                "spec": "",
-            },
-            "T": list(T),
-            "methods": {
-                method: {
-                    "spec": method,
-                    "drives_with": "landmarks",
-                    "config": {},
-                    "settings": {},
-                    "checkpoint": None,
-                    "notes": [],
-                }
-                for method in methods
-            },
-            "split": {
-                "seed": seed,
-                "dataset_sha256": "1" * 64,
-                "shots": max(T),
-                "holdout": holdout,
-                "videos": entries,
-            },
-        },
+    run = Run(path)
+    run.write(
+        run_record(
+            {method: method_record(method) for method in methods},
+            drawn,
+            T=T,
+            dataset=DatasetRecord("drawn", "1" * 64, size_px, "drawn", ""),
+            protocol=protocol_record("table1"),
+            seed=seed,
+        )
     )
-    run = Run.open(path)
-    for entry in entries:
-        key = video_key(entry["person"], entry["video"])
-        for folder in (run.real_folder(key), run.triplets_folder(key)):
-            folder.mkdir(parents=True)
-        for frame in range(holdout):
-            real = face(key, frame, size_px)
-            cv2.imwrite(str(run.real_folder(key) / f"{frame:02d}.png"), real)
-            for k, (other, position) in enumerate(entry["others"][frame], 1):
-                cv2.imwrite(
-                    str(run.triplets_folder(key) / f"{frame:02d}-{k}.png"),
-                    face(other, position, size_px),
-                )
+    for video in drawn:
+        real, triplets = run.real_folder(video.key), run.triplets_folder(video.key)
+        real.mkdir(parents=True)
+        triplets.mkdir(parents=True)
+        for frame, others in enumerate(video.others or []):
+            cv2.imwrite(str(real / f"{frame:02d}.png"), face(video.key, frame, size_px))
+            for number, (other, position) in enumerate(others, 1):
+                file = triplets / f"{frame:02d}-{number}.png"
+                cv2.imwrite(str(file), face(other, position, size_px))
+
     for unit in run.planned():
         _write_unit(run, unit, holdout, size_px)
     return run
@@ -129,23 +92,14 @@ def face(video: str, frame: int, size_px: int) -> NDArray[np.uint8]:
 
 def _video(
     index: int, videos_per_person: int, holdout: int, shots: int, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> DrawnVideo:
     person, video = f"id{10270 + index // videos_per_person}", f"vid{index % videos_per_person}"
-    rest = [f"{person}/vid{k}" for k in range(5) if f"vid{k}" != video]
+    rest = [f"{person}/vid{number}" for number in range(5) if f"vid{number}" != video]
     others = [
-        [[str(name), int(rng.integers(50))] for name in rng.choice(rest, 2, replace=False)]
+        [(str(name), int(rng.integers(50))) for name in rng.choice(rest, 2, replace=False)]
         for _ in range(holdout)
     ]
-    return {
-        "person": person,
-        "video": video,
-        "shots": list(range(shots)),
-        "holdout": list(range(1, holdout + 1)),
-        "floor": [],
-        "shot_names": [f"{k:07d}.jpg" for k in range(shots)],
-        "holdout_names": [f"{k:07d}.jpg" for k in range(holdout)],
-        "others": others,
-    }
+    return drawn_video(person, video, range(shots), range(1, holdout + 1), others)
 
 
 def _write_unit(run: Run, unit: Unit, holdout: int, size_px: int) -> None:
@@ -154,6 +108,5 @@ def _write_unit(run: Run, unit: Unit, holdout: int, size_px: int) -> None:
     for frame in range(holdout):
         fake = cv2.GaussianBlur(face(unit.video, frame, size_px), (0, 0), 0.7 + 1 / unit.T)
         cv2.imwrite(str(folder / f"{frame:02d}.png"), fake)
-    run.commit_unit(
-        unit, UnitResult("done", frames={file.name: sha256_file(file) for file in folder.iterdir()})
-    )
+    frames = {file.name: sha256_file(file) for file in folder.iterdir()}
+    run.commit_unit(unit, UnitResult("done", frames=frames))

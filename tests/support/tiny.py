@@ -1,15 +1,14 @@
-"""A tiny configuration of the paper's method and a tiny dataset of synthetic heads, for tests of
-training.
-"""
+"""A tiny configuration of the paper's method, with all that a test of its training needs."""
 
-from dataclasses import dataclass, replace
+from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from lightning.fabric import Fabric
 
-from thbench.data.dataset import Video
+from support.datasets import few_heads
 from thbench.data.episodes import EpisodeBatches, EpisodeSampler
-from thbench.data.synthetic import synth
 from thbench.paper.config import OursConfig, ours_config
 from thbench.paper.meta import OursTrainer
 from thbench.paper.nets.config import NetConfig
@@ -38,39 +37,12 @@ TINY = replace(
 )
 
 
-@dataclass
-class FewHeads:
-    """The first videos of four synthetic persons, three for training, twelve frames each; read
-    once, then kept.
-    """
-
-    frames: int = 12
-
-    def __post_init__(self):
-        heads = synth(64)
-        self.name, self.size_px, self.sha256 = "few-heads", 64, f"{heads.sha256}-{self.frames}"
-        train = [video for video in heads.videos if video.split == "train"][::5][:3]
-        test = [video for video in heads.videos if video.split == "test"][:1]
-        self.videos = [Video(v.person, v.video, v.split, self.frames) for v in train + test]
-        self.kept = {v.key: heads.read(v, range(self.frames)) for v in train + test}
-
-    def read(self, video, frames):
-        return self.kept[video.key][list(frames)]
-
-    def frame_names(self, video):
-        return [f"0/{index:04d}" for index in range(video.n_frames)]
-
-    def frame_times_s(self, video):
-        return None
-
-
 def trainer(config: OursConfig = TINY, seed: int = 0) -> tuple[OursTrainer, EpisodeBatches]:
     fabric = Fabric(accelerator="cpu", devices=1)
     torch.manual_seed(seed)
-    dataset = FewHeads()
-    return OursTrainer(config, 3, fabric), EpisodeBatches(
-        dataset, EpisodeSampler(dataset, config.shots, seed), config.batch
-    )
+    dataset = few_heads()
+    sampler = EpisodeSampler(dataset, config.shots, seed)
+    return OursTrainer(config, 3, fabric), EpisodeBatches(dataset, sampler, config.batch)
 
 
 def snapshot(module: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
 
 SAMPLES_PER_SECOND = 16000
 
@@ -37,11 +39,11 @@ def write_uneven(
     options = {"bf": str(b_frames)} if codec == "libx264" else {}
     with av.open(str(path), "w") as container:
         picture = container.add_stream(codec, rate=25, options=options)
+        assert isinstance(picture, VideoStream)
         picture.width = picture.height = 64
         picture.pix_fmt = "yuv420p"
         picture.codec_context.time_base = time_base
         packets: list[Any] = []
-        tone = container.add_stream(sound, rate=SAMPLES_PER_SECOND) if sound else None
 
         for number, time_ms in enumerate(times_ms):
             pixels = np.full((64, 64, 3), 10 * number % 250, np.uint8)
@@ -50,7 +52,9 @@ def write_uneven(
             packets += picture.encode(frame)
         packets += picture.encode(None)
 
-        if tone is not None:
+        if sound:
+            tone = container.add_stream(sound, rate=SAMPLES_PER_SECOND)
+            assert isinstance(tone, AudioStream)
             samples = np.arange(sound_ms * SAMPLES_PER_SECOND // 1000)
             wave = (8000 * np.sin(samples * 0.2)).astype(np.int16)[None]
             heard = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
@@ -72,6 +76,8 @@ def cut_front(source: Path, target: Path, cut_ms: int) -> None:
         for packet in opened.demux():
             if packet.dts is None:
                 continue
+            assert packet.pts is not None
+            assert packet.time_base is not None
             cut = round(Fraction(cut_ms, 1000) / packet.time_base)
             packet.pts, packet.dts = packet.pts - cut, packet.dts - cut
             packet.stream = copies[packet.stream.index]
@@ -81,7 +87,7 @@ def cut_front(source: Path, target: Path, cut_ms: int) -> None:
 def played(path: Path) -> Heard:
     """Decodes everything: the times of all frames, the span of the loud samples."""
     with av.open(str(path)) as container:
-        frames = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+        frames = [_shown_s(frame) for frame in container.decode(video=0)]
         silent = not container.streams.audio
     if silent:
         return Heard(frames, None)
@@ -91,6 +97,12 @@ def played(path: Path) -> Heard:
         for frame in container.decode(audio=0):
             samples = np.abs(frame.to_ndarray().astype(float)).max(axis=0)
             samples = samples / (32768 if frame.format.name.startswith("s16") else 1)
-            start = float(frame.pts * frame.time_base)
+            start = _shown_s(frame)
             loud += (start + np.flatnonzero(samples > 0.1) / frame.sample_rate).tolist()
     return Heard(frames, (min(loud), max(loud)))
+
+
+def _shown_s(frame: av.VideoFrame | av.AudioFrame) -> float:
+    assert frame.pts is not None
+    assert frame.time_base is not None
+    return float(frame.pts * frame.time_base)

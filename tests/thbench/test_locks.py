@@ -57,7 +57,8 @@ def test_a_lock_file_that_its_last_owner_removed_meanwhile_does_not_count(
 ) -> None:
     import fcntl
 
-    real, calls = fcntl.flock, []
+    real = fcntl.flock
+    calls: list[object] = []
 
     def removed_meanwhile(file: object, how: int) -> None:
         real(file, how)  # type: ignore[arg-type]

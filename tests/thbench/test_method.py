@@ -15,9 +15,11 @@ from thbench.method import (
     Frames,
     KeepableHead,
     MethodOptions,
+    adapt,
     load_method,
     parts_s,
     provenance,
+    render,
     seed_for,
     trainer_of,
 )
@@ -92,3 +94,34 @@ def test_a_method_without_a_description_tells_what_drives_it() -> None:
 def test_few_shot_learning_is_seeded_by_the_run_and_the_shots() -> None:
     assert seed_for(1, frames(5)) == seed_for(1, frames(5))
     assert len({seed_for(1, frames(5)), seed_for(2, frames(5)), seed_for(1, frames(6))}) == 3
+
+
+def test_a_method_that_drives_with_landmarks_sees_black_pictures() -> None:
+    method = Renamed(MethodOptions())
+    head = adapt(method, frames(5))
+    assert render(method, head, frames(7)).max() == 0
+
+    method.drives_with = "image"
+    assert render(method, head, frames(7)).min() == 7
+
+
+def test_nobody_learns_from_no_shot() -> None:
+    with pytest.raises(ThbenchError, match="renamed-ft learns from one shot or more"):
+        adapt(Renamed(MethodOptions()), frames(5)[:0])
+
+
+@pytest.mark.parametrize(
+    ("rendered", "told"),
+    [
+        (torch.zeros(1, 3, 8, 8), r"torch.float32 \[1, 3, 8, 8\]"),
+        (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), r"torch.uint8 \[2, 3, 8, 8\]"),
+        (None, "NoneType"),
+    ],
+)
+def test_what_a_head_must_not_render_is_told(
+    rendered: Tensor | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlainHead, "render", lambda self, drive: rendered)
+    expected = r"uint8 \[1, 3, 8, 8\] expected"
+    with pytest.raises(ThbenchError, match=f"renamed-ft rendered {told}, {expected}"):
+        render(Renamed(MethodOptions()), PlainHead(), frames(7))

@@ -17,7 +17,8 @@ class Clock:
 
 def said_at(step_s: float, total: int) -> list[tuple[float, str]]:
     """When which lines come if each item takes `step_s`."""
-    clock, said = Clock(), []
+    clock = Clock()
+    said: list[tuple[float, str]] = []
     lines = Lines("train ours", total, 0, lambda line: said.append((clock.now_s, line)), clock)
     for _ in range(total):
         clock.now_s += step_s
@@ -43,7 +44,8 @@ def test_a_line_tells_step_losses_rate_and_time_left() -> None:
 
 
 def test_the_time_left_follows_a_change_of_pace() -> None:
-    clock, said = Clock(), []
+    clock = Clock()
+    said: list[str] = []
     lines = Lines("train ours", 100, 0, said.append, clock)
     for item in range(50):
         clock.now_s += 0.25 if item < 40 else 10

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_leaving_early_ends_workers_that_are_busy(tmp_path: Path) -> None:
     assert not any(is_running(int(file.name)) for file in tmp_path.iterdir())
 
 
-def _first_fails(folder: Path) -> object:
+def _first_fails(folder: Path) -> Callable[[int], None]:
     return partial(_fail_or_sleep, folder)
 
 
@@ -107,7 +108,7 @@ def test_busy_workers_end_with_their_parent(number: int, tmp_path: Path) -> None
     else:
         os.killpg(process.pid, number)  # as a terminal does
 
-    assert process.wait(timeout=50) == {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 9}[number]
+    assert process.wait(timeout=50) == (-signal.SIGKILL if number == signal.SIGKILL else 9)
     deadline = time.monotonic() + 20
     while any(is_running(int(file.name)) for file in tmp_path.iterdir()):
         assert time.monotonic() < deadline

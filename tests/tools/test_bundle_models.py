@@ -96,7 +96,7 @@ def test_what_an_older_header_does_not_say_stays_unsaid(
     ("setting", "message"),
     [
         ("learning_rat=1", "did you mean 'learning_rate'"),
-        ("batch=many", "int expected"),
+        ("batch=many", "not a whole number"),
         ("fine_tuning_batch", "write NAME=VALUE"),
         ("ours-fd:fine_tuning_batch=1", "'ours-fd' is not among the models named"),
         ("x2face:fine_tuning_batch=1", "no setting 'fine_tuning_batch'"),

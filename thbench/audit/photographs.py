@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from thbench.data.prepare.clips import read_image
-from thbench.data.prepare.layouts import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from thbench.data.prepare.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from thbench.data.video import read_timeline, read_video
 from thbench.errors import ThbenchError
 from thbench.method import Frames

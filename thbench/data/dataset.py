@@ -54,9 +54,7 @@ class Dataset(Protocol):
     def videos(self) -> Sequence[Video]: ...
 
     def read(self, video: Video, frames: Sequence[int]) -> Frames:
-        """The frames at these positions (0 <= position < n_frames, time order), in the order asked
-        for.
-        """
+        """The frames at these positions of the video, 0 to n_frames - 1, in the order asked for."""
         ...
 
     def frame_names(self, video: Video) -> list[str]:

@@ -1,6 +1,4 @@
-"""Episodes of K-shot learning: stateless, so that any step can be drawn again exactly (resume, many
-processes).
-"""
+"""Episodes of K-shot learning: stateless, so that any step can be drawn again exactly."""
 
 from __future__ import annotations
 
@@ -36,12 +34,8 @@ class Episodes:
     video: Tensor
 
     def to(self, device: torch.device) -> Episodes:
-        return Episodes(
-            *(
-                getattr(self, name).to(device, non_blocking=True)
-                for name in self.__dataclass_fields__
-            )
-        )
+        tensors = [getattr(self, name) for name in self.__dataclass_fields__]
+        return Episodes(*(tensor.to(device, non_blocking=True) for tensor in tensors))
 
     def split(self, parts: int) -> list[Episodes]:
         """Equal micro-batches, for gradient accumulation."""
@@ -62,15 +56,18 @@ class EpisodeSampler:
     def __init__(
         self, dataset: Dataset, shots: int, seed: int, rank: int = 0, world: int = 1
     ) -> None:
+        self.shots, self.seed, self.rank = shots, seed, rank
         self.training = videos_of(dataset, "train")
+
         usable = [row for row, video in enumerate(self.training) if video.n_frames >= 2]
         self.left_out = len(self.training) - len(usable)
+
         self.rows = usable[rank::world]
-        self.shots, self.seed, self.rank = shots, seed, rank
         if not self.rows:
             raise ThbenchError(
-                f"{dataset.name} has {len(usable)} training videos of 2 or more frames, process {rank} "
-                f"of {world} needs at least one; prepare more videos or use fewer processes"
+                f"{dataset.name} has {len(usable)} training videos of 2 or more frames, "
+                f"process {rank} of {world} needs at least one; prepare more videos or use fewer "
+                "processes"
             )
 
     def draw(self, step: int, slot: int) -> tuple[int, Video, list[int]]:
@@ -78,15 +75,16 @@ class EpisodeSampler:
         random = np.random.default_rng([self.seed, self.rank, step, slot])
         row = self.rows[random.integers(len(self.rows))]
         video = self.training[row]
+
         target = int(random.integers(video.n_frames))
-        others = random.choice(
-            video.n_frames - 1, self.shots, replace=video.n_frames - 1 < self.shots
-        )
-        return row, video, [target, *(int(frame) + (frame >= target) for frame in others)]
+        n_others = video.n_frames - 1
+        others = random.choice(n_others, self.shots, replace=n_others < self.shots)
+        shots = [int(frame) + (frame >= target) for frame in others]  # numbered past the target
+        return row, video, [target, *shots]
 
 
 class EpisodeBatches(TorchDataset[Episodes]):
-    """Item `step` is the whole batch of that step, read and drawn: what the loader's workers make."""
+    """Item `step` is the whole batch of that step, read and drawn by one worker of the loader."""
 
     def __init__(self, dataset: Dataset, sampler: EpisodeSampler, batch: int) -> None:
         self.dataset, self.sampler, self.batch = dataset, sampler, batch
@@ -99,13 +97,20 @@ class EpisodeBatches(TorchDataset[Episodes]):
             rows.append(row)
             images.append(read.images)
             landmarks.append(landmark_images(read.landmarks, self.dataset.size_px))
+
         x, y = torch.stack(images), torch.stack(landmarks)
-        return Episodes(x[:, 1:], y[:, 1:], x[:, 0], y[:, 0], torch.tensor(rows))
+        return Episodes(
+            shots=x[:, 1:],
+            shot_landmarks=y[:, 1:],
+            target=x[:, 0],
+            target_landmarks=y[:, 0],
+            video=torch.tensor(rows),
+        )
 
 
 _READER_KILLED = (
-    "a process that reads frames was killed, for lack of memory perhaps: go "
-    "on with --resume, and fewer --workers if it happens again"
+    "a process that reads frames was killed, perhaps for lack of memory: "
+    "go on with --resume, and with fewer --workers if it happens again"
 )
 
 
@@ -127,6 +132,7 @@ def episode_loader(
         generator=torch.Generator(),
         worker_init_fn=partial(_begin_worker, os.getpid()),
     )
+
     try:
         yield from loader
     except RuntimeError as error:  # all that torch has for it

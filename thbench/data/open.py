@@ -18,6 +18,11 @@ def open_dataset(spec: str) -> Dataset:
     """
     if _is_synthetic(spec):
         return _synthetic(spec)
+    if spec.startswith("video-files:"):
+        raise ThbenchError(
+            f"{spec.partition(':')[2]} holds videos that `thbench score-videos` scored; run that "
+            "command again to go on"
+        )
     if (store := _store(spec)) is not None:
         return PreparedStore(store)
     if Path(spec).exists():

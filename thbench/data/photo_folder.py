@@ -1,6 +1,4 @@
-"""A folder of photographs or paintings as a dataset: the sources of puppeteering, without preparing
-anything.
-"""
+"""A folder of photographs or paintings as a dataset: sources of puppeteering, not prepared."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from pathlib import Path
 from thbench.data.dataset import Video
 from thbench.data.landmarks.detector import LandmarkDetector
 from thbench.data.photos import Photos, Unusable, listed, read_photos, refuse, unread_suffix
-from thbench.data.prepare.layouts import IMAGE_SUFFIXES
+from thbench.data.prepare.source import IMAGE_SUFFIXES
 from thbench.errors import ThbenchError
 from thbench.method import Frames
 from thbench.pictures import Pictures
@@ -75,7 +73,8 @@ def _sha256(photos: dict[str, Photos], size_px: int) -> str:
     digest = hashlib.sha256()
     for person, own in photos.items():
         digest.update(repr((person, size_px, [file.name for file in own.files])).encode())
-        digest.update(own.frames.images.numpy().tobytes() + own.frames.landmarks.numpy().tobytes())
+        digest.update(own.frames.images.numpy().tobytes())
+        digest.update(own.frames.landmarks.numpy().tobytes())
     return digest.hexdigest()
 
 

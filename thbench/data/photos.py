@@ -1,6 +1,4 @@
-"""Photos and videos straight from disk as Frames, for heads of one's own: find the face, crop,
-resize.
-"""
+"""Photos and videos straight from disk as Frames: find the face, crop, resize."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 from thbench.data.landmarks.detector import Face, FrameKey, LandmarkDetector
 from thbench.data.prepare.clips import read_image
 from thbench.data.prepare.crop import CropPolicy, crop_squares, cut, moved
-from thbench.data.prepare.layouts import IMAGE_SUFFIXES
+from thbench.data.prepare.source import IMAGE_SUFFIXES
 from thbench.data.timeline import Timeline
 from thbench.data.video import read_timeline, read_video
 from thbench.errors import ThbenchError
@@ -25,6 +23,7 @@ from thbench.method import Frames
 
 MARGIN = 2.0
 _FRAMES_AT_ONCE = 32
+_NO_PICTURE = "damaged, or not a picture"
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,7 @@ class Unusable:
 
 @runtime_checkable
 class HandPicked(Protocol):
-    """A dataset that somebody gathered by hand: everyone in it is meant, so nobody is left out in
-    silence.
-    """
+    """A dataset that somebody gathered by hand: whoever is left out of it is named."""
 
     @property
     def unusable(self) -> Sequence[Unusable]:
@@ -49,7 +46,7 @@ class HandPicked(Protocol):
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos with a face: `frames`, one of each of `files`; and those that are none of it."""
+    """Photos with a face: one frame of `frames` for each of `files`; and the `unusable` ones."""
 
     frames: Frames
     files: list[Path]
@@ -84,7 +81,7 @@ def read_photos(
         for file in _files(path, unusable):
             image = read_image(file)
             if image is None:
-                unusable.append(Unusable(file, "damaged, or no picture"))
+                unusable.append(Unusable(file, _NO_PICTURE))
             else:
                 files.append(file)
                 images.append(image)
@@ -96,12 +93,8 @@ def read_photos(
         if face is None
     ]
     shown = [place for place, face in enumerate(faces) if face is not None]
-    frames = _cut(
-        [images[place] for place in shown],
-        [face for face in faces if face is not None],
-        size_px,
-        crop,
-    )
+    found = [face for face in faces if face is not None]
+    frames = _cut([images[place] for place in shown], found, size_px, crop)
     return Photos(frames, [files[place] for place in shown], unusable)
 
 
@@ -196,7 +189,7 @@ def _folder_images(folder: Path) -> list[NDArray[np.uint8]]:
     for file in _files(folder, unusable):
         image = read_image(file)
         if image is None:
-            unusable.append(Unusable(file, "damaged, or no picture"))
+            unusable.append(Unusable(file, _NO_PICTURE))
         else:
             images.append(image)
 
@@ -230,6 +223,5 @@ def _cut(
         cuts[place] = cut(image, square, size_px)
         landmarks[place] = moved(face.landmarks, square, size_px)
 
-    return Frames(
-        torch.from_numpy(cuts).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(landmarks)
-    )
+    pixels = torch.from_numpy(cuts).permute(0, 3, 1, 2).contiguous()
+    return Frames(pixels, torch.from_numpy(landmarks))

@@ -41,9 +41,7 @@ class Outside:
 
 
 def description(spec: str) -> dict[str, Any]:
-    """Counts per split of any dataset; for a prepared one also its recipe, landmarks, split rule
-    and drops.
-    """
+    """Counts per split of any dataset; of a prepared one also how it was made."""
     dataset = open_dataset(spec)
     shown: dict[str, Any] = {
         "name": dataset.name,
@@ -68,15 +66,15 @@ def text(shown: Mapping[str, Any]) -> str:
     """`description` in a few lines."""
     lines = [f"{shown['name']}: {shown['size_px']} pixels, sha256 {shown['sha256']}"]
     for split, counts in shown["counts"].items():
-        lines.append(
+        line = (
             f"  {split:5}  {counts['persons']} persons, {counts['videos']} videos, "
             f"{counts['frames']} frames"
-            + (
-                f" ({counts['frames_per_video'][0]} to {counts['frames_per_video'][1]} a video)"
-                if counts["videos"]
-                else ""
-            )
         )
+        if counts["videos"]:
+            fewest, most = counts["frames_per_video"]
+            line += f" ({fewest} to {most} a video)"
+        lines.append(line)
+
     if "recipe" in shown:
         recipe = shown["recipe"]
         form = "PNG" if recipe["lossless"] else f"JPEG quality {recipe.get('quality', 'unknown')}"

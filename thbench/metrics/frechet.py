@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thbench.errors import ThbenchError
+from thbench.metrics.deleted_rows import norms_without
 from thbench.metrics.statistics import Estimate, video_groups
 
 Matrix = NDArray[np.float64]
@@ -56,9 +57,9 @@ def frechet_jackknife(a: NDArray[Any], b: NDArray[Any], videos: NDArray[Any]) ->
     """The distance of two matched sets [N, D] with its delete-one-video jackknife; `videos` [N]
     names each row's video.
 
-    Features are multiplied once; a replicate only picks rows, centres and takes eigenvalues. The
-    value is NaN below two rows, the replicates where fewer stay. Raises `ThbenchError` when the
-    sets do not match.
+    Features are multiplied and decomposed once for all replicates (`deleted_rows`). The value is
+    NaN below two rows, the replicates where fewer stay. Raises `ThbenchError` when the sets do not
+    match.
     """
     labels, groups = video_groups(videos)
     if not len(a) == len(b) == len(groups):
@@ -86,19 +87,19 @@ def _low_rank_replicates(a: Matrix, b: Matrix, groups: NDArray[np.intp], videos:
     # Centring on the full means first keeps the small differences of the later centring exact.
     a, b, offset = a - a.mean(0), b - b.mean(0), a.mean(0) - b.mean(0)
     cross, norms_a, norms_b = a @ b.T, np.sum(a * a, 1), np.sum(b * b, 1)
+    # What squaring loses is the same in every replicate to far below their differences.
+    shared = norms_without(cross, groups)
     replicates = np.empty(videos)
+
     for video in range(videos):
         keep = groups != video
         n = int(keep.sum())
         mean_a, mean_b = a[~keep].sum(0) / -n, b[~keep].sum(0) / -n
-        spread = (
-            norms_a[keep].sum() + norms_b[keep].sum() - n * (mean_a @ mean_a + mean_b @ mean_b)
-        ) / (n - 1)
-        K = cross[np.ix_(keep, keep)]
-        K = K - K.mean(0) - K.mean(1, keepdims=True) + K.mean()
-        # What squaring loses is the same in every replicate to far below their differences.
-        shared = np.sqrt(_squares(K)).sum() / (n - 1)
-        replicates[video] = np.sum((offset + mean_a - mean_b) ** 2) + spread - 2 * shared
+        means = n * (mean_a @ mean_a + mean_b @ mean_b)
+        spread = norms_a[keep].sum() + norms_b[keep].sum() - means
+        apart = np.sum((offset + mean_a - mean_b) ** 2)
+        replicates[video] = apart + (spread - 2 * shared[video]) / (n - 1)
+
     return replicates
 
 

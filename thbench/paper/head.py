@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -12,10 +13,12 @@ from torch.nn.utils import parametrize
 
 from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
+from thbench.files import atomic_path
 from thbench.images import to_signed, to_uint8
 from thbench.method import Frames
 from thbench.paper.nets.config import NetConfig
 from thbench.paper.nets.generator import Generator
+from thbench.paper.render import Render, Renderer, fastest_renderer, make_render
 from thbench.records.decode import decode
 from thbench.training import checkpoints
 
@@ -34,16 +37,18 @@ class OursHead:
         generator: Generator,
         adaptive: Tensor,
         parts_s: Mapping[str, float] | None = None,
+        renderer: Renderer | None = None,
         shots: Tensor | None = None,
     ) -> None:
-        """adaptive: psi' [1, A]. parts_s: the seconds of each part of few-shot learning. shots:
-        the landmarks [T, 68, 2] that it was learned from.
+        """adaptive: psi' [1, A]. parts_s: the seconds of each part of few-shot learning. renderer:
+        by default the device's fastest. shots: the landmarks [T, 68, 2] that it was learned from.
         """
         self.config = config
         self.generator = generator.eval().requires_grad_(False)
         self.adaptive = adaptive
         self.parts_s: Mapping[str, float] = dict(parts_s or {})
         self.shots = shots
+        self.renderer: Renderer = renderer or fastest_renderer(adaptive.device)
 
     @property
     def size_px(self) -> int:
@@ -57,13 +62,14 @@ class OursHead:
                 f"{self.size_px}; prepare the frames with --size {self.size_px}"
             )
 
-        y = to_signed(landmark_images(drive.landmarks, self.size_px)).to(self.adaptive.device)
-        with torch.no_grad():
-            frames = [
-                to_uint8(self.generator.synthesise(part, self.adaptive.expand(len(part), -1))).cpu()
-                for part in torch.split(y, RENDER_BATCH)
-            ]
+        y = to_signed(landmark_images(drive.landmarks, self.size_px))
+        frames = [to_uint8(self._render(part)) for part in torch.split(y, RENDER_BATCH)]
         return torch.cat(frames)
+
+    @cached_property
+    def _render(self) -> Render:
+        """Made when the first frame is asked for: a head that is only kept needs none."""
+        return make_render(self.renderer, self.generator, self.adaptive, self.size_px)
 
     def save(self, path: Path) -> None:
         """Writes the head as one safetensors file that `load_head` reads without any checkpoint."""
@@ -73,6 +79,17 @@ class OursHead:
             tensors["shots"] = self.shots
         description = {"kind": HEAD_KIND, "config": {"net": asdict(self.config)}}
         checkpoints.save_model(path, tensors, description)
+
+    def export(self, path: Path) -> None:
+        """Writes the head as an ONNX file, which says in its own text what goes in and comes out.
+
+        Input `landmark_images` and output `frames` are float32 [N, 3, S, S] in [-1, 1].
+        """
+        from thbench.paper.render_graph import head_graph
+
+        graph = head_graph(self.generator, self.adaptive, self.size_px)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(graph.SerializeToString())
 
 
 def load_head(path: Path, device: str = "cpu") -> OursHead:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
-from typing import Any, ClassVar
+from dataclasses import asdict
+from typing import Any, ClassVar, get_args
 
 import torch
 from torch import Tensor
 
+from thbench.config import with_values
 from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
@@ -17,6 +18,7 @@ from thbench.method import DrivesWith, Frames, MethodOptions, seed_for
 from thbench.paper.finetune import FineTuneConfig, fine_tune
 from thbench.paper.head import OursHead, folded
 from thbench.paper.model import MetaLearned, load_meta_learned
+from thbench.paper.render import Renderer
 from thbench.perceptual.content import Content, ContentLoss, content_networks
 from thbench.training import checkpoints
 
@@ -36,11 +38,15 @@ class OursFF:
     drives_with: DrivesWith = "landmarks"
 
     def __init__(self, options: MethodOptions) -> None:
-        """Raises `ThbenchError` when the model is missing, damaged, or of another kind or size."""
-        if options.settings:
+        """settings may hold "renderer".
+
+        Raises `ThbenchError` when the model is missing, damaged, or of another kind or size.
+        """
+        self.renderer, settings = _renderer(options)
+        if settings:
             raise ThbenchError(
                 f"{self.name} learns nothing from shots, so it has no setting "
-                f"{', '.join(options.settings)}; set it for ours-ft"
+                f"{', '.join(settings)}; set it for ours-ft"
             )
         self.device = options.device
         self.model = _model(self.name, options)
@@ -60,7 +66,9 @@ class OursFF:
 
         adaptive = _predicted(self.model, self.model.embed(x, y))
         clock.note("embedding_s")
-        return OursHead(self.model.net, self.generator, adaptive, clock.parts_s, shots.landmarks)
+        return OursHead(
+            self.model.net, self.generator, adaptive, clock.parts_s, self.renderer, shots.landmarks
+        )
 
 
 class OursFT:
@@ -71,7 +79,7 @@ class OursFT:
     drives_with: DrivesWith = "landmarks"
 
     def __init__(self, options: MethodOptions) -> None:
-        """settings may hold the fields of `FineTuneConfig` and "content".
+        """settings may hold the fields of `FineTuneConfig`, "content" and "renderer".
 
         Raises `ThbenchError` when the model is missing, damaged, of another kind or size, or
         trained without the match loss; and when the perceptual networks' weights are missing.
@@ -86,8 +94,9 @@ class OursFT:
 
         with checkpoints.telling_damage(self.model.file):
             as_trained = _as_trained(self.model.trained)
-        self.fine_tuning = _with_settings(as_trained, options.settings)
-        content: Content = options.settings.get("content", self.model.content)
+        self.renderer, settings = _renderer(options)
+        self.fine_tuning = _with_settings(as_trained, settings)
+        content: Content = settings.get("content", self.model.content)
         self.content = ContentLoss(content_networks(content, torch.device(self.device)))
 
         self.provenance = self.model.provenance()
@@ -114,7 +123,9 @@ class OursFT:
         )
         generator = folded(tuned.generator, self.model.net)
         clock.note("fine_tuning_s")
-        return OursHead(self.model.net, generator, tuned.adaptive, clock.parts_s, shots.landmarks)
+        return OursHead(
+            self.model.net, generator, tuned.adaptive, clock.parts_s, self.renderer, shots.landmarks
+        )
 
 
 class _PartsClock:
@@ -146,6 +157,17 @@ def _model(method: str, options: MethodOptions) -> MetaLearned:
     return load_meta_learned(options.checkpoint, options.size_px, options.device)
 
 
+def _renderer(options: MethodOptions) -> tuple[Renderer | None, dict[str, Any]]:
+    """What renders, None for the device's fastest, and the settings that are left."""
+    settings = dict(options.settings)
+    renderer = settings.pop("renderer", None)
+    if renderer not in (None, *get_args(Renderer)):
+        raise ThbenchError(
+            f"renderer = {renderer!r} is unknown; known are {', '.join(get_args(Renderer))}"
+        )
+    return renderer, settings
+
+
 def _inputs(shots: Frames, device: str) -> tuple[Tensor, Tensor]:
     """The shots and their landmark images, [T, 3, S, S] in [-1, 1] on the device."""
     x = to_signed(shots.images).to(device)
@@ -175,12 +197,5 @@ def _as_trained(trained: Mapping[str, Any]) -> FineTuneConfig:
 
 def _with_settings(config: FineTuneConfig, settings: Mapping[str, Any]) -> FineTuneConfig:
     """The model's fine-tuning with what the protocol sets."""
-    try:
-        return replace(
-            config, **{name: value for name, value in settings.items() if name != "content"}
-        )
-    except TypeError as error:
-        raise ThbenchError(
-            f"unknown fine-tuning setting ({error}); known are "
-            f"{', '.join([*FineTuneConfig.__dataclass_fields__, 'content'])}"
-        ) from None
+    own = {name: value for name, value in settings.items() if name != "content"}
+    return with_values(config, own, "fine-tuning of ours-ft")

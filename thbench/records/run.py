@@ -37,6 +37,11 @@ class ProtocolRecord:
         """Where hold-out frames lie beside the shots; "interleaved" before that was a choice."""
         return str(self.definition.get("holdout_rule", "interleaved"))
 
+    @property
+    def shot_rule(self) -> str:
+        """Which frames are shots; "spread" before that was a choice."""
+        return str(self.definition.get("shot_rule", "spread"))
+
 
 @dataclass(frozen=True)
 class DatasetRecord:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from thbench.metrics.coverage import Coverage
+from thbench.records.coverage import Coverage
 
 LEVEL = 0.05  # a difference with a larger p-value is noise
 

@@ -17,7 +17,8 @@ class DrawnVideo:
     """One test video: T_max shots (the first T are the T shots), the hold-out frames in time order,
     all disjoint.
 
-    floor: as many other frames of the same video, for the real-vs-real row. others: per hold-out
+    floor: as many other frames of the same video, or of `floor_of`, another one of the person, for
+    the real-vs-real row; empty where there is none. others: per hold-out
     frame two frames of two other videos of the person (the user study's triplets), or None where
     the person has fewer than three videos. driver_of: in cross-reenactment the video
     ("person/video") that each hold-out frame comes from, driver by driver; None where the video
@@ -36,6 +37,7 @@ class DrawnVideo:
     driver_of: list[str] | None = None
     shot_times_s: list[float] | None = None
     holdout_times_s: list[float] | None = None
+    floor_of: str | None = field(default=None, metadata=WHERE_SAID)
 
     def __post_init__(self) -> None:
         """Raises `ValueError` unless each frame has one name, driver and pair of others."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
 
+from thbench.records.encode import WHERE_SAID
+
 References = dict[
     str, dict[str, str]
 ]  # folder -> file -> sha256, of the frames that units are compared with
@@ -26,13 +28,14 @@ class Unit:
 @dataclass(frozen=True)
 class UnitResult:
     """The commit mark of a unit. frames maps file names (relative to the unit's image folder) to
-    their sha256.
+    their sha256. notes: what the head says of how its frames were made.
     """
 
     status: Literal["done", "failed"]
     error: str = ""
     frames: Mapping[str, str] = field(default_factory=dict)
     timing: Mapping[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list, metadata=WHERE_SAID)
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a frame that does not lie in the unit's folder."""

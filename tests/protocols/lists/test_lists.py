@@ -18,7 +18,7 @@ from protocols.lists.draw import draw_first_frames, draw_pairs
 from protocols.lists.readers import read_list
 from thbench.data.dataset import Video
 from thbench.data.prepare.clip_names import parsed
-from thbench.data.prepare.layouts import list_source
+from thbench.data.prepare.listing import list_source
 from thbench.errors import ThbenchError
 from thbench.records.encode import write_record
 from thbench.records.split import ListedRecord

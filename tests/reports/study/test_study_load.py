@@ -81,19 +81,10 @@ def postgres() -> Iterator[str]:
             "stdout": subprocess.DEVNULL,
             **user,
         }
-        subprocess.run([folder / "initdb", "-D", data, "-U", "study", "-A", "trust"], **quiet)
-        control = [folder / "pg_ctl", "-D", data, "-w"]
-        subprocess.run(
-            [
-                *control,
-                "-o",
-                f"-p {port} -k {scratch} -h 127.0.0.1",
-                "-l",
-                f"{scratch}/log",
-                "start",
-            ],
-            **quiet,
-        )
+        subprocess.run([str(folder / "initdb"), "-D", data, "-U", "study", "-A", "trust"], **quiet)
+        control = [str(folder / "pg_ctl"), "-D", data, "-w"]
+        where = f"-p {port} -k {scratch} -h 127.0.0.1"
+        subprocess.run([*control, "-o", where, "-l", f"{scratch}/log", "start"], **quiet)
         try:
             yield f"postgresql://study@127.0.0.1:{port}/postgres"
         finally:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from support.tiny import FewHeads, moved, snapshot, trainer
+from support.datasets import few_heads
+from support.tiny import moved, snapshot, trainer
 
 from thbench.data.landmarks.image import landmark_images
 from thbench.images import to_signed
@@ -23,7 +24,7 @@ def meta():
 
 @pytest.fixture(scope="module")
 def person():
-    heads = FewHeads()
+    heads = few_heads()
     frames = heads.read(heads.videos[-1], range(4))
     return to_signed(frames.images), to_signed(landmark_images(frames.landmarks, 64))
 

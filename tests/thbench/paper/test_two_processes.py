@@ -17,14 +17,15 @@ from dataclasses import replace
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.strategies.ddp import DDPStrategy
-from support.tiny import TINY, FewHeads
+from support.datasets import few_heads
+from support.tiny import TINY
 from thbench.data.episodes import EpisodeBatches, EpisodeSampler
 from thbench.paper.meta import OursTrainer
 
 fabric = Fabric(accelerator="cpu", devices=2, strategy=DDPStrategy(broadcast_buffers=False))
 fabric.launch()
 torch.manual_seed(fabric.global_rank)
-dataset = FewHeads()
+dataset = few_heads()
 sampler = EpisodeSampler(dataset, TINY.shots, 0, fabric.global_rank, 2)
 training = OursTrainer(replace(TINY, sync_discriminator=sys.argv[1] == "sync"), 3, fabric)
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import cv2
 import pytest
+from support.datasets import few_heads
 from support.processes import start
-from support.tiny import TINY, FewHeads
+from support.tiny import TINY
 
 from thbench.data.episodes import EpisodeBatches, EpisodeSampler, episode_loader
 from thbench.errors import ThbenchError
@@ -34,7 +35,7 @@ def loop(steps: int) -> LoopConfig:
 def test_phases_and_other_steps_are_announced_and_pictures_labelled(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    heads, out = FewHeads(), tmp_path / "out"
+    heads, out = few_heads(), tmp_path / "out"
 
     train(OursTrainer, WARM, heads, loop(2), out)
     first = capsys.readouterr().err.splitlines()
@@ -69,7 +70,7 @@ def test_a_resumed_training_keeps_its_steps(
 
 
 def test_what_says_how_to_train_changes_no_weight(tmp_path: Path) -> None:
-    heads = FewHeads()
+    heads = few_heads()
     plain = LoopConfig(2, workers=0, accelerator="cpu")
     otherwise = LoopConfig(
         2,
@@ -94,12 +95,12 @@ def test_what_says_how_to_train_changes_no_weight(tmp_path: Path) -> None:
 
 def test_a_second_training_in_a_folder_is_refused(tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(ThbenchError, match="another process is working on"):
-        train(OursTrainer, TINY, FewHeads(), loop(1), tmp_path)
+        train(OursTrainer, TINY, few_heads(), loop(1), tmp_path)
     assert not (tmp_path / "training.json").exists()
 
 
 def test_a_killed_reader_of_frames_is_told_in_one_line() -> None:
-    heads = FewHeads()
+    heads = few_heads()
     batches = EpisodeBatches(heads, EpisodeSampler(heads, 2, 0), 2)
     episodes = episode_loader(batches, 0, 10_000, 1)
     next(episodes)
@@ -127,7 +128,7 @@ def _reset_connection() -> None:
 
 
 def test_a_reader_killed_while_it_hands_over_a_batch_is_told_in_one_line() -> None:
-    heads = FewHeads()
+    heads = few_heads()
     batches = TornBatches(heads, EpisodeSampler(heads, 2, 0), 2)
     with pytest.raises(ThbenchError, match="a process that reads frames was killed"):
         list(episode_loader(batches, 0, 10, 1))

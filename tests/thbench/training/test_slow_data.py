@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from support.tiny import TINY, FewHeads
+from support.datasets import few_heads
+from support.tiny import TINY
 
 from thbench.data.dataset import Video
 from thbench.data.episodes import Episodes
@@ -35,19 +36,19 @@ def alarms_with_reads_of(read_s: float, out: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(loop, "time", clock)
     monkeypatch.setattr(loop, "WAITING", replace(WAITING, steps=STEPS))
 
-    class Disk(FewHeads):
-        def read(self, video: Video, frames: Sequence[int]) -> Frames:
-            clock.now_s += read_s
-            found: Frames = super().read(video, frames)
-            return found
+    heads = few_heads()
 
-    class Trainer(OursTrainer):
+    def read_slowly(video: Video, frames: Sequence[int]) -> Frames:
+        clock.now_s += read_s
+        return heads.read(video, frames)
+
+    class Slow(OursTrainer):
         def step(self, episodes: list[Episodes]) -> dict[str, float]:
             clock.now_s += STEP_S
             return super().step(episodes)
 
     how = LoopConfig(STEPS, workers=0, sample_every=100, accelerator="cpu")
-    train(Trainer, TINY, Disk(), how, out, quiet=True)
+    train(Slow, TINY, replace(heads, draw=read_slowly), how, out, quiet=True)
     file = out / "alarms.rank0.txt"
     return file.read_text().splitlines() if file.exists() else []
 

@@ -1,41 +1,40 @@
 """Held-out persons: kept apart, scored the same way each time, and the best model kept."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 import torch
-from support.tiny import TINY, FewHeads
+from support.datasets import FakeDataset, few_heads
+from support.tiny import TINY
 
 from thbench.data.dataset import Video, videos_of
 from thbench.images import to_signed
+from thbench.method import Frames
 from thbench.paper.meta import OursTrainer
 from thbench.training.checkpoints import load_model
 from thbench.training.loop import LoopConfig, train
 from thbench.training.watch import TrainingPart, best_quality, held_out_persons, watch, watched
 
 
-class TenPersons(FewHeads):
-    """Three synthetic persons under ten names, twenty frames each."""
-
-    pictures = "synthetic heads"
-
-    def __init__(self):
-        super().__init__(frames=20)
-        known = [video for video in self.videos if video.split == "train"]
-        self.kept |= {f"q{number}/v0": self.kept[known[number % 3].key] for number in range(10)}
-        self.videos = [Video(f"q{number}", "v0", "train", 20) for number in range(10)]
-
-
 @pytest.fixture(scope="module")
-def heads():
-    return TenPersons()
+def heads() -> FakeDataset:
+    """Three synthetic persons under ten names, twenty frames each."""
+    three = few_heads(n_frames=20)
+    known = videos_of(three, "train")
+
+    def draw(video: Video, frames: Sequence[int]) -> Frames:
+        return three.read(known[int(video.person[1:]) % 3], frames)
+
+    videos = [Video(f"q{number}", "v0", "train", 20) for number in range(10)]
+    return replace(three, videos=videos, draw=draw)
 
 
 def test_a_tenth_of_the_training_persons_is_held_out_at_most(heads):
     assert held_out_persons(heads, 8) == ("q0",)
     assert held_out_persons(heads, 0) == ()
-    assert held_out_persons(FewHeads(), 8) == ()
+    assert held_out_persons(few_heads(), 8) == ()
 
 
 def test_held_out_persons_are_not_trained_on(heads):
@@ -47,7 +46,7 @@ def test_held_out_persons_are_not_trained_on(heads):
 
 def test_targets_lie_behind_the_shots(heads):
     (person,) = watched(heads, ["q3"], shots=3)
-    frames = heads.kept["q3/v0"].images
+    frames = heads.read(heads.videos[3], range(20)).images
     position = {frame.numpy().tobytes(): index for index, frame in enumerate(frames)}
     shots = [position[frame.numpy().tobytes()] for frame in person.episodes.shots[0]]
     targets = [position[frame.numpy().tobytes()] for frame in person.episodes.target]

@@ -36,9 +36,7 @@ class Face:
 
 @dataclass(frozen=True)
 class FrameKey:
-    """Where a frame comes from: the path of its image or video below the source folder, and its
-    position in it.
-    """
+    """A frame's image or video, as a path below the source folder, and its position in it."""
 
     path: str
     position: int = 0
@@ -61,9 +59,7 @@ class LandmarkDetector(Protocol):
 
 
 def detection_scale(height_px: int, width_px: int) -> float:
-    """The factor by which an image is resized before detection: short side at least 256, long side
-    at most 1024.
-    """
+    """How much to resize an image before detection: short side >= 256, long side <= 1024."""
     enlarge = max(1.0, SHORT_SIDE_PX / min(height_px, width_px))
     return min(enlarge, LONG_SIDE_PX / max(height_px, width_px))
 
@@ -85,5 +81,5 @@ def unscaled(points: NDArray[np.float32], small: Image, image: Image) -> NDArray
 
 
 def largest_first(faces: list[Face]) -> list[Face]:
-    """Faces by falling area, ties by position, so that the order never depends on the detector's."""
+    """Faces by falling area, ties by position: the detector's own order does not count."""
     return sorted(faces, key=lambda face: (-face.area_px, *face.box.tolist()))

@@ -1,5 +1,4 @@
-"""dlib's HOG face detector and 68-point shape predictor: offline, the model file comes inside a
-package.
+"""dlib's HOG face detector and 68-point shape predictor: offline, from a package's model file.
 
 The 68-point model was trained on iBUG 300-W, which excludes commercial use.
 """
@@ -63,9 +62,8 @@ class DlibLandmarks:
             shape = self._predictor(small, box)
             points = np.array([(point.x, point.y) for point in shape.parts()], np.float32)
             corners = np.array([(box.left(), box.top()), (box.right(), box.bottom())], np.float32)
-            faces.append(
-                Face(unscaled(corners, small, image).reshape(4), unscaled(points, small, image))
-            )
+            edges = unscaled(corners, small, image).reshape(4)
+            faces.append(Face(edges, unscaled(points, small, image)))
         return largest_first(faces)
 
 

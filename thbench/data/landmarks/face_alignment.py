@@ -1,5 +1,4 @@
-"""face-alignment: the S3FD detector and the FAN networks of Bulat and Tzimiropoulos, the paper's
-choice.
+"""face-alignment, the paper's choice: S3FD detects, the FAN of Bulat and Tzimiropoulos aligns.
 
 The paper draws "3D face landmarks" (its Figure 6): points of a 3D face, projected into the image.
 They differ from 2D landmarks on the far cheek of a turned head, which 2D landmarks follow along
@@ -77,23 +76,17 @@ class FaceAlignmentLandmarks:
         """See `LandmarkDetector.detect`. Boxes and landmarks are computed in batches."""
         small = [scaled(image, detection_scale(*image.shape[:2])) for image in images]
         boxes = self._boxes(small)
-        points = iter(
-            self.landmarks(
-                [(image, box) for image, found in zip(small, boxes, strict=True) for box in found]
-            )
-        )
-        return [
-            largest_first(
-                [
-                    Face(
-                        unscaled(box[:4].reshape(2, 2), mini, image).reshape(4),
-                        unscaled(next(points), mini, image),
-                    )
-                    for box in found
-                ]
-            )
-            for image, mini, found in zip(images, small, boxes, strict=True)
-        ]
+        pairs = [(image, box) for image, own in zip(small, boxes, strict=True) for box in own]
+        points = iter(self.landmarks(pairs))
+
+        detected = []
+        for image, mini, own in zip(images, small, boxes, strict=True):
+            faces = []
+            for box in own:
+                edges = unscaled(box[:4].reshape(2, 2), mini, image).reshape(4)
+                faces.append(Face(edges, unscaled(next(points), mini, image)))
+            detected.append(largest_first(faces))
+        return detected
 
     def landmarks(
         self, faces: Sequence[tuple[Image, NDArray[np.float32]]]
@@ -109,33 +102,22 @@ class FaceAlignmentLandmarks:
         found: list[NDArray[np.float32]] = []
         for chunk in _batched(faces):
             windows = [self._window(box) for _, box in chunk]
-            crops = np.stack(
-                [
-                    crop(image, centre, scale)
-                    for (image, _), (centre, scale) in zip(chunk, windows, strict=True)
-                ]
-            )
-            batch = (
-                torch.from_numpy(crops).permute(0, 3, 1, 2).to(self._fan.device, torch.float32)
-                / 255
-            )
+            crops = [
+                crop(image, centre, scale)
+                for (image, _), (centre, scale) in zip(chunk, windows, strict=True)
+            ]
+            batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
             with torch.no_grad():
-                heatmaps = self._fan.face_alignment_net(batch)
-            heatmaps = (
-                (heatmaps[-1] if isinstance(heatmaps, list) else heatmaps).cpu().float().numpy()
-            )
-            for heatmap, (centre, scale) in zip(heatmaps, windows, strict=True):
-                found.append(
-                    get_preds_fromhm(heatmap[None], centre, scale)[1]
-                    .reshape(68, 2)
-                    .astype(np.float32)
-                )
+                maps = self._fan.face_alignment_net(batch.to(self._fan.device, torch.float32) / 255)
+
+            last = maps[-1] if isinstance(maps, list) else maps
+            for heatmap, (centre, scale) in zip(last.cpu().float().numpy(), windows, strict=True):
+                _, points = get_preds_fromhm(heatmap[None], centre, scale)[:2]
+                found.append(points.reshape(68, 2).astype(np.float32))
         return found
 
     def _boxes(self, images: Sequence[Image]) -> list[list[NDArray[np.float32]]]:
-        """S3FD boxes of each image, float32 [5] with the score last; images of one size go through
-        together.
-        """
+        """S3FD boxes of each image, float32 [5], the score last; images of a size in one batch."""
         import torch
 
         found: list[list[NDArray[np.float32]]] = []
@@ -151,9 +133,7 @@ class FaceAlignmentLandmarks:
         return found
 
     def _window(self, box: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
-        """(centre, scale) of the square that FAN looks at, as it was trained: the box's centre,
-        moved up by 12 %.
-        """
+        """(centre, scale) of FAN's square, as in its training: the box's, moved up by 12 %."""
         left, top, right, bottom = (float(edge) for edge in box[:4])
         # In this order of operations: FAN's crop truncates to whole pixels, so the last bit can
         # count.

@@ -1,6 +1,4 @@
-"""Landmark images y: iBUG-68 landmarks as coloured lines on black, the networks' only view of the
-driving pose.
-"""
+"""Landmark images y: coloured lines on black, the networks' only view of the driving pose."""
 
 from __future__ import annotations
 
@@ -42,10 +40,31 @@ def landmark_images(landmarks: Tensor, size_px: int) -> Tensor:
         )
     thickness = max(1, round(2 * size_px / 256))
     points = np.rint(landmarks.detach().cpu().numpy()).astype(np.int32)
-    canvas = np.zeros((len(points), size_px, size_px, 3), np.uint8)
-    for image, face in zip(canvas, points, strict=True):
-        draw_landmarks(image, face, thickness)
-    return torch.from_numpy(canvas).permute(0, 3, 1, 2).contiguous()
+
+    # Lines are drawn once, as colour codes, and then spread over the channels: 3 times as fast as
+    # drawing pixels of three values.
+    codes = np.zeros((len(points), size_px, size_px), np.uint8)
+    for image, face in zip(codes, points, strict=True):
+        _draw_codes(image, face, thickness)
+
+    channels = np.empty((len(points), 3, size_px, size_px), np.uint8)
+    for channel in range(3):
+        np.bitwise_and(codes >> channel, 1, out=channels[:, channel])
+    channels *= 255
+    return torch.from_numpy(channels)
+
+
+def _draw_codes(image: NDArray[np.uint8], points: NDArray[np.int32], thickness: int) -> None:
+    """One face, int32 [68, 2], as lines of colour codes in uint8 [H, W], in place."""
+    for first, last, closed, colour in GROUPS:
+        cv2.polylines(
+            image, [points[first : last + 1]], closed, _code(colour), thickness, cv2.LINE_8
+        )
+
+
+def _code(colour: tuple[int, int, int]) -> int:
+    """A bit a channel, red the lowest: all colours here are 0 or 255 in each."""
+    return sum(1 << channel for channel, value in enumerate(colour) if value)
 
 
 def draw_landmarks(image: NDArray[np.uint8], points: NDArray[np.int32], thickness: int) -> None:

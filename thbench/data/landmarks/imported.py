@@ -12,7 +12,7 @@ Coordinates are pixels of the source frame.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,12 +46,14 @@ class ImportedLandmarks:
         path = self._file(key.path)
         if path is None:
             return []
+
         landmarks = self._read(path)
         if key.position >= len(landmarks):
             raise ThbenchError(
-                f"{path} holds landmarks of {len(landmarks)} frames, frame {key.position} of {key.path} "
-                "has none: import landmarks of the same video"
+                f"{path} holds landmarks of {len(landmarks)} frames, "
+                f"frame {key.position} of {key.path} has none: import landmarks of the same video"
             )
+
         points = landmarks[key.position]
         if not np.isfinite(points).all():
             return []
@@ -69,6 +71,7 @@ def _read(path: Path) -> NDArray[np.float32]:
         landmarks = _READERS[path.suffix](path)
     except (ValueError, KeyError, TypeError, OSError, EOFError, csv.Error, ThbenchError) as error:
         raise ThbenchError(f"{path} is not a landmark file thbench can read ({error})") from error
+
     if landmarks.ndim == 2:
         landmarks = landmarks[None]
     if landmarks.ndim != 3 or landmarks.shape[1] != 68 or landmarks.shape[2] not in (2, 3):
@@ -86,25 +89,25 @@ def _read_npy(path: Path) -> NDArray[np.float64]:
 
 
 def _read_pts(path: Path) -> NDArray[np.float64]:
-    body = path.read_text(encoding="utf-8", errors="replace").partition("{")[2].partition("}")[0]
-    return (
-        np.array([[float(number) for number in line.split()] for line in body.strip().splitlines()])
-        - 1
-    )
+    text = path.read_text(encoding="utf-8", errors="replace")
+    body = text.partition("{")[2].partition("}")[0]
+    points = [[float(number) for number in line.split()] for line in body.strip().splitlines()]
+    return np.array(points) - 1
 
 
 def _read_csv(path: Path) -> NDArray[np.float64]:
     frames = []
     with open(path, newline="", encoding="utf-8", errors="replace") as file:
         for row in csv.DictReader(file, skipinitialspace=True):
-            found = float(row.get("success", 1)) > 0
-            frames.append(
-                [
-                    [float(row[f"{axis}_{point}"]) if found else np.nan for axis in "xy"]
-                    for point in range(68)
-                ]
-            )
+            if float(row.get("success", 1)) > 0:
+                frames.append([_point(row, number) for number in range(68)])
+            else:
+                frames.append([[np.nan, np.nan]] * 68)
     return np.array(frames)
+
+
+def _point(row: Mapping[str, str], number: int) -> list[float]:
+    return [float(row[f"x_{number}"]), float(row[f"y_{number}"])]
 
 
 _READERS = {".npy": _read_npy, ".pts": _read_pts, ".csv": _read_csv}

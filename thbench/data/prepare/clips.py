@@ -16,12 +16,21 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from thbench.data.landmarks.detector import FrameKey
-from thbench.data.prepare.layouts import IMAGE_SUFFIXES, Clip, Folder
+from thbench.data.prepare.source import IMAGE_SUFFIXES, Clip, Folder
 from thbench.data.timeline import LARGEST_DENOMINATOR
 from thbench.data.video import read_timeline, read_video
 from thbench.errors import ThbenchError
 
 _ROUNDING_S = Fraction(1, 1000)  # some containers round times to milliseconds
+
+# All that Pillow raises for damaged images of one format or another.
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, OverflowError, TypeError, SyntaxError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+
+
+NO_RATE = "--fps needs videos: image files carry no rate; use --frames-per-clip"
 
 
 @dataclass(frozen=True)
@@ -54,18 +63,21 @@ class ClipReader:
             self.n_frames = len(self.times_s)
 
     def read(self, positions: Sequence[int]) -> Iterator[SourceFrame]:
-        """The frames at these rising positions. Raises `VideoError` when a video cannot be decoded."""
+        """The frames at these rising positions.
+
+        Raises `VideoError` when a video cannot be decoded.
+        """
         if self.clip.kind != "video":
             for position in positions:
                 path = self.pictures[position]
                 yield SourceFrame(Path(path).stem, FrameKey(path), read_image(self.root / path))
-        else:
-            images = read_video(self.root / self.clip.path, frozenset(positions))[0]
-            for position in positions:
-                # Some packets hold no picture of their own: the last positions then have no image.
-                yield SourceFrame(
-                    f"{position:06d}", FrameKey(self.clip.path, position), next(images, None)
-                )
+            return
+
+        images, _ = read_video(self.root / self.clip.path, frozenset(positions))
+        for position in positions:
+            # Some packets hold no picture of their own: the last positions then have no image.
+            key = FrameKey(self.clip.path, position)
+            yield SourceFrame(f"{position:06d}", key, next(images, None))
 
 
 def sampled_positions(
@@ -84,9 +96,7 @@ def sampled_positions(
     positions = list(range(n_frames))
     if fps is not None:
         if times_s is None:
-            raise ThbenchError(
-                "--fps needs videos: image files carry no rate; use --frames-per-clip"
-            )
+            raise ThbenchError(NO_RATE)
         positions = _at_ticks(times_s, Fraction(fps).limit_denominator(LARGEST_DENOMINATOR))
 
     if frames_per_clip is None or frames_per_clip >= len(positions):
@@ -129,22 +139,12 @@ def _pictures(root: Path, clip: Clip, follow_links: bool) -> list[str]:
 
 
 def read_image(path: Path) -> NDArray[np.uint8] | None:
-    """uint8 [H, W, 3] RGB, upright; None when the file is no image, or a damaged or truncated one."""
+    """uint8 [H, W, 3] RGB, upright; None when the file is damaged, truncated or not an image."""
     # Pillow and not OpenCV, which returns a truncated JPEG half grey without a word.
     try:
         with Image.open(path) as image:
             return np.asarray(ImageOps.exif_transpose(_in_8_bits(image)).convert("RGB"))
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        TypeError,
-        OverflowError,
-        struct.error,
-        zlib.error,
-        Image.DecompressionBombError,
-    ):
+    except _UNREADABLE:
         return None
 
 

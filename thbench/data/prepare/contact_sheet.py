@@ -27,10 +27,10 @@ def write_contact_sheet(dataset: Dataset, path: Path, per_video: int = 8, videos
     chosen = [dataset.videos[row] for row in _even(len(dataset.videos), videos)]
     if not chosen:
         raise ThbenchError(f"{dataset.name} holds no videos")
+
     rows = [_row(dataset, video, per_video) for video in chosen]
-    header = _label(
-        f"{dataset.name}: {len(dataset.videos)} videos, {dataset.size_px} pixels", rows[0].shape[1]
-    )
+    title = f"{dataset.name}: {len(dataset.videos)} videos, {dataset.size_px} pixels"
+    header = _label(title, rows[0].shape[1])
     with atomic_path(path) as temporary:
         Image.fromarray(np.concatenate([header, *rows])).save(temporary, format="PNG")
 
@@ -41,9 +41,9 @@ def _row(dataset: Dataset, video: Video, per_video: int) -> NDArray[np.uint8]:
     sheet = np.full((TILE_PX + GAP_PX, per_video * (TILE_PX + GAP_PX), 3), 255, np.uint8)
     for slot, (image, landmarks) in enumerate(zip(frames.images, frames.landmarks, strict=True)):
         left = slot * (TILE_PX + GAP_PX)
-        sheet[:TILE_PX, left : left + TILE_PX] = _tile(
-            image.permute(1, 2, 0).numpy(), landmarks.numpy()
-        )
+        tile = _tile(image.permute(1, 2, 0).numpy(), landmarks.numpy())
+        sheet[:TILE_PX, left : left + TILE_PX] = tile
+
     label = f"{video.key}   {video.split}, {video.n_frames} frame{'s' * (video.n_frames > 1)}"
     return np.concatenate([_label(label, sheet.shape[1]), sheet])
 
@@ -51,10 +51,11 @@ def _row(dataset: Dataset, video: Video, per_video: int) -> NDArray[np.uint8]:
 def _tile(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
     scale = TILE_PX / len(image)
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    tile = np.ascontiguousarray(
-        cv2.resize(image, (TILE_PX, TILE_PX), interpolation=method), np.uint8
-    )
-    draw_landmarks(tile, np.rint((landmarks + 0.5) * scale - 0.5).astype(np.int32), thickness=1)
+    resized = cv2.resize(image, (TILE_PX, TILE_PX), interpolation=method)
+    tile = np.ascontiguousarray(resized, np.uint8)
+
+    points = np.rint((landmarks + 0.5) * scale - 0.5).astype(np.int32)
+    draw_landmarks(tile, points, thickness=1)
     return tile
 
 

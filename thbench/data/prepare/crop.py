@@ -43,14 +43,8 @@ def crop_squares(
     `ThbenchError` for per-clip when frames of one clip differ in size.
     """
     if policy == "as-is":
-        return [
-            Square(
-                (width - min(height, width)) // 2,
-                (height - min(height, width)) // 2,
-                min(height, width),
-            )
-            for height, width in sizes
-        ]
+        return [_largest_square(height, width) for height, width in sizes]
+
     regions = np.array([_region(face) for face in faces]).reshape(-1, 3)
     if policy == "per-clip" and len(regions):
         if len(set(sizes)) > 1:
@@ -78,9 +72,7 @@ def pixels_outside(landmarks: NDArray[np.float32], size_px: int) -> NDArray[np.f
 
 
 def cut(image: NDArray[np.uint8], square: Square, size_px: int) -> NDArray[np.uint8]:
-    """The square resized to uint8 [size, size, 3]: area average when shrinking, bicubic when
-    enlarging.
-    """
+    """The square resized to uint8 [size, size, 3]: area average down, bicubic up."""
     part = image[square.top : square.top + square.side, square.left : square.left + square.side]
     if square.side == size_px:
         return np.ascontiguousarray(part)
@@ -94,10 +86,13 @@ def moved(points: NDArray[np.float32], square: Square, size_px: int) -> NDArray[
     return np.asarray((points - corner + 0.5) * (size_px / square.side) - 0.5, np.float32)
 
 
+def _largest_square(height: int, width: int) -> Square:
+    side = min(height, width)
+    return Square((width - side) // 2, (height - side) // 2, side)
+
+
 def _region(face: Face) -> tuple[float, float, float]:
-    """(x, y, extent) of a face: the middle of its landmarks moved up by a sixth of their extent,
-    for the forehead.
-    """
+    """(x, y, extent) of a face; y is moved up by a sixth of the extent, for the forehead."""
     low, high = face.landmarks.min(0), face.landmarks.max(0)
     extent = float((high - low).max())
     x, y = (low + high) / 2

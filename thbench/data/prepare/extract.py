@@ -1,6 +1,4 @@
-"""From the videos of one shard to its frames: read, find faces, crop, encode. The work of one
-process.
-"""
+"""From the videos of one shard to its frames: read, find faces, crop, encode."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 from thbench.data.landmarks.detector import Face, LandmarkDetector
 from thbench.data.prepare.clips import ClipReader, SourceFrame, sampled_positions
 from thbench.data.prepare.crop import CropPolicy, crop_squares, cut, moved, share_outside
-from thbench.data.prepare.layouts import Clip, Dropped, SourceVideo
+from thbench.data.prepare.source import Clip, Dropped, SourceVideo
 from thbench.data.store.shards import ShardWriter, commit_shard, shard_path
 from thbench.data.video import VideoError
 from thbench.errors import ThbenchError
@@ -25,6 +23,7 @@ from thbench.files import atomic_path
 
 VOX1_FRAMES_PER_SECOND = 25  # VoxCeleb1 names each frame by its number in the video
 _FRAMES_AT_ONCE = 32  # held in memory for a batched detector
+_SAME_NAME = "another frame has the same name but for its suffix"
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class _Found:
-    """A frame with a face: its name and position, the size of its image, all faces counted, the
-    largest one kept.
+    """A frame with a face. size: height and width of its image; faces: how many it shows.
+
+    face is the largest of them.
     """
 
     name: str
@@ -85,6 +85,7 @@ def prepare_shard(
                 for encoded, row in _clip_frames(root, video, clip, recipe, detector, dropped):
                     writer.add(encoded, ".png" if recipe.lossless else ".jpg", row)
         sha256 = writer.close()
+
     commit_shard(out, shard, writer.rows, dropped, sha256)
     return len(writer.rows)
 
@@ -102,6 +103,7 @@ def _clip_frames(
     """
     here = Dropped("", video.person, video.video, clip.name)
     lost: list[Dropped] = []
+
     try:
         reader = ClipReader(root, clip, recipe.follow_links)
         positions = sampled_positions(
@@ -111,18 +113,17 @@ def _clip_frames(
     except VideoError as error:
         dropped.append(replace(here, reason=f"video {error.reason}"))
         return
+
     dropped += lost
     if not found:
         return
+
+    sizes, faces = [frame.size for frame in found], [frame.face for frame in found]
     try:
-        squares = crop_squares(
-            recipe.crop,
-            [frame.size for frame in found],
-            [frame.face for frame in found],
-            recipe.margin,
-        )
+        squares = crop_squares(recipe.crop, sizes, faces, recipe.margin)
     except ThbenchError as error:
         raise ThbenchError(f"{root / clip.path}: {error}") from None
+
     images = reader.read([frame.position for frame in found])
     for frame, square, source in zip(found, squares, images, strict=True):
         if source.image is None:
@@ -134,21 +135,20 @@ def _clip_frames(
         if share_outside(landmarks, recipe.size_px) > recipe.max_outside:
             dropped.append(replace(here, reason="face outside its crop", frame=frame.name))
             continue
-        yield (
-            _encode(cut(source.image, square, recipe.size_px), recipe),
-            {
-                "person": video.person,
-                "video": video.video,
-                "clip": clip.name,
-                "frame": frame.name,
-                "crop": [square.left, square.top, square.side],
-                "box": box.reshape(-1),
-                "faces": frame.faces,
-                "landmarks": landmarks.reshape(-1),
-                "landmark_source": detector.source,
-                "time_s": _time_s(recipe, reader, frame),
-            },
-        )
+
+        row = {
+            "person": video.person,
+            "video": video.video,
+            "clip": clip.name,
+            "frame": frame.name,
+            "crop": [square.left, square.top, square.side],
+            "box": box.reshape(-1),
+            "faces": frame.faces,
+            "landmarks": landmarks.reshape(-1),
+            "landmark_source": detector.source,
+            "time_s": _time_s(recipe, reader, frame),
+        }
+        yield _encode(cut(source.image, square, recipe.size_px), recipe), row
 
 
 def _time_s(recipe: Recipe, reader: ClipReader, frame: _Found) -> float | None:
@@ -167,6 +167,7 @@ def _faces(
     here: Dropped,
     lost: list[Dropped],
 ) -> Iterator[_Found]:
+    """The frames that show a face; the others are added to `lost`."""
     names: set[str] = set()
     for chunk in _chunks(zip(positions, reader.read(positions), strict=True)):
         usable = []
@@ -174,24 +175,17 @@ def _faces(
             if source.image is None:
                 lost.append(replace(here, reason="unreadable frame", frame=source.name))
             elif source.name in names:
-                lost.append(
-                    replace(
-                        here,
-                        reason="another frame has the same name but for its suffix",
-                        frame=source.name,
-                    )
-                )
+                lost.append(replace(here, reason=_SAME_NAME, frame=source.name))
             else:
                 names.add(source.name)
                 usable.append((position, source, source.image))
-        detected = detector.detect(
-            [image for _, _, image in usable], [source.key for _, source, _ in usable]
-        )
+
+        images, keys = [image for _, _, image in usable], [source.key for _, source, _ in usable]
+        detected = detector.detect(images, keys)
         for (position, source, image), faces in zip(usable, detected, strict=True):
             if faces:
-                yield _Found(
-                    source.name, position, (image.shape[0], image.shape[1]), len(faces), faces[0]
-                )
+                size = (image.shape[0], image.shape[1])
+                yield _Found(source.name, position, size, len(faces), faces[0])
             else:
                 lost.append(replace(here, reason="no face found", frame=source.name))
 

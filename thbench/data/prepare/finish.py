@@ -1,6 +1,4 @@
-"""The end of `thbench prepare`: the shards' rows become one index, and dataset.json says that all
-is there.
-"""
+"""The end of `thbench prepare`: one index of all shards, then dataset.json, which says so."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from thbench.data.prepare.layouts import Dropped
+from thbench.data.prepare.source import Dropped
 from thbench.data.splits import SplitRule, choose_test_persons
 from thbench.data.store.format import (
     DATASET_JSON,
@@ -57,55 +55,44 @@ def finish(
     The same shards give the same bytes. Raises `ThbenchError` when not one frame was kept, with the
     reasons.
     """
-    lost = pa.concat_tables(
-        [
-            pa.Table.from_pylist([asdict(drop) for drop in unlisted], DROPPED_SCHEMA),
-            *(read_dropped(out, shard) for shard in range(shards)),
-        ]
-    )
+    before = pa.Table.from_pylist([asdict(drop) for drop in unlisted], DROPPED_SCHEMA)
+    lost = pa.concat_tables([before, *(read_dropped(out, shard) for shard in range(shards))])
     reasons = _counts(lost["reason"])
-    persons = sorted(
-        {
-            person
-            for shard in range(shards)
-            for person in read_rows(out, shard, ["person"])["person"].unique().to_pylist()
-        }
-    )
+    persons = _persons(out, shards)
     if not persons:
         remove_store(out)
         raise ThbenchError(
             f"no frame was kept ({told(reasons) or 'the source holds none'}): {out} was not made; "
             "check the source, its layout and --landmarks"
         )
+
     test, how = choose_test_persons(rule, str(recipe["layout"]), persons)
     write_table(out / DROPPED, lost)
+
     tally = _Tally()
     with atomic_path(out / INDEX) as temporary, table_writer(temporary, SCHEMA) as writer:
         for table in _split_rows(out, shards, test, tally):
             writer.write_table(table, ROWS_PER_GROUP)
-    write_record(
-        out / DATASET_JSON,
-        DatasetInfo(
-            format=FORMAT,
-            size_px=recipe["size_px"],
-            sha256=tally.sha256(),
-            recipe=recipe,
-            landmarks=landmarks,
-            split={**how, "test_persons": sorted(test)},
-            counts=tally.counts(),
-            dropped=reasons,
-            frames_with_several_faces=tally.several_faces,
-            shards=tally.shards,
-            files={name: sha256_file(out / name) for name in (INDEX, DROPPED)},
-        ),
+
+    info = DatasetInfo(
+        format=FORMAT,
+        size_px=recipe["size_px"],
+        sha256=tally.sha256(),
+        recipe=recipe,
+        landmarks=landmarks,
+        split={**how, "test_persons": sorted(test)},
+        counts=tally.counts(),
+        dropped=reasons,
+        frames_with_several_faces=tally.several_faces,
+        shards=tally.shards,
+        files={name: sha256_file(out / name) for name in (INDEX, DROPPED)},
     )
+    write_record(out / DATASET_JSON, info)
     remove_parts(out)
 
 
 def remove_store(out: Path) -> None:
-    """Deletes the files of a store and nothing else; dataset.json first, so that no half looks
-    whole.
-    """
+    """Deletes the files of a store and nothing else; dataset.json first: no half looks whole."""
     (out / DATASET_JSON).unlink(missing_ok=True)
     remove_parts(out)
     for file in (out / INDEX, out / DROPPED, *(out / SHARDS).glob("*.tar"), out / PLAN_JSON):
@@ -129,6 +116,12 @@ def table_sha256(table: pa.Table) -> bytes:
     return digest.digest()
 
 
+def _persons(out: Path, shards: int) -> list[str]:
+    """Everybody with a frame in some shard, sorted."""
+    columns = [read_rows(out, shard, ["person"])["person"] for shard in range(shards)]
+    return sorted({person for column in columns for person in column.unique().to_pylist()})
+
+
 class _Tally:
     """Counts and digests gathered while the rows pass by."""
 
@@ -141,11 +134,8 @@ class _Tally:
 
     def add(self, shard: Path, sha256: str, table: pa.Table) -> None:
         self._digest.update(bytes.fromhex(sha256) + table_sha256(table))
-        names = (
-            table.select(["split", "person", "video"])
-            .group_by(["split", "person", "video"])
-            .aggregate([])
-        )
+        columns = ["split", "person", "video"]
+        names = table.select(columns).group_by(columns).aggregate([])
         self._videos |= {tuple(row.values()) for row in names.to_pylist()}
         self._frames.update(_counts(table["split"]))
         self.several_faces += pc.sum(pc.greater(table["faces"], 1)).as_py() or 0
@@ -169,10 +159,10 @@ def _split_rows(out: Path, shards: int, test: frozenset[str], tally: _Tally) -> 
     """The rows of each shard with their split added."""
     for shard in range(shards):
         rows = read_rows(out, shard)
-        split = pa.array(
-            ["test" if person in test else "train" for person in rows["person"].to_pylist()],
-            pa.string(),
-        )
+        persons = rows["person"].to_pylist()
+        splits = ["test" if person in test else "train" for person in persons]
+        split = pa.array(splits, pa.string())
+
         table = rows.add_column(SCHEMA.get_field_index("split"), "split", split).cast(SCHEMA)
         tally.add(shard_path(out, shard), tar_sha256(out, shard), table)
         yield table

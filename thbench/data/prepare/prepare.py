@@ -1,5 +1,4 @@
-"""`thbench prepare`: real frames -> landmarks -> square crops -> a prepared store, in parallel,
-resumable.
+"""`thbench prepare`: real frames -> landmarks -> square crops -> a prepared store, resumable.
 
 Videos are sorted and grouped into shards before any work begins; a shard is the unit of work.
 Machine i of n makes the shards i, i + n, ...; whichever finds all of them done merges the index and
@@ -18,10 +17,12 @@ from typing import Any
 
 from thbench.data.landmarks.detector import LandmarkDetector
 from thbench.data.landmarks.load import load_detector
+from thbench.data.prepare.clips import NO_RATE
 from thbench.data.prepare.crop import POLICIES
 from thbench.data.prepare.extract import Recipe, prepare_shard
 from thbench.data.prepare.finish import finish, remove_store
-from thbench.data.prepare.layouts import Listing, SourceVideo, list_source
+from thbench.data.prepare.listing import list_source
+from thbench.data.prepare.source import Listing, SourceVideo
 from thbench.data.splits import SplitRule
 from thbench.data.store.format import DATASET_JSON, PLAN_JSON
 from thbench.data.store.shards import is_committed, remove_leftovers
@@ -30,14 +31,12 @@ from thbench.files import read_json_object, sha256_json, write_json
 from thbench.locks import LOCK, holds_nothing, locked
 from thbench.workers import each
 
-_SHARDS_AT_LEAST = (
-    64  # where there are as many videos: the work of many processes, and little lost by a kill
-)
+# Where there are as many videos: work for many processes, and a kill loses little.
+_SHARDS_AT_LEAST = 64
 _VIDEOS_PER_SHARD = 32  # at most: tens of megabytes
 
-Progress = Callable[
-    [int, int, int], None
-]  # shards done, shards in all, frames of the shard just done
+# Takes the shards done, the shards in all, the frames of the shard just done.
+Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,8 @@ class Part:
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.count:
             raise ThbenchError(
-                f"--shard-index {self.index} must lie between 0 and --num-shards - 1 = {self.count - 1}"
+                f"--shard-index {self.index} must lie between 0 and --num-shards - 1 = "
+                f"{self.count - 1}"
             )
 
     @property
@@ -132,10 +132,13 @@ def _check(recipe: Recipe) -> None:
         raise ThbenchError(
             f"--max-outside {recipe.max_outside} is a share of a face's landmarks: choose 0 to 1"
         )
-    if recipe.fps is not None and not recipe.fps > 0:
+
+    if recipe.fps is None:
+        return
+    if not recipe.fps > 0:
         raise ThbenchError(f"--fps must be more than 0, not {recipe.fps}")
-    if recipe.fps is not None and recipe.layout in ("vox1-frames", "frames", "photos-flat"):
-        raise ThbenchError("--fps needs videos: image files carry no rate; use --frames-per-clip")
+    if recipe.layout in ("vox1-frames", "frames", "photos-flat"):
+        raise ThbenchError(NO_RATE)
 
 
 def _grouped(videos: Sequence[SourceVideo]) -> Iterator[Sequence[SourceVideo]]:
@@ -146,11 +149,14 @@ def _grouped(videos: Sequence[SourceVideo]) -> Iterator[Sequence[SourceVideo]]:
 
 def _check_folder(out: Path) -> None:
     if not (out / PLAN_JSON).exists() and not holds_nothing(out):
-        raise ThbenchError(f"{out} exists and is no prepared dataset: choose a new folder")
+        raise ThbenchError(f"{out} exists and is not a prepared dataset: choose a new folder")
 
 
 def _write_plan(out: Path, plan: dict[str, Any]) -> None:
-    """Writes plan.json into a new store; checks that one begun earlier was begun in the same way."""
+    """Writes plan.json into a new store.
+
+    Raises `ThbenchError` when the store was begun earlier, in another way.
+    """
     difference = _begun_otherwise(out, plan)
     if difference:
         raise ThbenchError(
@@ -197,6 +203,7 @@ def _finish(
 ) -> bool:
     if not all(is_committed(out, shard) for shard in range(shards)):
         return (out / DATASET_JSON).exists()  # written, and the parts deleted, by another machine
+
     try:
         finish(out, shards, asdict(recipe), detector.provenance, split, listing.dropped)
     except FileNotFoundError:

@@ -1,6 +1,4 @@
-"""`thbench prepare --dry-run`: what a source holds and what cannot be used, before anything is
-made.
-"""
+"""`thbench prepare --dry-run`: what a source holds and what of it cannot be used."""
 
 from __future__ import annotations
 
@@ -12,7 +10,8 @@ from PIL import Image
 
 from thbench.data.prepare.clips import ClipReader
 from thbench.data.prepare.finish import told
-from thbench.data.prepare.layouts import Clip, Dropped, Listing, SourceVideo, list_source
+from thbench.data.prepare.listing import list_source
+from thbench.data.prepare.source import Clip, Dropped, Listing, SourceVideo
 from thbench.data.video import VideoError
 
 
@@ -43,7 +42,7 @@ def preview(layout: str, source: Path, follow_links: bool) -> str:
 
 
 def _frames(listing: Listing, video: SourceVideo, clip: Clip, follow_links: bool) -> int:
-    """The usable frames of a clip; what is wrong with the others is added to the listing's drops."""
+    """How many frames of a clip can be used; the others are added to the listing's drops."""
     here = Dropped("", video.person, video.video, clip.name)
     try:
         reader = ClipReader(listing.root, clip, follow_links)
@@ -51,11 +50,7 @@ def _frames(listing: Listing, video: SourceVideo, clip: Clip, follow_links: bool
         listing.dropped.append(replace(here, reason=f"video {error.reason}"))
         return 0
 
-    broken = (
-        []
-        if clip.kind == "video"
-        else [path for path in reader.pictures if not _opens(listing.root / path)]
-    )
+    broken = [path for path in reader.pictures if not _opens(listing.root / path)]
     listing.dropped += [
         replace(here, reason="unreadable frame", frame=Path(path).name) for path in broken
     ]

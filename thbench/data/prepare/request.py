@@ -52,17 +52,8 @@ def run(
             frames += new_frames
             count(done, total, f"{frames} frames")
 
-        finished = prepare(
-            source,
-            out,
-            recipe,
-            split,
-            workers or os.cpu_count() or 1,
-            part,
-            device,
-            advance,
-            overwrite,
-        )
+        n_workers = workers or os.cpu_count() or 1
+        finished = prepare(source, out, recipe, split, n_workers, part, device, advance, overwrite)
 
     took = f"{frames} frames in {time.monotonic() - started:.1f} s"
     if not finished:

@@ -15,12 +15,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 FORMAT = 1
-PLAN_JSON, DATASET_JSON, INDEX, DROPPED = (
-    "plan.json",
-    "dataset.json",
-    "index.parquet",
-    "dropped.parquet",
-)
+PLAN_JSON, DATASET_JSON = "plan.json", "dataset.json"
+INDEX, DROPPED = "index.parquet", "dropped.parquet"
 SHARDS = "shards"
 ROWS_PER_GROUP = 512  # what is decoded for the landmarks of one frame
 
@@ -32,15 +28,11 @@ SCHEMA = pa.schema(
         ("frame", pa.string()),
         ("split", pa.string()),
         ("crop", pa.list_(pa.int32(), 3)),  # left, top, side in pixels of the source frame
-        (
-            "box",
-            pa.list_(pa.float32(), 4),
-        ),  # of the face: left, top, right, bottom in pixels of the stored frame
+        # Of the face: left, top, right, bottom in pixels of the stored frame.
+        ("box", pa.list_(pa.float32(), 4)),
         ("faces", pa.int16()),  # found in the source frame; the largest one is kept
-        (
-            "landmarks",
-            pa.list_(pa.float32(), 136),
-        ),  # x_0, y_0, ..., x_67, y_67 in pixels of the stored frame
+        # x_0, y_0, ..., x_67, y_67 in pixels of the stored frame.
+        ("landmarks", pa.list_(pa.float32(), 136)),
         ("landmark_source", pa.string()),
         ("shard", pa.int32()),
         ("offset", pa.int64()),  # of the encoded frame in its shard, in bytes

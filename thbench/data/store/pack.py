@@ -1,6 +1,4 @@
-"""Any dataset as a prepared store: synthetic heads rendered once, so that training does not render
-them again.
-"""
+"""Any dataset as a prepared store: synthetic heads rendered once, not in every training."""
 
 from __future__ import annotations
 
@@ -12,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from thbench.data.dataset import Dataset, Video
 from thbench.data.prepare.clips import sampled_positions
@@ -49,16 +49,10 @@ def pack(
     all of them. Run again after a kill, it goes on with the shards that are missing. Raises
     `ThbenchError` when `out` holds something else or cannot be written.
     """
-    plan = {
-        "packed": {
-            "name": dataset.name,
-            "sha256": dataset.sha256,
-            "videos": videos,
-            "frames": frames,
-        }
-    }
+    packed_from = {"name": dataset.name, "sha256": dataset.sha256}
+    plan = {"packed": {**packed_from, "videos": videos, "frames": frames}}
     if not (out / PACK_JSON).exists() and not holds_nothing(out):
-        raise ThbenchError(f"{out} exists and is no prepared dataset: choose a new folder")
+        raise ThbenchError(f"{out} exists and is not a prepared dataset: choose a new folder")
 
     with locked(out):
         if (out / PACK_JSON).exists() and read_json(out / PACK_JSON) != plan:
@@ -129,24 +123,25 @@ def _frames(
     times_s = dataset.frame_times_s(video)
     frames = dataset.read(video, positions)
     images = frames.images.permute(0, 2, 3, 1).numpy()
+
     for position, image, landmarks in zip(positions, images, frames.landmarks, strict=True):
         clip, _, frame = names[position].rpartition("/")
         low, high = landmarks.min(dim=0).values, landmarks.max(dim=0).values
-        encoded = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])[
-            1
-        ].tobytes()
-        yield (
-            encoded,
-            {
-                "person": video.person,
-                "video": video.video,
-                "clip": clip,
-                "frame": frame,
-                "crop": [0, 0, dataset.size_px],
-                "box": [*low.tolist(), *high.tolist()],
-                "faces": 1,
-                "landmarks": landmarks.flatten().tolist(),
-                "landmark_source": dataset.name,
-                "time_s": None if times_s is None else times_s[position],
-            },
-        )
+        row = {
+            "person": video.person,
+            "video": video.video,
+            "clip": clip,
+            "frame": frame,
+            "crop": [0, 0, dataset.size_px],
+            "box": [*low.tolist(), *high.tolist()],
+            "faces": 1,
+            "landmarks": landmarks.flatten().tolist(),
+            "landmark_source": dataset.name,
+            "time_s": None if times_s is None else times_s[position],
+        }
+        yield _png(image), row
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    _, encoded = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return encoded.tobytes()

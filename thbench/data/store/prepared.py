@@ -1,5 +1,6 @@
-"""The prepared store: a dataset whose frames are read in place, at random. `store_format` describes
-its files.
+"""The prepared store: a dataset whose frames are read in place, at random.
+
+`thbench.data.store.format` describes its files.
 """
 
 from __future__ import annotations
@@ -49,15 +50,14 @@ class PreparedStore:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises `ThbenchError` when `path` holds no dataset, an unfinished one, or one of another
-        format.
-        """
+        """Raises `ThbenchError` when `path` holds no finished dataset of this format."""
         self.path = Path(path)
         self.info = _dataset_info(self.path)
         self.name = self.path.resolve().name
         self.size_px = self.info.size_px
         self.sha256 = self.info.sha256
         self.pictures = _pictures(self.path, self.info)
+
         table = _read_index(self.path, ["person", "video", "split", "shard", "offset", "size"])
         self._shard, self._offset, self._size = (
             table[name].to_numpy() for name in ("shard", "offset", "size")
@@ -67,10 +67,12 @@ class PreparedStore:
             video.key: slice(first, first + video.n_frames)
             for video, first in zip(self.videos, first_rows, strict=True)
         }
+
         self._index = pq.ParquetFile(self.path / INDEX)
-        groups = range(self._index.metadata.num_row_groups)
+        metadata = self._index.metadata
+        groups = range(metadata.num_row_groups)
         self._group_starts = np.cumsum(
-            [0, *(self._index.metadata.row_group(group).num_rows for group in groups)]
+            [0, *(metadata.row_group(group).num_rows for group in groups)]
         )
         self._lock = threading.Lock()
         self._cached_column = lru_cache(maxsize=_GROUPS_KEPT)(self._read_column)
@@ -86,12 +88,11 @@ class PreparedStore:
         encoded = self._encoded(rows)
         images = np.empty((len(rows), self.size_px, self.size_px, 3), np.uint8)
         for slot, data in enumerate(encoded):
-            image = (
-                cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
-            )
+            image = _decoded(data)
             if image is None or image.shape != images.shape[1:]:
                 raise self._damaged(video, int(frames[slot]))
             images[slot] = image
+
         landmarks = self._gather(rows, "landmarks").reshape(-1, 68, 2)
         return Frames(
             torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(landmarks)
@@ -100,20 +101,16 @@ class PreparedStore:
     def frame_names(self, video: Video) -> list[str]:
         """See `Dataset.frame_names`."""
         rows = self._rows(video, range(video.n_frames))
-        return [
-            f"{clip}/{frame}"
-            for clip, frame in zip(
-                self._gather(rows, "clip"), self._gather(rows, "frame"), strict=True
-            )
-        ]
+        clips, frames = self._gather(rows, "clip"), self._gather(rows, "frame")
+        return [f"{clip}/{frame}" for clip, frame in zip(clips, frames, strict=True)]
 
     def frame_times_s(self, video: Video) -> list[float] | None:
-        """See `Dataset.frame_times_s`; None also for a store of before times were recorded."""
+        """See `Dataset.frame_times_s`; None, too, for a store made before times were recorded."""
         if "time_s" not in self._index.schema_arrow.names:
             return None
-        times_s = self._gather(self._rows(video, range(video.n_frames)), "time_s").astype(
-            np.float64
-        )
+
+        rows = self._rows(video, range(video.n_frames))
+        times_s = self._gather(rows, "time_s").astype(np.float64)
         return times_s.tolist() if np.isfinite(times_s).all() else None
 
     def _rows(self, video: Video, frames: Sequence[int]) -> NDArray[np.int64]:
@@ -165,9 +162,8 @@ class PreparedStore:
     def _read_column(self, group: int, column: str) -> NDArray[Any]:
         try:
             with self._lock:  # a ParquetFile is read by one thread at a time
-                values = self._index.read_row_group(group, columns=[column], use_threads=False)[
-                    column
-                ].combine_chunks()
+                table = self._index.read_row_group(group, columns=[column], use_threads=False)
+            values = table[column].combine_chunks()
             has_nulls = values.null_count and column in REQUIRED_SCHEMA.names
             if values.type != SCHEMA.field(column).type or has_nulls:
                 raise ValueError(f"{column} holds {values.type} with {values.null_count} nulls")
@@ -176,16 +172,23 @@ class PreparedStore:
                 f"{self.path / INDEX} is damaged ({str(error).splitlines()[0]}): prepare the "
                 "dataset again"
             ) from error
-        return np.asarray(
-            values.flatten().to_numpy().reshape(-1, 136)
-            if column == "landmarks"
-            else values.to_numpy(zero_copy_only=False)
-        )
+
+        if column == "landmarks":
+            return np.asarray(values.flatten().to_numpy().reshape(-1, 136))
+        return np.asarray(values.to_numpy(zero_copy_only=False))
 
 
 def is_store(path: Path) -> bool:
     """Whether `path` holds a prepared dataset, finished or begun."""
     return any((path / name).exists() for name in (DATASET_JSON, PLAN_JSON))
+
+
+def _decoded(data: bytes) -> NDArray[np.uint8] | None:
+    """uint8 [H, W, 3] RGB; None for bytes that are not a picture."""
+    if not data:
+        return None
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return None if image is None else np.asarray(image, np.uint8)
 
 
 def _dataset_info(path: Path) -> DatasetInfo:
@@ -203,6 +206,7 @@ def _dataset_info(path: Path) -> DatasetInfo:
             f"{path} is not a prepared dataset (no {DATASET_JSON}): make one with `thbench prepare "
             f"LAYOUT {path} OUT`"
         )
+
     info = read_json_object(path / DATASET_JSON)
     if info.get("format") != FORMAT:
         raise ThbenchError(
@@ -213,7 +217,7 @@ def _dataset_info(path: Path) -> DatasetInfo:
 
 
 def _pictures(path: Path, info: DatasetInfo) -> Pictures:
-    """What the frames show; a recipe that does not say is of photographs or films, or an old one.
+    """What the frames show: photographs, where an old recipe does not say.
 
     Raises `ThbenchError` for one that says something else.
     """
@@ -236,9 +240,7 @@ def _read_index(path: Path, columns: list[str]) -> Any:
 
 
 def _videos(table: Any) -> tuple[list[Video], list[int]]:
-    """The videos in the order of the index and the first row of each; the rows of a video lie
-    together.
-    """
+    """The videos in the order of the index, and the first row of each; its rows lie together."""
     if not len(table):
         raise ThbenchError("the index of a dataset holds no frame: prepare the dataset again")
     names = {

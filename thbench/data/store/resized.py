@@ -36,9 +36,8 @@ class Resized:
             cv2.resize(image, (self.size_px, self.size_px), interpolation=cv2.INTER_AREA)
             for image in large.images.permute(0, 2, 3, 1).numpy()
         ]
-        small = (
-            np.stack(images) if images else np.empty((0, self.size_px, self.size_px, 3), np.uint8)
-        )
+        none = np.empty((0, self.size_px, self.size_px, 3), np.uint8)
+        small = np.stack(images) if images else none
         landmarks = (large.landmarks + 0.5) * (self.size_px / self._dataset.size_px) - 0.5
         return Frames(torch.from_numpy(small).permute(0, 3, 1, 2).contiguous(), landmarks)
 

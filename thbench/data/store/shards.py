@@ -1,5 +1,4 @@
-"""One shard of a prepared store: frames in an uncompressed tar, and the rows of the index that
-point into it.
+"""One shard of a prepared store: frames in an uncompressed tar, and their rows of the index.
 
 The commit mark is written last and holds the sha256 of the rows, so a shard with a mark that fits
 is whole; a damaged one counts as not made.
@@ -19,7 +18,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from thbench.data.prepare.layouts import Dropped
+from thbench.data.prepare.source import Dropped
 from thbench.data.store.format import DROPPED_SCHEMA, ROWS_PER_GROUP, SCHEMA, SHARDS
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, sha256_file, sha256_json, write_json
@@ -33,9 +32,7 @@ _TEXT = ["person", "video", "clip", "split", "landmark_source", "reason"]
 
 
 class ShardWriter:
-    """Appends frames to the tar of one shard. The same frames give the same bytes: no owner, no
-    time.
-    """
+    """Appends frames to the tar of a shard: no owner, no time, so the same frames, same bytes."""
 
     def __init__(self, file: BinaryIO, shard: int) -> None:
         self._file, self._shard = file, shard
@@ -44,23 +41,14 @@ class ShardWriter:
         self.rows: list[dict[str, Any]] = []
 
     def add(self, encoded: bytes, suffix: str, row: Mapping[str, Any]) -> None:
-        """Adds one encoded frame; `row` holds the columns of `SCHEMA` that do not depend on where
-        it lies.
-        """
-        member = tarfile.TarInfo(
-            f"{row['person']}/{row['video']}/{row['clip']}/{row['frame']}{suffix}"
-        )
+        """Adds one encoded frame; `row` holds the columns of `SCHEMA` that do not say where."""
+        folder = f"{row['person']}/{row['video']}/{row['clip']}"
+        member = tarfile.TarInfo(f"{folder}/{row['frame']}{suffix}")
         member.size = len(encoded)
         self._write(member.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
-        self.rows.append(
-            {
-                **row,
-                "shard": self._shard,
-                "offset": self._position,
-                "size": len(encoded),
-                "crc32": zlib.crc32(encoded),
-            }
-        )
+
+        place = {"shard": self._shard, "offset": self._position, "size": len(encoded)}
+        self.rows.append({**row, **place, "crc32": zlib.crc32(encoded)})
         self._write(encoded + bytes(-len(encoded) % tarfile.BLOCKSIZE))
 
     def close(self) -> str:
@@ -178,9 +166,7 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def table_writer(path: Path, schema: pa.Schema) -> Any:
-    """A Parquet writer with the settings of every table here: names as dictionaries, numbers plain
-    for quick reads.
-    """
+    """A Parquet writer of every table here: names as dictionaries, numbers plain, to read fast."""
     return pq.ParquetWriter(
         path,
         schema,

@@ -20,13 +20,12 @@ from thbench.tables import read_table
 
 
 def verify(path: Path) -> str:
-    """One line on a store that is whole. Raises `ThbenchError` naming the first damaged frame or
-    file.
-    """
+    """One line on a whole store; raises `ThbenchError` naming the first damaged frame or file."""
     store = PreparedStore(path)
-    for name, sha256 in store.info.files.items():  # absent in stores of before
+    for name, sha256 in store.info.files.items():  # older stores list none
         if sha256_file(inside(path, name)) != sha256:
             raise ThbenchError(f"{path / name} is not what was prepared: prepare the dataset again")
+
     digest = hashlib.sha256()
     for shard, rows in zip(store.info.shards, _rows_of_shards(store), strict=True):
         file = inside(path, shard.file)
@@ -35,10 +34,12 @@ def verify(path: Path) -> str:
         if sha256_file(file) != shard.sha256:
             raise ThbenchError(f"{_damage(file, rows)}: prepare the dataset again")
         digest.update(bytes.fromhex(shard.sha256) + table_sha256(rows))
+
     if digest.hexdigest() != store.sha256:
         raise ThbenchError(
             f"{path / INDEX} does not hold what was prepared: prepare the dataset again"
         )
+
     frames = sum(video.n_frames for video in store.videos)
     return (
         f"{path} is whole: {frames} frames in {len(store.info.shards)} shards, "
@@ -61,10 +62,9 @@ def _rows_of_shards(store: PreparedStore) -> Iterator[pa.Table]:
 
 def _damage(file: Path, rows: pa.Table) -> str:
     """Which frame of a damaged shard is the first to differ."""
+    columns = ["person", "video", "clip", "frame", "offset", "size", "crc32"]
     with open(file, "rb") as shard:
-        for row in rows.select(
-            ["person", "video", "clip", "frame", "offset", "size", "crc32"]
-        ).to_pylist():
+        for row in rows.select(columns).to_pylist():
             shard.seek(max(0, row["offset"]))
             if zlib.crc32(shard.read(max(0, row["size"]))) != row["crc32"]:
                 key = video_key(row["person"], row["video"])

@@ -1,6 +1,4 @@
-"""Synthetic heads: 460 persons drawn by a procedural renderer, any frame at random, nothing on
-disk.
-"""
+"""Synthetic heads: 460 persons drawn by a procedural renderer, any frame at random."""
 
 from thbench.data.synthetic.dataset import Synth, synth
 

@@ -13,19 +13,22 @@ from thbench.data.synthetic.person import Colour
 from thbench.data.synthetic.scene import Scene
 
 Points = Sequence[tuple[float, float]]
+_SHIFT = 4  # OpenCV draws with 1/16 pixel
 _WHITE, _GREY = np.array([236, 236, 234], np.float32), np.array([190, 190, 190], np.float32)
 
 
 def paint_clothes(
     scene: Scene, skin: Colour, patch: NDArray[np.uint8], units: int, neck: float
 ) -> None:
-    """Paints the clothes map uint8 [rows, columns, 3] in place; units: pixels per head unit; neck:
-    its half width.
+    """Paints the clothes map uint8 [rows, columns, 3] in place.
+
+    units: pixels per head unit. neck: half its width in head units.
     """
     main, second, accent = np.clip(scene.colours, 0, 255)
     shade = main * 0.72
     cloth = _Cloth(patch, units)
     patch[:] = main
+
     if scene.style == "stripes":
         for row in np.arange(0.12, 1.6, 0.32):
             cloth.fill([(-2, row), (2, row), (2, row + 0.16), (-2, row + 0.16)], second)
@@ -45,24 +48,17 @@ def paint_clothes(
         cloth.fill([(-0.07, 0.16), (0.07, 0.16), (0.10, 1.0), (0, 1.15), (-0.10, 1.0)], accent)
         _collar(cloth, neck, skin, _WHITE, _GREY)
         for side in (-1, 1):
-            cloth.fill(
-                [
-                    (side * neck * 1.15, 0.0),
-                    (side * neck * 1.75, 0.30),
-                    (side * neck * 1.25, 0.52),
-                    (0, 1.3),
-                    (side * neck * 0.9, 0.35),
-                ],
-                shade,
-            )
+            half = side * neck
+            outer = [(half * 1.15, 0.0), (half * 1.75, 0.30), (half * 1.25, 0.52)]
+            cloth.fill([*outer, (0, 1.3), (half * 0.9, 0.35)], shade)  # the lapel
     elif scene.style == "turtleneck":
         cloth.line([(-2, 0.1), (2, 0.1)], shade, 0.03)
+
     if scene.style == "hoodie":
         for side in (-1, 1):
-            cloth.line([(side * 0.16, 0.2), (side * 0.17, 0.62)], second, 0.035)
-            cloth.line(
-                [(side * neck * 1.3, 0.0), (side * neck * 0.8, 0.24), (0, 0.34)], shade, 0.06
-            )
+            half = side * neck
+            cloth.line([(side * 0.16, 0.2), (side * 0.17, 0.62)], second, 0.035)  # the cord
+            cloth.line([(half * 1.3, 0.0), (half * 0.8, 0.24), (0, 0.34)], shade, 0.06)
 
 
 @dataclass(frozen=True)
@@ -73,19 +69,17 @@ class _Cloth:
     units: int
 
     def fill(self, points: Points, colour: Colour) -> None:
-        cv2.fillPoly(self.patch, [self._fixed(points)], colour.tolist(), cv2.LINE_AA, 4)
+        cv2.fillPoly(self.patch, [self._fixed(points)], colour.tolist(), cv2.LINE_AA, _SHIFT)
 
     def line(self, points: Points, colour: Colour, width: float) -> None:
-        thickness = max(1, round(width * self.units))
-        cv2.polylines(
-            self.patch, [self._fixed(points)], False, colour.tolist(), thickness, cv2.LINE_AA, 4
-        )
+        width_px = max(1, round(width * self.units))
+        fixed = [self._fixed(points)]
+        cv2.polylines(self.patch, fixed, False, colour.tolist(), width_px, cv2.LINE_AA, _SHIFT)
 
     def button(self, row: float, colour: Colour) -> None:
         centre = (round(self.patch.shape[1] / 2), round(row * self.units))
-        cv2.circle(
-            self.patch, centre, max(1, round(0.022 * self.units)), colour.tolist(), -1, cv2.LINE_AA
-        )
+        radius_px = max(1, round(0.022 * self.units))
+        cv2.circle(self.patch, centre, radius_px, colour.tolist(), -1, cv2.LINE_AA)
 
     def _fixed(self, points: Points) -> NDArray[np.int32]:
         middle = self.patch.shape[1] / 2 / self.units
@@ -95,13 +89,9 @@ class _Cloth:
 def _collar(cloth: _Cloth, neck: float, skin: Colour, colour: Colour, shade: Colour) -> None:
     cloth.fill(_wedge(neck, neck * 0.8, 0.04, 0.24), skin)
     for side in (-1, 1):
-        edge = [
-            (side * neck * 1.3, -0.06),
-            (side * neck * 0.85, -0.04),
-            (0, 0.22),
-            (side * 0.26, 0.36),
-            (side * neck * 1.3, 0.08),
-        ]
+        half = side * neck
+        inner = [(half * 1.3, -0.06), (half * 0.85, -0.04), (0, 0.22)]
+        edge = [*inner, (side * 0.26, 0.36), (half * 1.3, 0.08)]
         cloth.fill(edge, colour)
         cloth.line([*edge[1:], edge[0]], shade, 0.016)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -12,7 +13,7 @@ import torch
 from thbench.data.dataset import Video
 from thbench.data.synthetic.motion import FRAMES_PER_SECOND, Motion
 from thbench.data.synthetic.person import Person, sample_person
-from thbench.data.synthetic.render import Studio, build_cast, build_studio, render
+from thbench.data.synthetic.render import Cast, Studio, build_cast, build_studio, render
 from thbench.data.synthetic.scene import Scene, sample_scene
 from thbench.errors import ThbenchError
 from thbench.files import sha256_json
@@ -21,14 +22,16 @@ from thbench.pictures import Pictures
 
 RENDERER_VERSION = 1  # raise it with every change that alters a frame or a landmark
 TRAIN_PERSONS, TEST_PERSONS = 400, 60
-VIDEOS, FRAMES = 5, 96
+VIDEOS, FRAMES = 5, 96  # of each person, of each video
+DURATION_S = FRAMES / FRAMES_PER_SECOND
 _SIZES_PX = range(16, 1025)
 
 
 @dataclass(frozen=True)
 class Synth:
-    """Synthetic heads as a `Dataset`: persons p000-p399 train, p400-p459 test, 5 videos of 96
-    frames (7.7 s) each.
+    """Synthetic heads as a `Dataset`: persons p000-p399 train, p400-p459 test.
+
+    Each has 5 videos of 96 frames (7.7 s).
 
     Deterministic: a frame depends on its person, video, position and the size alone. The poses,
     clothes, light and landmarks are the same at every size. Frames are drawn when read; about ten
@@ -44,9 +47,10 @@ class Synth:
     def __post_init__(self) -> None:
         if self.size_px not in _SIZES_PX:
             raise ThbenchError(
-                f"synthetic heads of {self.size_px} pixels asked for; choose from {_SIZES_PX.start} "
-                f"to {_SIZES_PX.stop - 1}"
+                f"synthetic heads of {self.size_px} pixels asked for; "
+                f"choose from {_SIZES_PX.start} to {_SIZES_PX.stop - 1}"
             )
+
         what = {
             "renderer": RENDERER_VERSION,
             "size_px": self.size_px,
@@ -56,20 +60,7 @@ class Synth:
             "frames": FRAMES,
         }
         object.__setattr__(self, "sha256", sha256_json(what))
-        object.__setattr__(
-            self,
-            "videos",
-            [
-                Video(
-                    f"p{person:03d}",
-                    f"v{video}",
-                    "train" if person < TRAIN_PERSONS else "test",
-                    FRAMES,
-                )
-                for person in range(TRAIN_PERSONS + TEST_PERSONS)
-                for video in range(VIDEOS)
-            ],
-        )
+        object.__setattr__(self, "videos", _videos())
 
     def read(self, video: Video, frames: Sequence[int]) -> Frames:
         """Draws the frames at these positions, in the order asked for: uint8 [N, 3, size, size] and
@@ -83,22 +74,20 @@ class Synth:
             raise ThbenchError(
                 f"synth video {video.key} has frames 0 to {FRAMES - 1}, not {outside[0]}"
             )
+
         images = np.empty((len(frames), self.size_px, self.size_px, 3), np.uint8)
         landmarks = np.empty((len(frames), 68, 2), np.float32)
         for position, frame in enumerate(frames):
-            images[position], landmarks[position] = render(
-                studio, studio.scene.trajectory.at(frame)
-            )
-        return Frames(
-            torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(landmarks)
-        )
+            motion = studio.scene.trajectory.at(frame)
+            images[position], landmarks[position] = render(studio, motion)
+
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        return Frames(pixels, torch.from_numpy(landmarks))
 
     def truth(self, video: Video, frames: Sequence[int]) -> tuple[Person, Scene, list[Motion]]:
-        """What the renderer was told: who it is, what the video is like, and the motion of each
-        frame.
-        """
+        """What the renderer was told: the person, the video, and the motion of each frame."""
         person, number = self._numbers(video)
-        scene = sample_scene(person, number, FRAMES / FRAMES_PER_SECOND)
+        scene = sample_scene(person, number, DURATION_S)
         return sample_person(person), scene, [scene.trajectory.at(frame) for frame in frames]
 
     def frame_names(self, video: Video) -> list[str]:
@@ -113,16 +102,10 @@ class Synth:
 
     def _numbers(self, video: Video) -> tuple[int, int]:
         """Person and video number. The videos lie in a regular order, so a name says where."""
-        try:
+        with suppress(ValueError, IndexError):
             person, number = int(video.person[1:]), int(video.video[1:])
-            if (
-                video.person[0] == "p"
-                and video.video[0] == "v"
-                and self.videos[person * VIDEOS + number] == video
-            ):
+            if self.videos[person * VIDEOS + number] == video:
                 return person, number
-        except (ValueError, IndexError):
-            pass
         raise ThbenchError(
             f"synth holds no video {video.key}; persons are p000 to "
             f"p{TRAIN_PERSONS + TEST_PERSONS - 1}, videos v0 to v{VIDEOS - 1}"
@@ -130,17 +113,25 @@ class Synth:
 
 
 def synth(size_px: int = 64) -> Synth:
-    """The synthetic heads at an image size in pixels; raises `ThbenchError` for a size outside
-    16..1024.
-    """
+    """The synthetic heads of 16 to 1024 pixels; raises `ThbenchError` for other sizes."""
     return Synth(size_px)
 
 
 @lru_cache(maxsize=32)
 def _studio(person: int, video: int, size_px: int) -> Studio:
-    return build_studio(
-        _cast(person, size_px), sample_scene(person, video, FRAMES / FRAMES_PER_SECOND), size_px
-    )
+    scene = sample_scene(person, video, DURATION_S)
+    return build_studio(_cast(person, size_px), scene, size_px)
 
 
-_cast = lru_cache(maxsize=128)(lambda person, size_px: build_cast(sample_person(person), size_px))
+@lru_cache(maxsize=128)
+def _cast(person: int, size_px: int) -> Cast:
+    return build_cast(sample_person(person), size_px)
+
+
+def _videos() -> list[Video]:
+    everyone = range(TRAIN_PERSONS + TEST_PERSONS)
+    return [
+        Video(f"p{person:03d}", f"v{video}", "train" if person < TRAIN_PERSONS else "test", FRAMES)
+        for person in everyone
+        for video in range(VIDEOS)
+    ]

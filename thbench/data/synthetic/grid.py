@@ -1,6 +1,4 @@
-"""Triangle meshes with all that shading needs, made from grids of points, and where they lie in the
-texture atlas.
-"""
+"""Triangle meshes made from grids of points, and where they lie in the texture atlas."""
 
 from __future__ import annotations
 
@@ -71,21 +69,18 @@ def grid(
     wrap: bool = False,
     flip: bool = False,
 ) -> Mesh:
-    """A mesh from a grid of points [rows, columns, 3], seen from the side where columns run to the
-    right, rows down.
+    """A mesh from a grid of points [rows, columns, 3].
 
-    Missing values are 0 (occlusion: 1). Quads whose corners are all hidden are left out; wrap: the
-    first and the last column are the same place; flip: seen from the other side.
+    It is seen from the side where columns run to the right and rows down. Missing values are 0
+    (occlusion: 1). Quads whose corners are all hidden are left out; wrap: the first and the last
+    column are the same place; flip: seen from the other side.
     """
     rows, columns = points.shape[:2]
     count = rows * columns
     index = np.arange(count).reshape(rows, columns)
-    a, b, c, d = (
-        index[:-1, :-1].ravel(),
-        index[:-1, 1:].ravel(),
-        index[1:, :-1].ravel(),
-        index[1:, 1:].ravel(),
-    )
+    above, below = index[:-1], index[1:]
+    a, b = above[:, :-1].ravel(), above[:, 1:].ravel()
+    c, d = below[:, :-1].ravel(), below[:, 1:].ravel()
     corners = np.concatenate([np.stack([a, c, b]), np.stack([b, c, d])], 1)
     if flip:
         corners = corners[::-1]

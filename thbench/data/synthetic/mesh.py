@@ -1,16 +1,15 @@
-"""The triangles of a person: head, ears, hair, glasses, neck and torso, built once and then only
-moved.
-"""
+"""The triangles of a person, built once and then only moved: head, ears, hair, neck and torso."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thbench.data.synthetic.bumps import Array, bump, plateau
+from thbench.data.synthetic.glasses import build_glasses
 from thbench.data.synthetic.grid import (
     CLOTHES_ROW,
     FACE_HALF,
-    PATCH_GLASSES,
     PATCH_HEIGHT,
     PATCH_ROW,
     PATCH_SKIN,
@@ -26,14 +25,13 @@ from thbench.data.synthetic.motion import Motion
 from thbench.data.synthetic.person import Person
 
 # fmt: off
+# Heights of the rows of the face, and angles of its columns from the front: dense at the features.
 _ROWS = np.array([
     1.0, 0.985, 0.95, 0.88, 0.78, 0.67, 0.56, 0.46, 0.37, 0.29, 0.23, 0.17, 0.12, 0.07, 0.03,
     -0.01, -0.05, -0.10, -0.15, -0.20, -0.25, -0.29, -0.33, -0.37, -0.405, -0.435, -0.465, -0.5,
     -0.54, -0.58, -0.61, -0.64, -0.67, -0.71, -0.76, -0.81, -0.86, -0.90, -0.935, -0.965,
     -0.985, -0.995, -1.0,
 ])
-# fmt: on
-# fmt: off
 _ANGLES = np.deg2rad([
     0, 3, 6, 9, 12, 15, 19, 23, 27, 32, 37, 43, 49, 56, 63, 70, 77, 84, 91, 99, 109, 122, 140,
     160, 180,
@@ -51,127 +49,159 @@ def build_mesh(person: Person, head: Head) -> Mesh:
     if person.hair == "bun":
         parts.append(build_bun(head))
     if person.glasses != "none":
-        parts.append(_glasses(head))
+        parts.append(build_glasses(head))
     return without_unused_vertices(join(parts))
 
 
 def _face(head: Head) -> Mesh:
-    angle = np.concatenate([-_ANGLES[:0:-1], _ANGLES]).astype(np.float32)
-    angle, y = np.meshgrid(angle, _ROWS.astype(np.float32))
+    angles = np.concatenate([-_ANGLES[:0:-1], _ANGLES]).astype(np.float32)
+    angle, y = np.meshgrid(angles, _ROWS.astype(np.float32))
     rest = head.at(angle, y, Motion())
-    p = head.person
     x, front = rest[..., 0], np.cos(angle) > 0
-    tip = -0.37 + p.nose_length
-    ridge = np.clip((0.2 - y) / 0.4, 0, 1) * front
-    nose_left = 0.75 * ridge * np.exp(-(((x + 0.17) / 0.09) ** 2) - ((y - tip - 0.03) / 0.2) ** 2)
-    nose_right = 0.75 * ridge * np.exp(-(((x - 0.17) / 0.09) ** 2) - ((y - tip - 0.03) / 0.2) ** 2)
-    below_nose = 0.85 * front * np.exp(-((x / 0.13) ** 4) - ((y - tip + 0.14) / 0.06) ** 2)
-    brow = 0.5 * front * np.exp(-(((np.abs(x) - p.eye_x) / 0.2) ** 4) - ((y - 0.09) / 0.06) ** 2)
-    occlusion = 1 - front * (
-        0.22 * np.exp(-(((np.abs(x) - p.eye_x) / 0.22) ** 2) - ((y - 0.02) / 0.11) ** 2)
-        + 0.28 * np.exp(-((x / 0.14) ** 4) - ((y - tip + 0.11) / 0.05) ** 2)
-        + 0.18 * np.exp(-((x / 0.2) ** 2) - ((y - p.mouth_y + 0.15) / 0.05) ** 2)
-        + 0.12 * np.exp(-(((np.abs(x) - 0.10) / 0.04) ** 2) - ((y - 0.02) / 0.12) ** 2)
-    )
-    occlusion = occlusion * (1 - 0.35 * np.clip((-0.93 - y) / 0.07, 0, 1))
-    shadow = np.stack([nose_right, nose_left, np.maximum(below_nose, brow), np.zeros_like(x)], -1)
-    gloss = 0.55 + front * (
-        0.8 * np.exp(-((x / 0.08) ** 2) - ((y - tip) / 0.12) ** 2)
-        + 0.4 * np.exp(-((x / 0.3) ** 2) - ((y - 0.45) / 0.15) ** 2)
-    )
-    hidden = (np.abs(angle) > 2.0) & ((y < -0.5) | ((y > -0.1) & (p.hair != "bald")))
+
+    under_hair = (y > -0.1) & (head.person.hair != "bald")
+    hidden = (np.abs(angle) > 2.0) & ((y < -0.5) | under_hair)
     return grid(
         rest,
         face_atlas(angle, y),
         hidden=hidden,
-        occlusion=occlusion,
-        shadow=shadow,
-        gloss=gloss,
+        occlusion=_face_occlusion(head.person, x, y, front),
+        shadow=_face_shadow(head.person, x, y, front),
+        gloss=_face_gloss(head.person, x, y, front),
         wrap=True,
         jaw=head.at(angle, y, Motion(jaw=1)) - rest,
         smile=head.at(angle, y, Motion(smile=1)) - rest,
     )
 
 
+def _face_occlusion(person: Person, x: Array, y: Array, front: NDArray[np.bool_]) -> Array:
+    """The share of the ambient light that arrives: less of it in hollows."""
+    side, over_tip, over_mouth = np.abs(x), y - person.nose_tip_y, y - person.mouth_y
+    sockets = 0.22 * bump(side, y, (person.eye_x, 0.02), (0.22, 0.11))
+    under_nose = 0.28 * plateau(x, over_tip, (0, -0.11), (0.14, 0.05))
+    under_lip = 0.18 * bump(x, over_mouth, (0, -0.15), (0.2, 0.05))
+    beside_bridge = 0.12 * bump(side, y, (0.10, 0.02), (0.04, 0.12))
+    lost = sockets + under_nose + under_lip + beside_bridge
+
+    under_chin = 0.35 * np.clip((-0.93 - y) / 0.07, 0, 1)
+    return np.asarray((1 - front * lost) * (1 - under_chin))
+
+
+def _face_shadow(person: Person, x: Array, y: Array, front: NDArray[np.bool_]) -> Array:
+    """[..., 4]: light from the left, the right and above that the nose and the brows take away."""
+    side, over_tip = np.abs(x), y - person.nose_tip_y
+    below_bridge = np.clip((0.2 - y) / 0.4, 0, 1) * front
+    left_of_nose = 0.75 * below_bridge * bump(x, over_tip, (-0.17, 0.03), (0.09, 0.2))
+    right_of_nose = 0.75 * below_bridge * bump(x, over_tip, (0.17, 0.03), (0.09, 0.2))
+
+    below_nose = 0.85 * front * plateau(x, over_tip, (0, -0.14), (0.13, 0.06))
+    below_brows = 0.5 * front * plateau(side, y, (person.eye_x, 0.09), (0.2, 0.06))
+    from_above = np.maximum(below_nose, below_brows)
+    return np.stack([right_of_nose, left_of_nose, from_above, np.zeros_like(x)], -1)
+
+
+def _face_gloss(person: Person, x: Array, y: Array, front: NDArray[np.bool_]) -> Array:
+    nose = 0.8 * bump(x, y, (0, person.nose_tip_y), (0.08, 0.12))
+    forehead = 0.4 * bump(x, y, (0, 0.45), (0.3, 0.15))
+    return 0.55 + front * (nose + forehead)
+
+
+# Rings of an ear from its hole to its rim: radius, how far it stands out, light that arrives.
+_EAR_RINGS = np.array(
+    [
+        (0.0, 0.045, 0.55),
+        (0.35, 0.04, 0.6),
+        (0.6, 0.055, 0.75),
+        (0.8, 0.10, 1.0),
+        (0.92, 0.105, 1.0),
+        (1.0, 0.05, 0.8),
+    ]
+)
+_EAR_DEGREES = 93  # from the front
+
+
 def _ears(head: Head) -> list[Mesh]:
     size = head.person.ear
-    radius = np.array([0.0, 0.35, 0.6, 0.8, 0.92, 1.0])
-    around = np.linspace(0, 2 * np.pi, 15)
-    r, phi = np.meshgrid(radius, around, indexing="ij")
-    lift = np.interp(radius, radius, [0.045, 0.04, 0.055, 0.10, 0.105, 0.05])[:, None]
-    back = -0.11 - 0.125 * r * np.cos(phi) * size
-    up = (
-        -0.02
-        + 0.235 * r * np.sin(phi) * size * (1 - 0.12 * np.cos(phi))
-        - 0.03 * np.sin(phi) ** 2 * r
-    )
-    out = lift + 0.35 * np.clip(-back - 0.05, 0, 1)
-    shade = np.broadcast_to(
-        np.interp(radius, radius, [0.55, 0.6, 0.75, 1.0, 1.0, 0.8])[:, None], r.shape
-    )
+    ring_radius, ring_lift, ring_light = _EAR_RINGS.T
+    radius, turn = np.meshgrid(ring_radius, np.linspace(0, 2 * np.pi, 15), indexing="ij")
+    sine, cosine = np.sin(turn), np.cos(turn)
+
+    back = -0.11 - 0.125 * radius * cosine * size
+    lobe = 0.03 * sine**2 * radius
+    up = -0.02 + 0.235 * radius * sine * size * (1 - 0.12 * cosine) - lobe
+    out = ring_lift[:, None] + 0.35 * np.clip(-back - 0.05, 0, 1)
+
     ears = []
     for side in (-1.0, 1.0):
-        anchor = _surface(head, side * 93, 0.0)
-        points = np.stack(
-            [side * (abs(float(anchor[0])) - 0.03 + out), up, anchor[2] + 0.02 + back], -1
+        anchor = head.point(side * _EAR_DEGREES, 0.0)
+        across = side * (abs(float(anchor[0])) - 0.03 + out)
+        points = np.stack([across, up, anchor[2] + 0.02 + back], -1)
+        ear = grid(
+            points,
+            _plain_skin(radius.shape),
+            occlusion=np.broadcast_to(ring_light[:, None], radius.shape),
+            gloss=np.full(radius.shape, 0.5),
+            flip=side < 0,
         )
-        skin = np.full((*r.shape, 2), (PATCH_SKIN, PATCH_ROW + PATCH_HEIGHT / 2))
-        ears.append(grid(points, skin, occlusion=shade, gloss=np.full(r.shape, 0.5), flip=side < 0))
+        ears.append(ear)
     return ears
 
 
 def _neck(person: Person) -> Mesh:
-    t = np.linspace(0, 1, 9)
-    angle, t = np.meshgrid(np.linspace(-1.9, 1.9, 25), t)
-    y = -0.42 - 1.06 * t
-    flare = 1 + 0.10 * np.clip((t - 0.65) / 0.35, 0, 1) ** 2
+    # down: 0 in the head, 1 in the collar; the columns leave the back of the neck open
+    angle, down = np.meshgrid(np.linspace(-1.9, 1.9, 25), np.linspace(0, 1, 9))
+    flare = 1 + 0.10 * np.clip((down - 0.65) / 0.35, 0, 1) ** 2
     width = person.neck_width * flare
-    points = np.stack(
-        [width * np.sin(angle), y, -0.20 + 0.06 * t + width * 1.02 * np.cos(angle)], -1
-    )
-    under = 1 - np.clip((t - 0.42) / 0.42, 0, 1)
-    none = np.zeros_like(t)
-    skin = np.full((*t.shape, 2), (PATCH_SKIN, PATCH_ROW + PATCH_HEIGHT / 2))
+
+    y = -0.42 - 1.06 * down
+    z = -0.20 + 0.06 * down + width * 1.02 * np.cos(angle)
+    points = np.stack([width * np.sin(angle), y, z], -1)
+
+    under_chin = 1 - np.clip((down - 0.42) / 0.42, 0, 1)
+    none = np.zeros_like(down)
     return grid(
         points,
-        skin,
-        body=np.clip(t * 1.15 - 0.05, 0, 1),
-        occlusion=1 - 0.5 * under,
-        gloss=np.full(t.shape, 0.3),
-        shadow=np.stack([none, none, 0.85 * under, 0.45 * under], -1),
+        _plain_skin(down.shape),
+        body=np.clip(down * 1.15 - 0.05, 0, 1),
+        occlusion=1 - 0.5 * under_chin,
+        gloss=np.full(down.shape, 0.3),
+        shadow=np.stack([none, none, 0.85 * under_chin, 0.45 * under_chin], -1),
     )
+
+
+# Sections of a torso from the collar down: y, then half width and depth for an average neck.
+_TORSO = np.array(
+    [
+        (-1.36, 1.02, 1.04),
+        (-1.40, 1.16, 1.12),
+        (-1.46, 1.6, 1.2),
+        (-1.53, 2.15, 1.3),
+        (-1.61, 2.7, 1.4),
+        (-1.72, 3.15, 1.5),
+        (-1.88, 3.42, 1.62),
+        (-2.15, 3.5, 1.75),
+        (-2.6, 3.4, 1.8),
+        (-3.2, 3.3, 1.8),
+    ]
+)
+_COLLAR_Y = -1.36
 
 
 def _torso(person: Person) -> Mesh:
-    y = np.array([-1.36, -1.40, -1.46, -1.53, -1.61, -1.72, -1.88, -2.15, -2.6, -3.2])
-    broad = (
-        np.array([1.02, 1.16, 1.6, 2.15, 2.7, 3.15, 3.42, 3.5, 3.4, 3.3])
-        * 0.5
-        * (0.42 + person.neck_width)
-    )
-    deep = (
-        np.array([1.04, 1.12, 1.2, 1.3, 1.4, 1.5, 1.62, 1.75, 1.8, 1.8])
-        * 0.5
-        * (0.42 + person.neck_width)
-    )
-    angle, rows = np.meshgrid(np.linspace(-1.9, 1.9, 31), np.arange(len(y)))
-    points = np.stack(
-        [
-            broad[rows] * np.sin(angle),
-            y[rows],
-            -0.16 + deep[rows] * np.cos(angle) * np.abs(np.cos(angle)) ** -0.2,
-        ],
-        -1,
-    )
-    atlas = np.stack(
-        [
-            FACE_HALF + np.sin(angle) * broad[rows] * 0.95,
-            CLOTHES_ROW + 0.05 + (-1.36 - y[rows]) * 0.95,
-        ],
-        -1,
-    )
-    atlas = np.clip(atlas, [0.03, CLOTHES_ROW + 0.03], [2 * FACE_HALF - 0.03, PATCH_ROW - 0.05])
-    near = np.clip((y[rows] + 1.75) / 0.4, 0, 1)
+    angle, rows = np.meshgrid(np.linspace(-1.9, 1.9, 31), np.arange(len(_TORSO)))
+    sine, cosine = np.sin(angle), np.cos(angle)
+    y = _TORSO[rows, 0]
+    broad, deep = (_TORSO[rows, part] * 0.5 * (0.42 + person.neck_width) for part in (1, 2))
+
+    flat_front = np.abs(cosine) ** -0.2
+    points = np.stack([broad * sine, y, -0.16 + deep * cosine * flat_front], -1)
+
+    across = FACE_HALF + sine * broad * 0.95
+    down = CLOTHES_ROW + 0.05 + (_COLLAR_Y - y) * 0.95
+    first, last = [0.03, CLOTHES_ROW + 0.03], [2 * FACE_HALF - 0.03, PATCH_ROW - 0.05]
+    atlas = np.clip(np.stack([across, down], -1), first, last)
+
+    near = np.clip((y + 1.75) / 0.4, 0, 1)  # to the collar, where the head shades the shoulders
     none = np.zeros_like(near)
     return grid(
         points,
@@ -183,54 +213,6 @@ def _torso(person: Person) -> Mesh:
     )
 
 
-def _glasses(head: Head) -> Mesh:
-    p = head.person
-    shape = {
-        "round": (0.225, 0.215, 2.0),
-        "square": (0.245, 0.175, 4.5),
-        "oval": (0.245, 0.175, 2.3),
-    }[p.glasses]
-    half_width, half_height, power = shape
-    around = np.linspace(0, 2 * np.pi, 29)
-    circle = np.stack(
-        [
-            np.sign(np.cos(around)) * np.abs(np.cos(around)) ** (2 / power) * half_width,
-            np.sign(np.sin(around)) * np.abs(np.sin(around)) ** (2 / power) * half_height,
-        ],
-        -1,
-    )
-    z = float(_surface(head, 0, 0.06)[2]) + 0.05
-    width = 0.030 + 0.02 * (p.beard_density - 0.6) / 0.4
-    parts = []
-    for side in (-1.0, 1.0):
-        rim = np.stack([circle * (1 - width / half_width), circle * (1 + 0.2 * width / half_width)])
-        flat = rim + [side * (p.eye_x + 0.01), -0.02]
-        bend = z - 0.35 * np.clip(np.abs(flat[..., 0]) - 0.1, 0, 1) ** 2
-        parts.append(_ribbon(np.concatenate([flat, bend[..., None]], -1)))
-        hinge = side * (p.eye_x + 0.01 + half_width)
-        ear = abs(float(_surface(head, 95, 0.06)[0])) + 0.03
-        steps = np.linspace(0, 1, 6)
-        arm = np.stack(
-            [
-                hinge + (side * ear - hinge) * steps**0.5,
-                np.full(6, 0.05),
-                z - 0.35 * (abs(hinge) - 0.1) ** 2 - steps * 0.85,
-            ],
-            -1,
-        )
-        parts.append(_ribbon(np.stack([arm + [0, width * 0.7, 0], arm - [0, width * 0.7, 0]])))
-    gap = p.eye_x + 0.01 - half_width + width
-    x = np.linspace(-gap, gap, 6)
-    bridge = np.stack([x, 0.035 - 0.03 * (x / gap) ** 2, np.full(6, z)], -1)
-    parts.append(_ribbon(np.stack([bridge + [0, width * 0.5, 0], bridge - [0, width * 0.5, 0]])))
-    return join(parts)
-
-
-def _ribbon(points: NDArray[np.float64]) -> Mesh:
-    atlas = np.full((*points.shape[:2], 2), (PATCH_GLASSES, PATCH_ROW + PATCH_HEIGHT / 2))
-    return grid(points, atlas, gloss=np.full(points.shape[:2], 0.8), double_sided=True)
-
-
-def _surface(head: Head, degrees: float, y: float) -> NDArray[np.float32]:
-    """One point [3] of the head."""
-    return head.at(np.array(np.deg2rad(degrees), np.float32), np.array(y, np.float32), Motion())
+def _plain_skin(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Atlas places [*shape, 2] that all lie in the patch of plain skin."""
+    return np.full((*shape, 2), (PATCH_SKIN, PATCH_ROW + PATCH_HEIGHT / 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,10 @@ FRAMES_PER_SECOND = 12.5
 
 @dataclass(frozen=True)
 class Motion:
-    """A head in one frame: angles in degrees, positions in image widths, the rest 0..1 (gaze and
-    brows -1..1).
+    """A head in one frame.
 
-    Positive yaw turns the face to the right of the image, positive pitch up, positive roll
-    clockwise.
+    Angles in degrees, positions in image widths, gaze and brows -1..1, the rest 0..1. Positive yaw
+    turns the face to the right of the image, positive pitch up, positive roll clockwise.
     """
 
     yaw: float = 0.0
@@ -71,26 +71,23 @@ class Trajectory:
 
 def sample_trajectory(rng: np.random.Generator, duration_s: float) -> Trajectory:
     """Draws the motion of one video."""
-    waves = {
-        "yaw": _waves(
-            rng,
-            [(rng.uniform(8, 27), 0.06, 0.16), (rng.uniform(4, 10), 0.2, 0.45), (1.5, 0.6, 1.0)],
-        ),
-        "pitch": _waves(
-            rng, [(rng.uniform(4, 13), 0.07, 0.2), (rng.uniform(2, 5), 0.25, 0.5), (1.2, 0.7, 1.2)]
-        ),
-        "roll": _waves(rng, [(rng.uniform(3, 9), 0.06, 0.18), (rng.uniform(1, 4), 0.2, 0.4)]),
-        "x": _waves(rng, [(0.022, 0.05, 0.15), (0.010, 0.2, 0.4)]),
-        "y": _waves(rng, [(0.012, 0.05, 0.15), (0.007, 0.2, 0.5)]),
-        "scale": _waves(rng, [(rng.uniform(0.004, 0.016), 0.04, 0.12)]),
-        "gaze_x": _waves(rng, [(0.5, 0.08, 0.25), (0.3, 0.3, 0.7)]),
-        "gaze_y": _waves(rng, [(0.35, 0.08, 0.25), (0.2, 0.3, 0.7)]),
-        "brows": _waves(rng, [(0.6, 0.08, 0.25), (0.4, 0.3, 0.7)]),
-        "speech": _waves(rng, [(0.8, 0.1, 0.25), (0.6, 0.3, 0.5)]),
-        "jaw": _waves(rng, [(0.42, 0.9, 1.5), (0.30, 1.6, 2.4), (0.15, 2.4, 3.0)]),
-        "smile": _waves(rng, [(rng.uniform(0.8, 2.4), 0.07, 0.2), (0.5, 0.2, 0.5)]),
-        "pucker": _waves(rng, [(0.5, 0.4, 0.8), (0.4, 0.8, 1.4)]),
+    size, waves = rng.uniform, partial(_waves, rng)
+    of_motion = {
+        "yaw": waves((size(8, 27), 0.06, 0.16), (size(4, 10), 0.2, 0.45), (1.5, 0.6, 1.0)),
+        "pitch": waves((size(4, 13), 0.07, 0.2), (size(2, 5), 0.25, 0.5), (1.2, 0.7, 1.2)),
+        "roll": waves((size(3, 9), 0.06, 0.18), (size(1, 4), 0.2, 0.4)),
+        "x": waves((0.022, 0.05, 0.15), (0.010, 0.2, 0.4)),
+        "y": waves((0.012, 0.05, 0.15), (0.007, 0.2, 0.5)),
+        "scale": waves((size(0.004, 0.016), 0.04, 0.12)),
+        "gaze_x": waves((0.5, 0.08, 0.25), (0.3, 0.3, 0.7)),
+        "gaze_y": waves((0.35, 0.08, 0.25), (0.2, 0.3, 0.7)),
+        "brows": waves((0.6, 0.08, 0.25), (0.4, 0.3, 0.7)),
+        "speech": waves((0.8, 0.1, 0.25), (0.6, 0.3, 0.5)),
+        "jaw": waves((0.42, 0.9, 1.5), (0.30, 1.6, 2.4), (0.15, 2.4, 3.0)),
+        "smile": waves((size(0.8, 2.4), 0.07, 0.2), (0.5, 0.2, 0.5)),
+        "pucker": waves((0.5, 0.4, 0.8), (0.4, 0.8, 1.4)),
     }
+
     rest = {
         "yaw": rng.normal(0, 9),
         "pitch": rng.normal(0, 4),
@@ -106,17 +103,16 @@ def sample_trajectory(rng: np.random.Generator, duration_s: float) -> Trajectory
         "smile": rng.normal(-0.8, 1.1),
         "pucker": -0.1,
     }
-    gaps_s = rng.uniform(0.9, 3.6, int(duration_s) + 4)
-    return Trajectory(
-        waves, {name: float(value) for name, value in rest.items()}, np.cumsum(gaps_s) - 0.6
-    )
+
+    between_blinks_s = rng.uniform(0.9, 3.6, int(duration_s) + 4)
+    rest = {name: float(value) for name, value in rest.items()}
+    return Trajectory(of_motion, rest, np.cumsum(between_blinks_s) - 0.6)
 
 
-def _waves(
-    rng: np.random.Generator, terms: list[tuple[float, float, float]]
-) -> NDArray[np.float64]:
+def _waves(rng: np.random.Generator, *terms: tuple[float, float, float]) -> NDArray[np.float64]:
+    """[3, terms] of a `Trajectory`; a term is an amplitude and the range of its frequency in Hz."""
     waves = [
-        (amplitude, rng.uniform(low, high), rng.uniform(0, 2 * np.pi))
-        for amplitude, low, high in terms
+        (amplitude, rng.uniform(lowest, highest), rng.uniform(0, 2 * np.pi))
+        for amplitude, lowest, highest in terms
     ]
     return np.array(waves).T

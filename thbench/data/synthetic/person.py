@@ -1,6 +1,4 @@
-"""Who a synthetic person is: face shape, skin, eyes, hair, beard, glasses, drawn once per person
-number.
-"""
+"""Who a synthetic person is: face shape, skin, eyes, hair, beard, glasses."""
 
 from __future__ import annotations
 
@@ -11,61 +9,33 @@ from numpy.typing import NDArray
 
 Colour = NDArray[np.float32]  # RGB, 0..255
 
-_SKIN = np.array(
-    [
-        (255, 226, 206),
-        (250, 213, 186),
-        (242, 198, 164),
-        (229, 180, 143),
-        (214, 160, 120),
-        (190, 134, 95),
-        (160, 107, 72),
-        (128, 82, 54),
-        (98, 62, 42),
-        (72, 46, 34),
-    ],
-    np.float32,
-)
-_HAIR = np.array(
-    [
-        (28, 24, 24),
-        (48, 34, 28),
-        (74, 48, 32),
-        (104, 68, 42),
-        (140, 96, 56),
-        (186, 142, 86),
-        (222, 190, 128),
-        (158, 74, 38),
-        (116, 44, 30),
-        (150, 148, 146),
-        (206, 204, 200),
-    ],
-    np.float32,
-)
-_DYED = np.array([(190, 60, 110), (60, 110, 170), (70, 140, 110), (130, 80, 170)], np.float32)
-_IRIS = np.array(
-    [
-        (70, 44, 28),
-        (98, 64, 36),
-        (120, 92, 48),
-        (92, 110, 62),
-        (72, 112, 96),
-        (78, 120, 158),
-        (106, 138, 160),
-        (92, 96, 104),
-    ],
-    np.float32,
-)
-_FRAMES = np.array(
-    [(24, 22, 24), (70, 40, 26), (120, 26, 34), (40, 58, 104), (168, 140, 84), (150, 152, 158)],
-    np.float32,
-)
+# Palettes, RGB; colours between two neighbours are drawn too.
+# fmt: off
+_SKIN = np.array([
+    (255, 226, 206), (250, 213, 186), (242, 198, 164), (229, 180, 143), (214, 160, 120),
+    (190, 134, 95), (160, 107, 72), (128, 82, 54), (98, 62, 42), (72, 46, 34),
+], np.float32)
+_HAIR = np.array([  # from black to blond
+    (28, 24, 24), (48, 34, 28), (74, 48, 32), (104, 68, 42), (140, 96, 56), (186, 142, 86),
+    (222, 190, 128), (158, 74, 38), (116, 44, 30),
+], np.float32)
+_GREY_HAIR = np.array([(150, 148, 146), (206, 204, 200)], np.float32)
+_DYED_HAIR = np.array([(190, 60, 110), (60, 110, 170), (70, 140, 110), (130, 80, 170)], np.float32)
+_IRIS = np.array([
+    (70, 44, 28), (98, 64, 36), (120, 92, 48), (92, 110, 62), (72, 112, 96), (78, 120, 158),
+    (106, 138, 160), (92, 96, 104),
+], np.float32)
+_FRAMES = np.array([  # of glasses
+    (24, 22, 24), (70, 40, 26), (120, 26, 34), (40, 58, 104), (168, 140, 84), (150, 152, 158),
+], np.float32)
+# fmt: on
 
 
 @dataclass(frozen=True)
 class Person:
-    """What all videos of one person share. Lengths are in head units: chin to crown is 2, the eyes
-    at y = 0.
+    """What all videos of one person share.
+
+    Lengths are in head units: chin to crown is 2, the eyes are at y = 0.
     """
 
     head_width: float
@@ -115,6 +85,11 @@ class Person:
     makeup: float
     seed: int
 
+    @property
+    def nose_tip_y(self) -> float:
+        """The height of the tip of the nose."""
+        return -0.37 + self.nose_length
+
 
 def sample_person(seed: int) -> Person:
     """Draws a person; the same seed gives the same person."""
@@ -125,10 +100,14 @@ def sample_person(seed: int) -> Person:
     skin = _between(_SKIN, skin_tone) * rng.uniform(0.95, 1.04, 3).astype(np.float32)
     hair_colour = _hair_colour(rng, skin_tone, old)
     hair = _hair_style(rng, masculine, old)
-    lip_base = skin * np.array([0.86, 0.60, 0.60], np.float32) + np.array([14, 2, 6], np.float32)
+
+    bare_lips = skin * np.array([0.86, 0.60, 0.60], np.float32) + np.array([14, 2, 6], np.float32)
     makeup = float((rng.random() < 0.45) * rng.uniform(0.3, 1.0)) if not masculine else 0.0
     rouge = np.array([rng.uniform(150, 205), rng.uniform(30, 80), rng.uniform(50, 95)], np.float32)
+    lips = bare_lips * (1 - 0.75 * makeup) + rouge * 0.75 * makeup
+
     sign = 1.0 if masculine else -1.0
+    # Every number comes from one stream: the order of these lines is part of who a person is.
     return Person(
         head_width=_normal(rng, 1.0 + 0.015 * sign, 0.045, 0.9, 1.12),
         jaw_width=_normal(rng, 1.0 + 0.05 * sign, 0.075, 0.8, 1.2),
@@ -157,10 +136,8 @@ def sample_person(seed: int) -> Person:
         ear=_normal(rng, 1.0 + 0.05 * sign, 0.1, 0.75, 1.3),
         neck_width=_normal(rng, 0.42 + 0.045 * sign, 0.025, 0.33, 0.52),
         skin=np.clip(skin, 20, 255).astype(np.float32),
-        lips=np.clip(lip_base * (1 - 0.75 * makeup) + rouge * 0.75 * makeup, 0, 255).astype(
-            np.float32
-        ),
-        iris=_between(_IRIS, float(rng.random() ** (1.0 + 0.35 * skin_tone) * (len(_IRIS) - 1))),
+        lips=np.clip(lips, 0, 255).astype(np.float32),
+        iris=_between(_IRIS, _darker_with(skin_tone, 0.35, rng) * (len(_IRIS) - 1)),
         blush=float(rng.uniform(0.0, 0.6)) + 0.3 * makeup,
         hair=hair,
         hair_colour=hair_colour,
@@ -170,13 +147,7 @@ def sample_person(seed: int) -> Person:
         hair_part=float(rng.uniform(-1, 1)),
         fringe=float(rng.uniform(0.55, 1.0)) if rng.random() < 0.3 else 0.0,
         hair_length=float(rng.uniform(-2.0, -1.0)),
-        beard=str(
-            rng.choice(
-                ["none", "stubble", "moustache", "goatee", "full"], p=[0.46, 0.18, 0.08, 0.1, 0.18]
-            )
-        )
-        if masculine
-        else "none",
+        beard=_beard(rng) if masculine else "none",
         beard_density=float(rng.uniform(0.6, 1.0)),
         glasses=str(rng.choice(["none", "round", "square", "oval"], p=[0.75, 0.08, 0.1, 0.07])),
         glasses_colour=_FRAMES[rng.integers(len(_FRAMES))],
@@ -189,22 +160,26 @@ def sample_person(seed: int) -> Person:
 
 def _hair_style(rng: np.random.Generator, masculine: bool, old: bool) -> str:
     styles = ["bald", "buzz", "short", "swept", "bob", "long", "curly", "afro", "bun"]
-    odds = np.array(
-        [0.09 + 0.1 * old, 0.14, 0.3, 0.22, 0.03, 0.06, 0.09, 0.06, 0.01]
-        if masculine
-        else [0.005, 0.015, 0.07, 0.08, 0.22, 0.32, 0.11, 0.06, 0.12]
-    )
+    if masculine:
+        odds = np.array([0.09 + 0.1 * old, 0.14, 0.3, 0.22, 0.03, 0.06, 0.09, 0.06, 0.01])
+    else:
+        odds = np.array([0.005, 0.015, 0.07, 0.08, 0.22, 0.32, 0.11, 0.06, 0.12])
     return str(rng.choice(styles, p=odds / odds.sum()))
+
+
+def _beard(rng: np.random.Generator) -> str:
+    styles = ["none", "stubble", "moustache", "goatee", "full"]
+    return str(rng.choice(styles, p=[0.46, 0.18, 0.08, 0.1, 0.18]))
 
 
 def _hair_colour(rng: np.random.Generator, skin_tone: float, old: bool) -> Colour:
     pick = rng.random()
     if old and pick < 0.7:
-        colour = _HAIR[rng.integers(9, 11)]
+        colour = _GREY_HAIR[rng.integers(len(_GREY_HAIR))]
     elif pick > 0.96:
-        colour = _DYED[rng.integers(len(_DYED))]
-    else:  # darker skin, darker hair, mostly
-        colour = _between(_HAIR[:9], float(rng.random() ** (1.0 + 0.4 * skin_tone) * 8))
+        colour = _DYED_HAIR[rng.integers(len(_DYED_HAIR))]
+    else:
+        colour = _between(_HAIR, _darker_with(skin_tone, 0.4, rng) * (len(_HAIR) - 1))
     return np.asarray(np.clip(colour * rng.uniform(0.92, 1.08, 3), 8, 250), np.float32)
 
 
@@ -217,6 +192,11 @@ def _moles(rng: np.random.Generator) -> NDArray[np.float32]:
     x = rng.uniform(0.14, 0.5, 3) * rng.choice([-1, 1], 3)
     places = np.stack([x, rng.uniform(-0.85, 0.45, 3), rng.uniform(0.013, 0.028, 3)], 1)
     return places.astype(np.float32)[: int(rng.choice([0, 0, 1, 2, 3]))]
+
+
+def _darker_with(skin_tone: float, share: float, rng: np.random.Generator) -> float:
+    """0..1, a place in a palette from dark to light: nearer to 0, mostly, the darker the skin."""
+    return float(rng.random() ** (1.0 + share * skin_tone))
 
 
 def _between(colours: Colour, position: float) -> Colour:

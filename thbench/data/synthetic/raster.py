@@ -40,15 +40,12 @@ def rasterise(
     top = np.maximum(np.ceil(np.minimum(np.minimum(y[0], y[1]), y[2])), 0)
     bottom = np.minimum(np.floor(np.maximum(np.maximum(y[0], y[1]), y[2])), size - 1)
     visible = np.flatnonzero(((area < -1e-6) | (double_sided & (area > 1e-6))) & (bottom >= top))
-    x, y, top, bottom = (
-        x.take(visible, 1),
-        y.take(visible, 1),
-        top.take(visible),
-        bottom.take(visible),
-    )
+    x, y = x.take(visible, 1), y.take(visible, 1)
+    top, bottom = top.take(visible), bottom.take(visible)
     z = depth.take(corners.take(visible, 1))
-    # weight u of corner 1 is u_x * (x - x0) + u_y * (y - y0); weight v of corner 2 and the depth
-    # likewise
+
+    # The weight u of corner 1 is u_x * (x - x0) + u_y * (y - y0); likewise the weight v of corner 2
+    # and the depth.
     scale = 1 / area.take(visible)
     u_x, u_y = (y[2] - y[0]) * scale, (x[0] - x[2]) * scale
     v_x, v_y = (y[0] - y[1]) * scale, (x[1] - x[0]) * scale
@@ -80,17 +77,13 @@ def rasterise(
 
 
 def _spans(x: Floats, y: Floats, of_row: Ints, row: Floats) -> tuple[Floats, Floats]:
-    """Where each row enters and leaves its triangle: between the long edge and one of the two short
-    ones.
-    """
+    """Where each row enters and leaves its triangle: at the long edge, and at a short one."""
     (x_0, y_0), (x_1, y_1) = _by_height(x[0], y[0], x[1], y[1])
     (x_1, y_1), (x_2, y_2) = _by_height(x_1, y_1, x[2], y[2])
     (x_0, y_0), (x_1, y_1) = _by_height(x_0, y_0, x_1, y_1)
-    long, upper, lower = (
-        _slope(x_2 - x_0, y_2 - y_0),
-        _slope(x_1 - x_0, y_1 - y_0),
-        _slope(x_2 - x_1, y_2 - y_1),
-    )
+    long = _slope(x_2 - x_0, y_2 - y_0)
+    upper, lower = _slope(x_1 - x_0, y_1 - y_0), _slope(x_2 - x_1, y_2 - y_1)
+
     on_long = x_0.take(of_row) + long.take(of_row) * (row - y_0.take(of_row))
     past = row - y_1.take(of_row)
     on_short = x_1.take(of_row) + np.where(past < 0, upper.take(of_row), lower.take(of_row)) * past
@@ -102,10 +95,9 @@ def _by_height(
 ) -> tuple[tuple[Floats, Floats], ...]:
     """The two points, the upper one first."""
     swap = y_1 < y_0
-    return (np.where(swap, x_1, x_0), np.minimum(y_0, y_1)), (
-        np.where(swap, x_0, x_1),
-        np.maximum(y_0, y_1),
-    )
+    upper = np.where(swap, x_1, x_0), np.minimum(y_0, y_1)
+    lower = np.where(swap, x_0, x_1), np.maximum(y_0, y_1)
+    return upper, lower
 
 
 def _slope(run: Floats, rise: Floats) -> Floats:

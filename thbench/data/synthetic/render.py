@@ -1,6 +1,4 @@
-"""One frame: pose the mesh, light it, rasterise it, look the colours up, and average the samples of
-each pixel.
-"""
+"""One frame: pose the mesh, light it, rasterise it, look the colours up, average the samples."""
 
 from __future__ import annotations
 
@@ -10,15 +8,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from thbench.data.synthetic.atlas import paint_atlas
 from thbench.data.synthetic.backdrop import paint_backdrop
+from thbench.data.synthetic.features import paint_features
 from thbench.data.synthetic.grid import Mesh
 from thbench.data.synthetic.head import Head
 from thbench.data.synthetic.mesh import build_mesh
 from thbench.data.synthetic.motion import Motion
-from thbench.data.synthetic.paint import paint_atlas, paint_features, paint_skin
 from thbench.data.synthetic.person import Person
 from thbench.data.synthetic.raster import rasterise
 from thbench.data.synthetic.scene import Scene
+from thbench.data.synthetic.skin import paint_skin
 
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -28,8 +28,9 @@ _PIVOT = np.array([0.0, -0.75, -0.25], np.float32)  # where the neck carries the
 
 @dataclass(frozen=True)
 class Cast:
-    """All of one person that does not change between videos. units: pixels per head unit in the
-    textures.
+    """All of one person that does not change between videos.
+
+    units: pixels per head unit in the textures.
     """
 
     person: Person
@@ -63,8 +64,9 @@ def build_studio(cast: Cast, scene: Scene, size_px: int) -> Studio:
 
 
 def project(points: Floats, motion: Motion, distance: float, size_px: int) -> tuple[Floats, Floats]:
-    """Head-frame points [n, 3] to image positions [n, 2] in pixels and depths [n] (larger is
-    nearer).
+    """Head-frame points [n, 3] to image positions [n, 2] in pixels and depths [n].
+
+    A larger depth is nearer.
     """
     return _to_image(_turn(points, _rotation(motion)), motion, distance, size_px)
 
@@ -84,31 +86,28 @@ def render(studio: Studio, motion: Motion) -> tuple[Image, Floats]:
     points = (points + 0.5) * SAMPLES - 0.5
     shade = _light(mesh, scene, head_turn, body_turn)
 
+    shades = np.concatenate([(mesh.atlas * cast.units - 0.5).T, shade.T])
     seen = rasterise(points, depth, mesh.corners, mesh.double_sided, size)
-    attributes = np.concatenate([(mesh.atlas * cast.units - 0.5).T, shade.T])
-    first, second, third = (
-        attributes.take(corner, 1) for corner in mesh.corners.take(seen.triangles, 1)
-    )
+    corners = mesh.corners.take(seen.triangles, 1)
+    first, second, third = (shades.take(corner, 1) for corner in corners)
     values = first + seen.u * (second - first) + seen.v * (third - first)
-    colour = (_look_up(atlas, values[:2]).T * values[2:5] + values[5]) * (
-        scene.exposure * scene.tint
-    )[:, None]
+    place, light, highlight = values[:2], values[2:5], values[5]
+    exposure = (scene.exposure * scene.tint)[:, None]
+    colour = (_look_up(atlas, place).T * light + highlight) * exposure
+
     canvas = studio.backdrop.reshape(-1, 3).copy()
     canvas[seen.samples] = np.clip(colour + 0.5, 0, 255).astype(np.uint8).T
-    image = cv2.resize(
-        canvas.reshape(size, size, 3),
-        (studio.size_px, studio.size_px),
-        interpolation=cv2.INTER_AREA,
-    )
+    samples, size_px = canvas.reshape(size, size, 3), (studio.size_px, studio.size_px)
+    image = cv2.resize(samples, size_px, interpolation=cv2.INTER_AREA)
+
     marks, _ = project(cast.head.landmarks(curves, motion), motion, scene.distance, studio.size_px)
     return np.asarray(image, np.uint8), marks
 
 
 def _look_up(atlas: Image, places: Floats) -> Image:
-    """The atlas at fractional positions [2, n]: uint8 [n, 3]. Positions are folded, as OpenCV
-    limits rows to 32767.
-    """
+    """The atlas at fractional positions [2, n]: uint8 [n, 3]."""
     count = places.shape[1]
+    # Folded, as OpenCV limits rows to 32767.
     folded = np.zeros((2, -(-count // 4096), 4096), np.float32)
     folded.reshape(2, -1)[:, :count] = places
     found = cv2.remap(
@@ -124,11 +123,12 @@ def _light(mesh: Mesh, scene: Scene, head_turn: Floats, body_turn: Floats) -> Fl
     light_head = scene.light @ head_turn
     on_head, on_body = mesh.normals @ (toward @ head_turn).T, mesh.normals @ (toward @ body_turn).T
     lit, shiny, up = (on_head + (on_body - on_head) * mesh.body[:, None]).T
-    blocked = np.array(
-        [max(light_head[0], 0), max(-light_head[0], 0), max(light_head[1] + 0.15, 0), 1.0],
-        np.float32,
-    )
+
+    from_right, from_left = max(light_head[0], 0), max(-light_head[0], 0)
+    from_above = max(light_head[1] + 0.15, 0)
+    blocked = np.array([from_right, from_left, from_above, 1.0], np.float32)
     cast = np.clip(1 - mesh.shadow @ blocked, 0, 1)
+
     diffuse = np.clip((lit + 0.25) / 1.25, 0, 1) * cast
     shiny = np.clip(shiny, 0, 1) ** 2
     highlight = mesh.gloss * (shiny * shiny * shiny) ** 3 * cast * (34 * float(scene.key.mean()))
@@ -144,14 +144,9 @@ def _body_motion(motion: Motion) -> Motion:
 def _rotation(motion: Motion) -> Floats:
     """Head frame to camera frame: pitch, then yaw, then roll."""
     yaw, pitch, roll = np.deg2rad([motion.yaw, motion.pitch, motion.roll])
-    cy, sy, cp, sp, cr, sr = (
-        np.cos(yaw),
-        np.sin(yaw),
-        np.cos(pitch),
-        np.sin(pitch),
-        np.cos(roll),
-        np.sin(roll),
-    )
+    cy, sy = np.cos(yaw), np.sin(yaw)
+    cp, sp = np.cos(pitch), np.sin(pitch)
+    cr, sr = np.cos(roll), np.sin(roll)
     about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_z = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])

@@ -58,8 +58,11 @@ class FirstBlock(nn.Module):
 class DownBlock(nn.Module):
     """Pre-activated residual block, then average pooling. [B, in, S, S] -> [B, out, S/2, S/2]."""
 
-    def __init__(self, in_channels: int, out_channels: int, normalised: bool) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, normalised: bool, relu_before_skip: bool = False
+    ) -> None:
         super().__init__()
+        self.relu_before_skip = relu_before_skip
         self.norm1 = (
             nn.InstanceNorm2d(in_channels, eps=EPS, affine=True) if normalised else nn.Identity()
         )
@@ -73,6 +76,7 @@ class DownBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.relu(self.norm1(x)))
         h = self.conv2(F.relu(self.norm2(h)))
+        x = F.relu(x) if self.relu_before_skip else x
         # Pooling is linear and the skip is a 1x1 convolution, so one pooling of the sum serves both
         # paths.
         return halve(h + self.skip(x))
@@ -81,14 +85,15 @@ class DownBlock(nn.Module):
 class FlatBlock(nn.Module):
     """Pre-activated residual block that keeps shape, not normalised: D's last block at 4x4."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, relu_before_skip: bool = False) -> None:
         super().__init__()
+        self.relu_before_skip = relu_before_skip
         self.conv1 = conv(channels, channels, 3)
         self.conv2 = conv(channels, channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         h: Tensor = self.conv2(F.relu(self.conv1(F.relu(x))))
-        return x + h
+        return (F.relu(x) if self.relu_before_skip else x) + h
 
 
 class AdaIN(nn.Module):
@@ -189,7 +194,11 @@ def sum_pool(x: Tensor) -> Tensor:
 
 
 def down_blocks(
-    in_channels: int, widths: Sequence[int], attention_after: int, normalised: bool
+    in_channels: int,
+    widths: Sequence[int],
+    attention_after: int,
+    normalised: bool,
+    relu_before_skip: bool = False,
 ) -> nn.ModuleList:
     """The encoder that E, D and G share: one block per width, self-attention after the
     `attention_after`-th.
@@ -197,7 +206,9 @@ def down_blocks(
     blocks = nn.ModuleList()
     for index, (before, after) in enumerate(zip([in_channels, *widths], widths, strict=False)):
         blocks.append(
-            FirstBlock(before, after) if index == 0 else DownBlock(before, after, normalised)
+            FirstBlock(before, after)
+            if index == 0
+            else DownBlock(before, after, normalised, relu_before_skip)
         )
         if index + 1 == attention_after:
             blocks.append(SelfAttention(after))

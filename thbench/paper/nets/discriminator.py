@@ -28,8 +28,14 @@ class Discriminator(nn.Module):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         widths = config.widths(config.down_blocks)
-        self.blocks = down_blocks(6, widths, config.attention_after_down, normalised=False)
-        self.blocks.append(FlatBlock(widths[-1]))
+        self.blocks = down_blocks(
+            6,
+            widths,
+            config.attention_after_down,
+            normalised=False,
+            relu_before_skip=config.relu_before_skip,
+        )
+        self.blocks.append(FlatBlock(widths[-1], config.relu_before_skip))
         self.general = linear(config.embedding, 1)  # w0 and b
 
     def forward(self, frames: Tensor, landmark_images: Tensor, video: Tensor) -> Judgement:

@@ -19,7 +19,11 @@ class Embedder(nn.Module):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         self.blocks = down_blocks(
-            6, config.widths(config.down_blocks), config.attention_after_down, normalised=False
+            6,
+            config.widths(config.down_blocks),
+            config.attention_after_down,
+            normalised=False,
+            relu_before_skip=config.relu_before_skip,
         )
 
     def forward(self, frames: Tensor, landmark_images: Tensor) -> Tensor:

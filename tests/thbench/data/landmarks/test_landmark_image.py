@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from thbench.data.landmarks.image import GROUPS, landmark_images
+from thbench.data.landmarks.image import GROUPS, draw_landmarks, landmark_images
 from thbench.errors import ThbenchError
 
 
@@ -77,3 +79,17 @@ def test_landmarks_that_are_not_finite_are_refused():
     points[0, 3, 1] = float("nan")
     with pytest.raises(ThbenchError, match="not finite"):
         landmark_images(points, 64)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), size_px=st.sampled_from([64, 100, 256]))
+def test_images_are_the_coloured_lines_drawn_in_order(seed: int, size_px: int) -> None:
+    random = np.random.default_rng(seed)
+    points = random.normal(size_px / 2, size_px / 2, (3, 68, 2)).astype(np.float32)  # outside too
+
+    drawn = np.zeros((3, size_px, size_px, 3), np.uint8)
+    for image, face in zip(drawn, np.rint(points).astype(np.int32), strict=True):
+        draw_landmarks(image, face, max(1, round(size_px / 128)))
+
+    found = landmark_images(torch.from_numpy(points), size_px)
+    assert np.array_equal(found.permute(0, 2, 3, 1).numpy(), drawn)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from thbench.data.prepare.layouts import Clip, list_source
+from thbench.data.prepare.listing import list_source
+from thbench.data.prepare.source import Clip
 from thbench.errors import ThbenchError
 
 

@@ -254,7 +254,7 @@ def test_a_folder_with_other_files_is_refused_and_kept(tmp_path: Path) -> None:
     make_frames(tmp_path, persons=1)
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.tex").write_text("years of work")
-    with pytest.raises(ThbenchError, match="exists and is no prepared dataset"):
+    with pytest.raises(ThbenchError, match="exists and is not a prepared dataset"):
         prepare(tmp_path / "frames", tmp_path / "out", recipe(tmp_path), SplitRule())
     assert contents(tmp_path / "out") == {"thesis.tex": b"years of work"}
 

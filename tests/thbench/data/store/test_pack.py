@@ -1,12 +1,13 @@
 """Packing: the store gives back the dataset's own pixels, landmarks and split, whole or resumed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 import torch
+from support.datasets import FakeDataset, synthetic_heads
 
-from thbench.data.dataset import Video
+from thbench.data.dataset import Video, videos_of
 from thbench.data.store.format import ROWS_PER_GROUP
 from thbench.data.store.pack import pack
 from thbench.data.store.prepared import PreparedStore
@@ -18,34 +19,26 @@ from thbench.errors import ThbenchError
 from thbench.files import read_json, write_json
 
 
-@dataclass(frozen=True)
-class TwoPersons:
-    """One training and one test person of the synthetic heads, two videos of six frames each."""
+def times_s(video: Video) -> list[float] | None:
+    """Nobody knows when the test person was recorded."""
+    return None if video.split == "test" else [index / 25 for index in range(video.n_frames)]
 
-    name: str = "two"
-    pictures: str = "synthetic heads"
-    size_px: int = 64
-    sha256: str = "ee" * 32
 
-    @property
-    def videos(self):
-        heads = synth(64).videos
-        chosen = [*heads[:2], *[video for video in heads if video.split == "test"][:2]]
-        return [Video(video.person, video.video, video.split, 6) for video in chosen]
-
-    def read(self, video, frames):
-        return synth(64).read(next(v for v in synth(64).videos if v.key == video.key), list(frames))
-
-    def frame_names(self, video):
-        return [f"c/{index:04d}" for index in range(video.n_frames)]
-
-    def frame_times_s(self, video):
-        return None if video.person == "p400" else [index / 25 for index in range(video.n_frames)]
+# One training and one test person of the synthetic heads, two videos of six frames each.
+TWO_PERSONS = FakeDataset(
+    [
+        replace(video, n_frames=6)
+        for split in ("train", "test")
+        for video in videos_of(synth(64), split)[:2]
+    ],
+    synthetic_heads,
+    times_s,
+)
 
 
 def test_a_packed_dataset_reads_the_same(tmp_path):
-    pack(TwoPersons(), tmp_path / "store")
-    store, dataset = PreparedStore(tmp_path / "store"), TwoPersons()
+    pack(TWO_PERSONS, tmp_path / "store")
+    store, dataset = PreparedStore(tmp_path / "store"), TWO_PERSONS
     assert list(store.videos) == dataset.videos
     for video in dataset.videos:
         kept, own = store.read(video, range(6)), dataset.read(video, range(6))
@@ -56,7 +49,7 @@ def test_a_packed_dataset_reads_the_same(tmp_path):
 
 
 def test_a_store_of_before_times_were_recorded_has_none_and_is_whole(tmp_path):
-    pack(TwoPersons(), tmp_path / "store")
+    pack(TWO_PERSONS, tmp_path / "store")
     index = tmp_path / "store" / "index.parquet"
     table = pq.read_table(index).drop_columns("time_s")
     with table_writer(index, table.schema) as writer:
@@ -70,24 +63,24 @@ def test_a_store_of_before_times_were_recorded_has_none_and_is_whole(tmp_path):
 
 
 def test_fewer_videos_and_frames_are_evenly_spaced(tmp_path):
-    pack(TwoPersons(), tmp_path / "store", videos=1, frames=3)
+    pack(TWO_PERSONS, tmp_path / "store", videos=1, frames=3)
     store = PreparedStore(tmp_path / "store")
     assert [(video.video, video.n_frames) for video in store.videos] == [("v0", 3), ("v0", 3)]
     assert store.frame_names(store.videos[0]) == ["c/0001", "c/0003", "c/0005"]
 
 
 def test_packing_again_is_refused_for_other_data_and_free_for_the_same(tmp_path):
-    pack(TwoPersons(), tmp_path / "store", videos=1, frames=2)
+    pack(TWO_PERSONS, tmp_path / "store", videos=1, frames=2)
     before = (tmp_path / "store" / "index.parquet").read_bytes()
-    pack(TwoPersons(), tmp_path / "store", videos=1, frames=2)
+    pack(TWO_PERSONS, tmp_path / "store", videos=1, frames=2)
     assert (tmp_path / "store" / "index.parquet").read_bytes() == before
     with pytest.raises(ThbenchError, match="begun with another dataset"):
-        pack(TwoPersons(), tmp_path / "store", videos=2, frames=2)
+        pack(TWO_PERSONS, tmp_path / "store", videos=2, frames=2)
 
 
 def test_a_smaller_store_has_the_averaged_pixels_and_scaled_landmarks(tmp_path):
-    pack(Resized(TwoPersons(), 32), tmp_path / "store")
-    store, dataset = PreparedStore(tmp_path / "store"), TwoPersons()
+    pack(Resized(TWO_PERSONS, 32), tmp_path / "store")
+    store, dataset = PreparedStore(tmp_path / "store"), TWO_PERSONS
     video = dataset.videos[0]
     small, large = store.read(video, range(6)), dataset.read(video, range(6))
     halved = torch.nn.functional.avg_pool2d(large.images.float(), 2)
@@ -101,17 +94,17 @@ def test_a_smaller_store_has_the_averaged_pixels_and_scaled_landmarks(tmp_path):
 @pytest.mark.parametrize("size_px", [15, 64, 128])
 def test_a_size_that_is_not_smaller_is_refused(size_px):
     with pytest.raises(ThbenchError, match="choose a --size from 16 to 63"):
-        Resized(TwoPersons(), size_px)
+        Resized(TWO_PERSONS, size_px)
 
 
 def test_a_packed_copy_is_of_the_same_pictures(tmp_path):
     for pictures in ("synthetic heads", "photographs"):
-        pack(replace(TwoPersons(), pictures=pictures), tmp_path / pictures)
+        pack(replace(TWO_PERSONS, pictures=pictures), tmp_path / pictures)
         assert PreparedStore(tmp_path / pictures).pictures == pictures
 
 
 def test_synthetic_heads_packed_before_the_field_are_known_by_their_digest(tmp_path):
-    heads = replace(TwoPersons(), name="synth", sha256=synth(64).sha256)
+    heads = replace(TWO_PERSONS, name="synth", sha256=synth(64).sha256)
     pack(heads, tmp_path / "store")
     pack(replace(heads, sha256="ee" * 32), tmp_path / "namesake")
     for name in ("store", "namesake"):
@@ -123,6 +116,7 @@ def test_synthetic_heads_packed_before_the_field_are_known_by_their_digest(tmp_p
 
 
 def test_a_store_of_unknown_pictures_is_refused(tmp_path):
-    pack(replace(TwoPersons(), pictures="drawings"), tmp_path / "store")
+    drawings = replace(TWO_PERSONS, pictures="drawings")  # type: ignore[arg-type]
+    pack(drawings, tmp_path / "store")
     with pytest.raises(ThbenchError, match="pictures is 'drawings', photographs or synthetic"):
         PreparedStore(tmp_path / "store")

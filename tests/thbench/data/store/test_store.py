@@ -122,24 +122,28 @@ def test_threads_read_together(store: PreparedStore) -> None:
         assert all(pool.map(check, range(200)))
 
 
-def test_forked_processes_read_together(store: PreparedStore) -> None:
+def test_forked_processes_read_together(
+    store: PreparedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The opened store itself is inherited; pickled, it would be opened again."""
     store.read(store.videos[0], [0])
     store._cached_column.cache_clear()
-    with multiprocessing.get_context("fork").Pool(3, _keep, (store,)) as pool:
+    monkeypatch.setitem(_INHERITED, "store", store)
+    with multiprocessing.get_context("fork").Pool(3) as pool:
         assert all(pool.map(_reads_right, range(60), chunksize=1))
 
 
-def _keep(store: PreparedStore) -> None:
-    global _kept
-    _kept = store
+_INHERITED: dict[str, PreparedStore] = {}
 
 
 def _reads_right(number: int) -> bool:
-    video, frame = _kept.videos[number % 6], number % 4
-    read = _kept.read(video, [frame])
-    return np.array_equal(
-        read.landmarks[0].numpy(), points(seed_of(video, frame))
-    ) and np.array_equal(read.images[0].permute(1, 2, 0).numpy(), noise(seed_of(video, frame)))
+    store = _INHERITED["store"]
+    video, frame = store.videos[number % 6], number % 4
+    read, seed = store.read(video, [frame]), seed_of(video, frame)
+    image = read.images[0].permute(1, 2, 0).numpy()
+    return np.array_equal(read.landmarks[0].numpy(), points(seed)) and np.array_equal(
+        image, noise(seed)
+    )
 
 
 def test_a_store_is_a_dataset_by_path_and_by_name(
@@ -219,6 +223,8 @@ def test_bad_stores_end_in_one_line(
         open_dataset(str(tmp_path))
     with pytest.raises(ThbenchError, match="p0/v0 has frames 0 to 3, asked for 4 to 4"):
         store.read(store.videos[0], [4])
+    with pytest.raises(ThbenchError, match="p0/v0 has frames 0 to 3, asked for -1 to 2"):
+        store.read(store.videos[0], [2, -1])
     with pytest.raises(ThbenchError, match="has no video 'x/y'"):
         store.read(Video("x", "y", "train", 1), [0])
 

@@ -74,11 +74,14 @@ def test_frames_do_not_depend_on_what_was_read_before():
 
 
 def test_another_process_draws_the_same_bytes():
-    code = (
-        "import hashlib\nfrom thbench.data.synthetic import synth\nheads = synth(64)\n"
-        "frames = heads.read(heads.videos[2222], [95, 0])\n"
-        "print(hashlib.sha256(frames.images.numpy().tobytes() + frames.landmarks.numpy().tobytes()).hexdigest())"
-    )
+    code = """
+import hashlib
+from thbench.data.synthetic import synth
+heads = synth(64)
+frames = heads.read(heads.videos[2222], [95, 0])
+drawn = frames.images.numpy().tobytes() + frames.landmarks.numpy().tobytes()
+print(hashlib.sha256(drawn).hexdigest())
+"""
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -365,9 +368,9 @@ def test_rasteriser_fills_shared_edges_without_cracks_and_keeps_the_nearest():
     depth = np.array([0, 0, 0, 0, 1, 1, 1], np.float32)
     corners = np.array([(0, 1, 2), (2, 1, 3), (4, 5, 6)]).T
     found = rasterise(points, depth, corners, np.zeros(3, bool), 16)
-    picture = np.full(256, -1)
-    picture[found.samples] = found.triangles
-    picture = picture.reshape(16, 16)
+    flat = np.full(256, -1)
+    flat[found.samples] = found.triangles
+    picture = flat.reshape(16, 16)
     assert (picture[3:13, 3:14] >= 0).all()
     assert (picture >= 0).sum() == 10 * 11
     for y in range(16):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from thbench.data.prepare.layouts import list_source
+from thbench.data.prepare.listing import list_source
 from thbench.data.synthetic import synth
 from thbench.data.synthetic.export import export_synth
 from thbench.data.video import read_video

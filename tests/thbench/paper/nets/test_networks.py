@@ -1,7 +1,10 @@
 """The three networks against the paper's counts and the recipe's rules."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from support.tiny import TINY
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -12,15 +15,7 @@ from thbench.paper.nets.discriminator import Discriminator, PersonDiscriminator,
 from thbench.paper.nets.embedder import Embedder
 from thbench.paper.nets.generator import Generator
 
-TINY = NetConfig(
-    size_px=32,
-    channels=8,
-    max_channels=16,
-    embedding=16,
-    bottleneck_px=8,
-    attention_down_px=16,
-    attention_up_px=16,
-)
+NET = replace(TINY.net, size_px=32, bottleneck_px=8)
 
 
 def count(module: nn.Module) -> int:
@@ -58,7 +53,7 @@ def test_attention_follows_the_block_that_is_nearest_to_32_pixels(size, position
 
 
 def test_every_convolution_and_linear_layer_is_spectrally_normalised_but_w_is_not():
-    for module in (Embedder(TINY), Generator(TINY), Discriminator(TINY)):
+    for module in (Embedder(NET), Generator(NET), Discriminator(NET)):
         layers = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
         assert layers
         assert all(parametrize.is_parametrized(layer, "weight") for layer in layers)
@@ -66,7 +61,7 @@ def test_every_convolution_and_linear_layer_is_spectrally_normalised_but_w_is_no
 
 
 def test_spectral_norm_is_one_after_power_iterations():
-    embedder = Embedder(TINY).train()
+    embedder = Embedder(NET).train()
     x = torch.rand(1, 3, 32, 32)
     for _ in range(50):
         embedder(x, x)
@@ -85,7 +80,7 @@ def test_adain_gives_the_asked_mean_and_deviation_bias_first():
 
 
 def test_a_new_generator_starts_at_plain_normalisation():
-    generator = Generator(TINY)
+    generator = Generator(NET)
     adaptive = generator.project(torch.zeros(1, 16))
     for part, module in zip(
         torch.split(adaptive[0], generator.slices), generator.adaptive, strict=True
@@ -99,7 +94,7 @@ def test_a_new_generator_starts_at_plain_normalisation():
 
 @pytest.mark.parametrize("upsample", ["end", "middle", "start"])
 def test_generator_keeps_the_size_and_range(upsample):
-    config = NetConfig(**{**TINY.__dict__, "upsample": upsample})
+    config = replace(NET, upsample=upsample)
     frames = Generator(config)(torch.rand(2, 3, 32, 32) * 2 - 1, torch.randn(2, 16))
     assert frames.shape == (2, 3, 32, 32)
     assert frames.abs().max() <= 1
@@ -127,18 +122,18 @@ def test_pooling_an_even_size_is_plain_average_pooling():
 
 
 def test_score_is_the_projection_of_equation_5():
-    discriminator, videos = Discriminator(TINY).eval(), VideoEmbeddings(5, 16)
+    discriminator, videos = Discriminator(NET).eval(), VideoEmbeddings(5, 16)
     x, y, index = torch.rand(3, 3, 32, 32), torch.rand(3, 3, 32, 32), torch.tensor([4, 0, 4])
     vector, features = discriminator.describe(x, y)
     w0, b = discriminator.general.weight[0], discriminator.general.bias
     expected = (vector * (videos.table.weight[index] + w0)).sum(1) + b
     judged = discriminator(x, y, videos(index))
     torch.testing.assert_close(judged.score, expected)
-    assert len(judged.features) == len(features) == TINY.down_blocks + 1
+    assert len(judged.features) == len(features) == NET.down_blocks + 1
 
 
 def test_person_discriminator_starts_where_meta_learning_ended():
-    discriminator = Discriminator(TINY).eval()
+    discriminator = Discriminator(NET).eval()
     x, y, e = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32), torch.randn(16)
     before = discriminator(x, y, e.expand(2, -1)).score
     person = PersonDiscriminator(discriminator, e).eval()

@@ -1,0 +1,1 @@
+"""Scoring videos that lie on disk: true clips and other programs' results, matched by name."""

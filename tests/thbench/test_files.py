@@ -1,0 +1,94 @@
+"""Files are whole or absent, also after a power cut: bytes reach the disk before the name."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from thbench.errors import ThbenchError
+from thbench.files import atomic_folder, atomic_path, inside, parse_json, write_text
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The order of flushes and renames, by the names of what they act on."""
+    order: list[str] = []
+    flush, rename = os.fsync, os.replace
+
+    def recorded_flush(descriptor: int) -> None:
+        order.append(f"flush {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name}")
+        flush(descriptor)
+
+    def recorded_rename(source: Path, target: Path) -> None:
+        order.append(f"rename to {target.name}")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", recorded_flush)
+    monkeypatch.setattr(os, "replace", recorded_rename)
+    return order
+
+
+def test_the_bytes_of_a_file_are_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, calls: list[str]
+) -> None:
+    write_text(tmp_path / "run.json", "{}")
+    flushed, renamed = calls[:2]
+    assert flushed.startswith("flush .run.json.")
+    assert renamed == "rename to run.json"
+
+
+def test_the_files_of_a_folder_are_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, calls: list[str]
+) -> None:
+    with atomic_folder(tmp_path / "frames") as folder:
+        (folder / "00.png").write_bytes(b"00")
+        (folder / "deeper").mkdir()
+        (folder / "deeper" / "01.png").write_bytes(b"01")
+    assert sorted(calls[:2]) == ["flush 00.png", "flush 01.png"]
+    assert calls[2:] == ["rename to frames", f"flush {tmp_path.name}"]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_text("old")
+    with suppress(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("in the middle")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "old").touch()
+    with suppress(RuntimeError), atomic_folder(path) as temporary:
+        (temporary / "half").touch()
+        raise RuntimeError("in the middle")
+    assert [file.name for file in path.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "old").touch()
+    with atomic_folder(path) as temporary:
+        (temporary / "new").touch()
+    assert [file.name for file in path.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_json_with_numbers_that_json_has_not_is_refused(number: str) -> None:
+    with pytest.raises(ThbenchError, match="not a number in JSON"):
+        parse_json(f"[{number}]", "where")
+
+
+def test_a_path_that_leaves_its_root_is_refused(tmp_path: Path) -> None:
+    assert inside(tmp_path, "a/../b") == tmp_path.resolve() / "b"
+    with pytest.raises(ThbenchError, match="leaves"):
+        inside(tmp_path, "../b")
