@@ -132,7 +132,9 @@ def clip() -> torch.Tensor:
     if not FACES.is_dir():
         pytest.skip("the real sample is not here")
     files = sorted(FACES.rglob("*.jpg"))[::24]
-    images = [cv2.resize(cv2.imread(str(file)), (SIZE_PX, SIZE_PX))[..., ::-1] for file in files]
+    read = [cv2.imread(str(file), cv2.IMREAD_COLOR_RGB) for file in files]
+    images = [cv2.resize(image, (SIZE_PX, SIZE_PX)) for image in read if image is not None]
+    assert len(images) == len(files)
     return torch.from_numpy(np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)))
 
 
