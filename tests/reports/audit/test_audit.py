@@ -93,7 +93,12 @@ def test_what_cannot_be_audited_is_told(tmp_path: Path) -> None:
 def test_cells_say_what_was_found() -> None:
     def cell(**own: object) -> str:
         base = {"metric": "m", "defect": "d", "verdict": "sees", "monotone": True}
-        rest: dict[str, object] = {"smallest": None, "smallest_se": None, "at_most": False, "effects": []}
+        rest: dict[str, object] = {
+            "smallest": None,
+            "smallest_se": None,
+            "at_most": False,
+            "effects": [],
+        }
         return cell_text(ReactionRecord(**{**base, **rest, **own}))  # type: ignore[arg-type]
 
     assert cell(smallest=0.5, at_most=True) == "≤ 0.5"
