@@ -1,6 +1,6 @@
-"""Running and scoring for Python programs: what `import thbench` offers of this folder.
+"""Running and scoring for Python programs; `import thbench` offers these functions.
 
-The command line calls the same functions, and prints besides.
+They do what the commands `thbench run` and `thbench score` do, and print nothing.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ def run_protocol(
 ) -> Measured:
     """Measures methods by a protocol: a bundled name or the path of a TOML file.
 
-    A run that is in the folder `out` already is extended: what is done stays. request says what
-    differs from the protocol. workers: processes; with several, the program that calls this guards
-    its start by `if __name__ == "__main__":`, as Python's `multiprocessing` asks.
+    out: the run's folder; a run that is already there goes on, and nothing is done twice.
+    request: what is to differ from the protocol.
+    workers: the number of processes. With several, the calling program guards its start by
+        `if __name__ == "__main__":`, as Python's `multiprocessing` requires.
 
-    Returns the run folder and the units that failed. Raises `ThbenchError` before any work for what
-    cannot be run.
+    Returns the run folder and the units that failed. Raises `ThbenchError`, before any work, when
+    the protocol or the request cannot be run.
     """
     return measure(protocol, request, Path(out), how_to_run(device, workers), quiet=True)
 
@@ -43,8 +44,9 @@ def score(
     device: str = "auto",
     workers: int = 1,
 ) -> None:
-    """Computes a run's metrics from its stored frames: its own and those named, or only the latter.
+    """Computes the metrics of a run from its stored frames.
 
+    metrics: names of metrics beside those of the run itself; with only=True, in place of them.
     Raises `ThbenchError` for an unknown metric and for frames that were altered.
     """
     rescore(Path(run), metrics, only, how_to_run(device, workers), quiet=True)

@@ -41,7 +41,10 @@ class Program:
         return float(value)
 
     def folder(self, key: str) -> Path | None:
-        """A setting that names a folder, or None; raises `ThbenchError` where there is none."""
+        """A setting that names a folder, None where it is not set.
+
+        Raises `ThbenchError` for a path that is not a folder.
+        """
         value = self.text(key, "")
         path = Path(value).expanduser() if value else None
         if path is not None and not path.is_dir():
@@ -50,14 +53,16 @@ class Program:
 
 
 def read_program(kind: str, options: MethodOptions, known: Collection[str]) -> Program:
-    """`KIND:NAME='prog ...'`, or `KIND:NAME=FILE.toml` with `command = "prog ..."` and settings.
+    """Reads `KIND:NAME='prog ...'` or `KIND:NAME=FILE.toml`, a file with "command" and settings.
 
-    Settings of a protocol's method go before those of the file. known: their names. Raises
-    `ThbenchError` for a spec without a name or program, an unknown setting, or a file that is no
-    TOML.
+    What the protocol sets for the method overrides the file. known: the names of all settings.
+
+    Raises `ThbenchError` for a spec without a name or program, an unknown setting, and a file that
+    is missing or not TOML.
     """
     usage = f"write {kind}:NAME='prog ...' or {kind}:NAME=FILE.toml"
     name, _, line = options.argument.partition("=")
+
     settings: dict[str, Any] = {}
     if line.endswith(".toml") and len(line.split()) == 1:
         settings = read_toml(Path(line))
@@ -66,26 +71,32 @@ def read_program(kind: str, options: MethodOptions, known: Collection[str]) -> P
 
     if name == REAL:
         raise ThbenchError(f"{kind}:{options.argument}: the name {REAL!r} is the real frames'")
+
     words = split_words(f"{kind}:{options.argument}", line, usage)
     if not name or not words:
         raise ThbenchError(f"{kind}:{options.argument} has no name or no program; {usage}")
+
     refuse_unknown(f"{kind}:{name}", settings, known)
     return Program(name, words, settings)
 
 
 def split_words(where: str, line: str, usage: str) -> list[str]:
-    """The words of a command line, as a shell would see them; nothing else in it is looked at."""
+    """The words of a command line, quoted as for a shell; variables and globs are not expanded.
+
+    Raises `ThbenchError`, with `where` and `usage`, for a quote that is not closed.
+    """
     try:
         words = shlex.split(line)
         if len(words) == 1 and not line.lstrip().startswith("/"):
-            words = shlex.split(words[0])  # quotes around the whole line, left by a shell
+            # Quotes around the whole line: inside them is the command line.
+            words = shlex.split(words[0])
     except ValueError as error:
         raise ThbenchError(f"{where}: {error}; {usage}") from None
     return words
 
 
 def refuse_unknown(where: str, settings: Collection[str], known: Collection[str]) -> None:
-    """Raises `ThbenchError` for a setting that is not known, with the nearest that is."""
+    """Raises `ThbenchError` for an unknown setting; the message names the closest known one."""
     for setting in settings:
         if setting not in known:
             near = difflib.get_close_matches(setting, known, n=1)
@@ -94,7 +105,7 @@ def refuse_unknown(where: str, settings: Collection[str], known: Collection[str]
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """A TOML file; raises `ThbenchError` naming it when it is missing or none."""
+    """Reads a TOML file; raises `ThbenchError`, with its path, when it is missing or not TOML."""
     try:
         return tomllib.loads(read_text(file))
     except (ValueError, RecursionError) as error:

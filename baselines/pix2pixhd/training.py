@@ -32,17 +32,23 @@ class Pix2pixHDTraining:
     """Everything that decides what a step computes; defaults are the authors'."""
 
     net: Pix2pixHDConfig = field(default_factory=Pix2pixHDConfig)
-    shots: int = 0  # it learns from single frames
+    shots: int = 0  # Pix2pixHD has no embedder: it learns from single frames
     batch: int = 1
     learning_rate: float = 2e-4
     content: Content = "vgg19"
-    # Mirror half of the pairs; it also swaps the landmark colours of left and right.
+    # Mirrors half of the pairs, which also swaps the landmark colours of left and right.
     flip: bool = True
-    constant_epochs: int = 100  # at the full learning rate ...
-    decay_epochs: int = 100  # ... then linearly down to zero
-    epochs: int | None = None  # when no steps are given; None: as many steps as ours takes
-    fine_tuning_epochs: int = 40  # of few-shot learning with this model ...
-    fine_tuning_lr: float | None = None  # ... of G and D; None: learning_rate
+
+    # The full learning rate for constant_epochs, then linearly down to zero in decay_epochs.
+    constant_epochs: int = 100
+    decay_epochs: int = 100
+
+    # The length of a training that is given no number of steps; None: as many steps as ours takes.
+    epochs: int | None = None
+
+    # Few-shot learning that starts from this model; lr of G and D, None: learning_rate.
+    fine_tuning_epochs: int = 40
+    fine_tuning_lr: float | None = None
 
     @property
     def size_px(self) -> int:
@@ -53,13 +59,15 @@ class Pix2pixHDTraining:
 
 
 def pix2pixhd_training(preset_name: str) -> Pix2pixHDTraining:
-    """The configuration of a preset: `paper` and `paper-224` as the authors trained, `small` for 64
-    pixels on a CPU.
+    """The configuration of a preset; raises `ThbenchError` for an unknown name.
+
+    `paper` and `paper-224` train as the authors did; `small` is for 64 pixels on a CPU.
     """
     if preset_name not in PRESETS:
         raise ThbenchError(
             f"pix2pixhd has no preset {preset_name!r}; known are {', '.join(PRESETS)}"
         )
+
     if preset_name == "small":
         return Pix2pixHDTraining(
             PRESETS["small"],
@@ -93,47 +101,54 @@ class Pix2pixHDTrainer:
         self.steps_per_epoch = max(1, videos // config.batch)
         self.steps = 0
         self.content = content_loss(config.content, fabric.device)
+
         self.networks: tuple[nn.Module, nn.Module] = build(config.net)
         for network in self.networks:
             initialise(network.to(fabric.device))
+            # Each process draws weights of its own; all start from those of the first.
             for tensor in network.state_dict().values():
                 tensor.copy_(fabric.broadcast(tensor))
         self.optimisers = [adam(network, config.learning_rate) for network in self.networks]
+
+        # Which pairs are mirrored: other ones in each process.
         self.random = torch.Generator().manual_seed(torch.initial_seed())
 
     def step(self, episodes: list[Episodes]) -> dict[str, float]:
-        """One simultaneous update of G and D; the gradients of all processes are averaged."""
+        """One simultaneous update of G and D from gradients averaged over parts and processes."""
         epoch = self.steps // self.steps_per_epoch
         rate = self.config.learning_rate * decayed(epoch, self.config)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate
 
-        sums = [
+        means = [
             [torch.zeros_like(parameter) for parameter in network.parameters()]
             for network in self.networks
         ]
         logged: dict[str, float] = {}
         for part in episodes:
             losses = self._losses(part)
-            for total, gradients in zip(sums, take_gradients(losses, *self.networks), strict=True):
-                torch._foreach_add_(total, gradients, alpha=1 / len(episodes))
+            taken = take_gradients(losses, *self.networks)
+            for mean, gradients in zip(means, taken, strict=True):
+                torch._foreach_add_(mean, gradients, alpha=1 / len(episodes))
             for name, value in losses.values().items():
                 logged[name] = logged.get(name, 0.0) + value / len(episodes)
 
-        for optimiser, network, gradients in zip(self.optimisers, self.networks, sums, strict=True):
-            apply_gradients(optimiser, network, self._averaged(gradients))
+        for optimiser, network, mean in zip(self.optimisers, self.networks, means, strict=True):
+            apply_gradients(optimiser, network, self._averaged(mean))
+
         self.steps += 1
         return logged
 
     def phases(self) -> list[Phase]:
         """The authors' schedule of the learning rate; see `decayed`."""
-        falls = (self.config.constant_epochs + 1) * self.steps_per_epoch
-        is_zero = (self.config.constant_epochs + self.config.decay_epochs) * self.steps_per_epoch
+        constant, decay = self.config.constant_epochs, self.config.decay_epochs
+        last_full = (constant + 1) * self.steps_per_epoch
+        last_above_zero = (constant + decay) * self.steps_per_epoch
         return [
             Phase(1, f"learning rate {self.config.learning_rate:g}"),
-            Phase(falls + 1, f"it falls, to zero after step {is_zero}"),
-            Phase(max(falls, is_zero) + 1, "it is zero, nothing more is learned"),
+            Phase(last_full + 1, f"it falls, to zero after step {last_above_zero}"),
+            Phase(max(last_full, last_above_zero) + 1, "it is zero, nothing more is learned"),
         ]
 
     def preview(self, episodes: Episodes) -> Tensor:
@@ -142,7 +157,7 @@ class Pix2pixHDTrainer:
         return fake
 
     def model(self) -> dict[str, Tensor]:
-        """G and D: few-shot learning goes on with both."""
+        """The weights of G and D: few-shot learning starts from both."""
         generator, discriminator = self.networks
         return {
             **prefixed("generator", generator.state_dict()),
@@ -157,7 +172,7 @@ class Pix2pixHDTrainer:
         }
 
     def rank_state(self) -> dict[str, Any]:
-        """Both networks are shared; each process mirrors other pairs."""
+        """All that differs between processes: which pairs each of them mirrors."""
         return {"random": self.random.get_state()}
 
     def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None:
@@ -169,16 +184,18 @@ class Pix2pixHDTrainer:
         self.random.set_state(rank["random"])
 
     def _losses(self, part: Episodes) -> Losses:
-        y, x = to_signed(part.target_landmarks), to_signed(part.target)
+        landmark_images, frames = to_signed(part.target_landmarks), to_signed(part.target)
         if self.config.flip:
-            y, x = mirrored(y, x, self.random)
+            landmark_images, frames = mirrored(landmark_images, frames, self.random)
+
         with self.fabric.autocast():
-            return compute_losses(*self.networks, self.content, y, x)
+            return compute_losses(*self.networks, self.content, landmark_images, frames)
 
     def _averaged(self, gradients: list[Tensor]) -> list[Tensor]:
-        """One message for all of a network's gradients."""
+        """A network's gradients averaged over all processes, sent as a single tensor."""
         if self.fabric.world_size == 1:
             return gradients
+
         flat: Any = self.fabric.all_reduce(
             torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean"
         )
@@ -187,20 +204,21 @@ class Pix2pixHDTrainer:
 
 
 def decayed(epoch: int, config: Pix2pixHDTraining) -> float:
-    """The share of the learning rate in an epoch (from 0): 1, then less by 1 / decay_epochs after
-    each epoch.
+    """The factor of the learning rate in an epoch, counted from 0: at first 1, at last 0.
 
-    The authors lower the rate at the end of each epoch beyond the constant ones, so the first of
-    those has it all.
+    The authors lower the rate by 1 / decay_epochs at the end of each epoch after the constant ones,
+    so the first epoch after them still has the full rate.
     """
-    return max(0.0, 1 - max(0, epoch - config.constant_epochs) / max(1, config.decay_epochs))
+    lowered = max(0, epoch - config.constant_epochs)
+    return max(0.0, 1 - lowered / max(1, config.decay_epochs))
 
 
 def mirrored(
     landmark_images: Tensor, frames: Tensor, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Mirrors each pair [B, 3, S, S] left to right with probability one half."""
-    chosen = (torch.rand(len(frames), generator=random) < 0.5).to(frames.device).view(-1, 1, 1, 1)
+    chosen = torch.rand(len(frames), generator=random) < 0.5
+    chosen = chosen.to(frames.device).view(-1, 1, 1, 1)
     return (
         torch.where(chosen, landmark_images.flip(-1), landmark_images),
         torch.where(chosen, frames.flip(-1), frames),

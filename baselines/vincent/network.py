@@ -1,8 +1,8 @@
 """Embedder and generator of vincent-thevenin's variant, spectral normalisation folded in.
 
-Module names are those of his files. Against the paper: 9x9 convolutions in the first block,
-instance normalisation after each down block, five bottleneck blocks, max pooling in the embedder,
-AdaIN with the unbiased deviation, frames in [0, 1].
+The modules have the names of his files, so that his weights load. Other than in the paper are: 9x9
+convolutions in the first block, instance normalisation after each down block, five bottleneck
+blocks, max pooling in the embedder, AdaIN with the unbiased deviation, and frames in [0, 1].
 """
 
 from __future__ import annotations
@@ -15,18 +15,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PADDED_PX = 256  # smaller frames are padded with zeros to this
+PADDED_PX = 256  # smaller frames are padded with zeros to this size
 EMBEDDING = 512
+EMBEDDER_WIDTHS = (64, 128, 256, 512, 512, 512)
+BOTTLENECK_BLOCKS = 5
 STD_EPS = 1e-5
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A state of his code that models were trained with, told by the rows of the projection `p` and
-    by whether the generator ends in an instance normalisation (`in5` on 3 channels).
+    """One state of his code that models were trained with.
 
-    ups: (in, out) channels of the up blocks. attention_up: how many of them come before
-    self-attention. order: of a bottleneck block. head: what follows the last up block.
+    A file of weights tells its layout by the number of rows of the projection `p`, and by whether
+    the generator ends in an instance normalisation (`in5` on 3 channels).
+
+    downs: the output channels of each down block.
+    ups: the (input, output) channels of each up block.
+    attention_up: the number of up blocks before self-attention.
+    order: of convolution and normalisation in a bottleneck block.
+    head: what follows the last up block.
     """
 
     name: str
@@ -40,66 +47,72 @@ class Layout:
 
     @property
     def last_kernel(self) -> int:
-        """Of the last up block's convolutions; it writes RGB unless a head follows."""
+        """The kernel of the last up block, 9 where this block writes the frame itself."""
         return 3 if self.head == "adain-conv" else 9
 
     @property
     def slices(self) -> list[int]:
-        """Adaptive parameters of each block, in the order of `p`'s rows."""
+        """The number of adaptive parameters of each block, in the order of `p`'s rows.
+
+        A mean and a deviation per channel of each normalisation: two of them in a block.
+        """
+        bottleneck = [4 * self.downs[-1]] * BOTTLENECK_BLOCKS
         ups = [2 * (before + after) for before, after in self.ups]
-        last = [2 * self.ups[-1][1]] if self.head == "adain-conv" else []
-        return [4 * self.downs[-1]] * 5 + ups + last
+        head = [2 * self.ups[-1][1]] if self.head == "adain-conv" else []
+        return bottleneck + ups + head
 
 
-_FOUR = ((512, 256), (256, 128), (128, 64))
+_FROM_512_TO_64 = ((512, 256), (256, 128), (128, 64))
 LAYOUTS = (
     Layout(
-        "2019",
-        (64, 128, 256, 512, 512, 512),
-        ((512, 512), (512, 512), *_FOUR, (64, 3)),
-        4,
-        "conv-norm",
-        False,
-        "nearest",
-        "none",
+        name="2019",
+        downs=(64, 128, 256, 512, 512, 512),
+        ups=((512, 512), (512, 512), *_FROM_512_TO_64, (64, 3)),
+        attention_up=4,
+        order="conv-norm",
+        leaky=False,
+        upsampling="nearest",
+        head="none",
     ),
     Layout(
-        "january-2020",
-        (64, 128, 256, 512),
-        (*_FOUR, (64, 3)),
-        2,
-        "conv-norm",
-        False,
-        "nearest",
-        "none",
+        name="january-2020",
+        downs=(64, 128, 256, 512),
+        ups=(*_FROM_512_TO_64, (64, 3)),
+        attention_up=2,
+        order="conv-norm",
+        leaky=False,
+        upsampling="nearest",
+        head="none",
     ),
     Layout(
-        "march-2020",
-        (64, 128, 256, 512),
-        (*_FOUR, (64, 3)),
-        2,
-        "conv-norm",
-        True,
-        "nearest",
-        "instance-norm",
+        name="march-2020",
+        downs=(64, 128, 256, 512),
+        ups=(*_FROM_512_TO_64, (64, 3)),
+        attention_up=2,
+        order="conv-norm",
+        leaky=True,
+        upsampling="nearest",
+        head="instance-norm",
     ),
     Layout(
-        "april-2020",
-        (64, 128, 256, 512),
-        (*_FOUR, (64, 32)),
-        2,
-        "norm-conv",
-        True,
-        "bilinear",
-        "adain-conv",
+        name="april-2020",
+        downs=(64, 128, 256, 512),
+        ups=(*_FROM_512_TO_64, (64, 32)),
+        attention_up=2,
+        order="norm-conv",
+        leaky=True,
+        upsampling="bilinear",
+        head="adain-conv",
     ),
 )
 
 
 class Down(nn.Module):
-    """Activation, convolution, activation, convolution, pooled; around a pooled 1x1 skip."""
+    """Twice activation and convolution, then average pooling, beside a pooled 1x1 skip."""
 
-    def __init__(self, before: int, after: int, kernel: int, act: Callable[[Tensor], Tensor]):
+    def __init__(
+        self, before: int, after: int, kernel: int, act: Callable[[Tensor], Tensor]
+    ) -> None:
         super().__init__()
         self.act = act
         self.conv_l1 = nn.Conv2d(before, after, 1)
@@ -113,7 +126,10 @@ class Down(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention; each position is the sum over all, weighted along the first of two axes."""
+    """Self-attention over all positions: x + gamma * h(x) softmax(f(x)^T g(x)).
+
+    The weights with which one position sums up all others are a column of the softmax.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -123,14 +139,14 @@ class Attention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keeps [B, C, H, W]."""
+        """[B, C, H, W] -> [B, C, H, W]."""
         f, g, h = (layer(x).flatten(2) for layer in (self.conv_f, self.conv_g, self.conv_h))
         weights = torch.softmax(f.transpose(1, 2) @ g, dim=-2)
         return torch.addcmul(x, self.gamma, (h @ weights).reshape(x.shape))
 
 
 class Bottleneck(nn.Module):
-    """A residual block of the generator's middle, its normalisation after or before each conv."""
+    """A residual block between down and up blocks; `Layout.order` says where it normalises."""
 
     def __init__(self, channels: int, layout: Layout, act: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -141,17 +157,19 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor, adaptive: Tensor) -> Tensor:
         """adaptive [B, 4 C]: mean, deviation, mean, deviation."""
         first, second = adaptive.chunk(2, dim=1)
+
         if self.norm_first:
             h = self.conv1(self.act(adain(x, first)))
             h = self.conv2(self.act(adain(h, second)))
         else:
             h = self.act(adain(self.conv1(x), first))
             h = adain(self.conv2(h), second)
+
         return torch.add(x, h)
 
 
 class Up(nn.Module):
-    """AdaIN, activation, upsampling, conv, AdaIN, activation, conv; around an upsampled skip."""
+    """AdaIN, activation, upsampling, conv, AdaIN, activation, conv; beside an upsampled skip."""
 
     def __init__(
         self, before: int, after: int, kernel: int, layout: Layout, act: Callable[[Tensor], Tensor]
@@ -165,56 +183,68 @@ class Up(nn.Module):
     def forward(self, x: Tensor, adaptive: Tensor, size_px: int) -> Tensor:
         """adaptive [B, 2 (before + after)] -> [B, after, size_px, size_px]."""
         first, second = adaptive[:, : 2 * self.before], adaptive[:, 2 * self.before :]
+
         h = F.interpolate(self.act(adain(x, first)), size=size_px, mode=self.mode)
         h = self.conv_r2(self.act(adain(self.conv_r1(h), second)))
+
         skip: Tensor = self.conv_l1(F.interpolate(x, size=size_px, mode=self.mode))
         return torch.add(h, skip)
 
 
 class VincentEmbedder(nn.Module):
-    """A frame and its landmark image to an embedding: the strongest answer at any position."""
+    """Embeds a frame with its landmark image: the maximum of each channel over all positions."""
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         self.act = activation(layout)
-        for index, (before, after) in enumerate(
-            ((6, 64), (64, 128), (128, 256), (256, 512), (512, 512), (512, 512)), start=1
-        ):
+
+        before = 6  # channels: the frame's and the landmark image's
+        for index, after in enumerate(EMBEDDER_WIDTHS, start=1):
             self.add_module(f"resDown{index}", Down(before, after, 3, self.act))
+            before = after
+
         self.self_att = Attention(256)
 
     def forward(self, frames: Tensor, landmark_images: Tensor) -> Tensor:
-        """frames, landmark_images [B, 3, S, S] in [0, 1], axes swapped -> [B, 512]."""
+        """frames, landmark_images [B, 3, S, S] in [0, 1], rows and columns swapped -> [B, 512]."""
         x = padded(torch.cat([frames, landmark_images], dim=1))
-        for index in range(1, 7):
+
+        for index in range(1, len(EMBEDDER_WIDTHS) + 1):
             x = getattr(self, f"resDown{index}")(x)
             if index == 3:
                 x = self.self_att(x)
+
         return self.act(x.amax(dim=(2, 3)))
 
 
 class VincentGenerator(nn.Module):
-    """A landmark image and an embedding to a frame; `p` projects the embedding."""
+    """Makes a frame of a landmark image; adaptive parameters are an embedding projected by `p`."""
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         self.layout, self.act = layout, activation(layout)
-        widths = (3, *layout.downs)
-        for index, (before, after) in enumerate(zip(widths, layout.downs, strict=False), start=1):
+
+        before = 3
+        for index, after in enumerate(layout.downs, start=1):
             kernel = 9 if index == 1 else 3
             self.add_module(f"resDown{index}", Down(before, after, kernel, self.act))
             self.add_module(f"in{index}", nn.InstanceNorm2d(after, affine=True))
+            before = after
         self.self_att_Down = Attention(256)
-        for index in range(1, 6):
+
+        for index in range(1, BOTTLENECK_BLOCKS + 1):
             self.add_module(f"res{index}", Bottleneck(layout.downs[-1], layout, self.act))
+
         for index, (before, after) in enumerate(layout.ups, start=1):
             kernel = layout.last_kernel if index == len(layout.ups) else 3
             self.add_module(f"resUp{index}", Up(before, after, kernel, layout, self.act))
         self.self_att_Up = Attention(128)
+
         if layout.head == "instance-norm":
             self.in5 = nn.InstanceNorm2d(3, affine=True)
         elif layout.head == "adain-conv":
             self.conv2d = nn.Conv2d(layout.ups[-1][1], 3, 3, padding=1)
+
         self.p = nn.Parameter(torch.zeros(sum(layout.slices), EMBEDDING))
 
     def project(self, embedding: Tensor) -> Tensor:
@@ -222,25 +252,34 @@ class VincentGenerator(nn.Module):
         return embedding @ self.p.T
 
     def forward(self, landmark_images: Tensor, adaptive: Tensor) -> Tensor:
-        """landmark_images [B, 3, S, S] in [0, 1], axes swapped; adaptive [B, P] -> frames alike."""
+        """landmark_images [B, 3, S, S], adaptive [B, P] -> frames [B, 3, S, S].
+
+        All images are in [0, 1] with rows and columns swapped.
+        """
         slices = iter(torch.split(adaptive, self.layout.slices, dim=1))
         x = padded(landmark_images)
+
         for index in range(1, len(self.layout.downs) + 1):
-            x = getattr(self, f"in{index}")(getattr(self, f"resDown{index}")(x))
+            x = getattr(self, f"resDown{index}")(x)
+            x = getattr(self, f"in{index}")(x)
             if index == 3:
                 x = self.self_att_Down(x)
-        for index in range(1, 6):
+
+        for index in range(1, BOTTLENECK_BLOCKS + 1):
             x = getattr(self, f"res{index}")(x, next(slices))
+
         for index in range(1, len(self.layout.ups) + 1):
             is_last = index == len(self.layout.ups)
             size_px = landmark_images.shape[-1] if is_last else 2 * x.shape[-1]
             x = getattr(self, f"resUp{index}")(x, next(slices), size_px)
             if index == self.layout.attention_up:
                 x = self.self_att_Up(x)
+
         if self.layout.head == "instance-norm":
             x = self.in5(x)
         elif self.layout.head == "adain-conv":
             x = self.conv2d(self.act(adain(x, next(slices))))
+
         return torch.sigmoid(x)
 
 
@@ -250,14 +289,17 @@ def activation(layout: Layout) -> Callable[[Tensor], Tensor]:
 
 
 def adain(x: Tensor, adaptive: Tensor) -> Tensor:
-    """(x - mean) / (unbiased deviation + eps) * deviation' + mean', adaptive [B, 2 C] = mean',
-    deviation'.
+    """Gives each channel of x [B, C, H, W] the mean, then the deviation, of adaptive [B, 2 C].
+
+    The deviation of x is unbiased (divided by H W - 1).
     """
     mean, deviation = adaptive[:, :, None, None].chunk(2, dim=1)
+    centred = x - x.mean(dim=(2, 3), keepdim=True)
     spread = x.flatten(2).std(dim=2)[:, :, None, None] + STD_EPS
-    return deviation * (x - x.mean(dim=(2, 3), keepdim=True)) / spread + mean
+    return deviation * centred / spread + mean
 
 
 def padded(x: Tensor) -> Tensor:
-    """Zeros around frames below 256 pixels, half of what lacks on each side."""
-    return F.pad(x, [(PADDED_PX - x.shape[-1]) // 2] * 4) if x.shape[-1] < PADDED_PX else x
+    """Frames below 256 pixels with zeros around them: half of the missing pixels on each side."""
+    missing_px = PADDED_PX - x.shape[-1]
+    return F.pad(x, [missing_px // 2] * 4) if missing_px > 0 else x

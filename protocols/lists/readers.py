@@ -21,9 +21,10 @@ _SUFFIXES = (".mp4", ".png", ".txt")
 
 
 def read_list(form: str, file: Path, layout: str = "vox-flat") -> NameList:
-    """Reads the original file of a list; layout says how its names are read (`clip_names`).
+    """Reads the original file of a list.
 
-    Raises `ThbenchError` naming the line that has another form.
+    form: how the file is built, one of `FORMS`. layout: how its clips are named, see `clip_names`.
+    Raises `ThbenchError`, with the line's number, for a line that is not of this form and layout.
     """
     clips, pairs = FORMS[form](file, layout)
     if not clips:
@@ -38,38 +39,47 @@ def read_list(form: str, file: Path, layout: str = "vox-flat") -> NameList:
     )
 
 
+# The keys of the clips, and the pairs of frames.
 Found = tuple[list[str], list[NamedPair]]
 
 
 def _fomm(file: Path, layout: str) -> Found:
-    """The flat clips are named id10280#<video>#<start, 6 digits>#<end, 6 digits>."""
+    """The test clips; each is named <person>#<video>#<start, 6 digits>#<end, 6 digits>."""
     clips = []
     for number, row in _rows(file, {"person_id", "video_id", "start", "end", "partition"}):
-        if row["partition"] == "test":
-            try:
-                start, end = int(row["start"]), int(row["end"])
-            except ValueError:
-                raise _broken(file, number, "start and end are numbers of frames") from None
-            name = f"{row['person_id']}#{row['video_id']}#{start:06d}#{end:06d}"
-            clips.append(_key(file, number, name, layout))
+        if row["partition"] != "test":
+            continue
+
+        try:
+            start, end = int(row["start"]), int(row["end"])
+        except ValueError:
+            raise _broken(file, number, "start and end are numbers of frames") from None
+
+        name = f"{row['person_id']}#{row['video_id']}#{start:06d}#{end:06d}"
+        clips.append(_key(file, number, name, layout))
     return clips, []
 
 
 def _dagan(file: Path, layout: str) -> Found:
-    """Paths end in <clip>.mp4/<frame>.png."""
-    pairs = []
+    """The pairs of frames and their clips; paths of frames end in <clip>.mp4/<frame>.png."""
+    clips, pairs = [], []
     for number, row in _rows(file, {"source", "driving"}):
-        source, driving = (
-            _frame_of(file, number, row[side], layout) for side in ("source", "driving")
-        )
-        pairs.append(NamedPair(*source, *driving))
-    return [clip for pair in pairs for clip in (pair.source, pair.driving)], pairs
+        source, source_frame = _frame_of(file, number, row["source"], layout)
+        driving, driving_frame = _frame_of(file, number, row["driving"], layout)
+
+        clips += [source, driving]
+        pairs.append(NamedPair(source, source_frame, driving, driving_frame))
+    return clips, pairs
 
 
 def _names(file: Path, layout: str) -> Found:
-    lines = enumerate(read_text(file).splitlines(), 1)
-    named = [(number, line.strip()) for number, line in lines]
-    return [_key(file, number, name, layout) for number, name in named if name], []
+    """The clips, one in each line; empty lines are passed over."""
+    clips = []
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
+        name = line.strip()
+        if name:
+            clips.append(_key(file, number, name, layout))
+    return clips, []
 
 
 FORMS: Mapping[str, Callable[[Path, str], Found]] = {
@@ -95,7 +105,7 @@ def _rows(file: Path, columns: set[str]) -> list[tuple[int, dict[str, str]]]:
 
 
 def _frame_of(file: Path, number: int, path: str, layout: str) -> tuple[str, int]:
-    """.../<clip>.mp4/0000075.png -> the clip's key and 75."""
+    """The clip's key and the frame's number: .../<clip>.mp4/0000075.png is frame 75."""
     parts = PurePosixPath(path)
     if not parts.stem.isdecimal():
         raise _broken(file, number, f"{path} does not end in <clip>.mp4/<frame>.png")
@@ -103,9 +113,11 @@ def _frame_of(file: Path, number: int, path: str, layout: str) -> tuple[str, int
 
 
 def _key(file: Path, number: int, name: str, layout: str) -> str:
+    """The key of the clip that line `number` names, with or without folders and suffix."""
     stem = PurePosixPath(name).name
     for suffix in _SUFFIXES:
         stem = stem.removesuffix(suffix)
+
     found = parsed(layout, stem)
     if found is None:
         raise _broken(file, number, f"{name!r} is no name of layout {layout}")

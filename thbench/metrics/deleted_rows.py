@@ -1,25 +1,29 @@
-"""Nuclear norms of a square matrix after some rows, and the same columns, are deleted and the rest
-is centred: what each replicate of the Frechet distance's jackknife asks for.
+"""The nuclear norm of a square matrix without a few rows and columns, for many such deletions.
 
-A replicate of n rows needs the singular values of an n x n matrix, n^3 operations. But it differs
-from the whole matrix K by a projection along few directions only: the r = g + 1 unit vectors N of
-the g deleted rows and of the mean of those that stay. With the singular values s of K and s' of the
-projected matrix,
+The jackknife of the Frechet distance needs it: each replicate deletes some rows and the columns of
+the same numbers, centres the rest, and sums the singular values.
+
+Computed directly, each replicate of an n x n matrix costs n^3 operations. But it differs from the
+whole matrix K only by a projection that removes r = g + 1 directions: one for each of the g deleted
+rows, and one for the mean of the rows that stay. Their unit vectors are the columns of N [n, r].
+
+Let s be the n singular values of K, and s' the n - r that the projection leaves. Since the integral
+of log(1 + s^2 / t^2) over t > 0 is pi s,
 
     pi sum(s') - pi sum(s)
         = integral over t > 0 of  sum log(t^2 + s'^2) - sum log(t^2 + s^2) + 2 r log t
 
-for pi s is the integral of log(1 + s^2 / t^2). The difference of sums is the logarithm of a
-determinant of size 2r (Schur's complement), with one decomposition of K K^T = U diag(s^2) U^T for
-all replicates:
+The difference of sums is the logarithm of a determinant of size 2r (Schur's complement). It needs
+one decomposition, K K^T = U diag(s^2) U^T, for all replicates:
 
     A = N^T (t^2 + K K^T)^-1 N      B = N^T (t^2 + K K^T)^-1 K N
     C = 1 - (K N)^T (t^2 + K K^T)^-1 K N
 
     sum log(t^2 + s'^2) - sum log(t^2 + s^2) = log det A + log det (C + B^T A^-1 B)
 
-The integrand is analytic in log t but for the singular values at a distance of pi / 2, so that the
-trapezoid rule with steps h in log t errs by exp(-pi^2 / h).
+The integral is taken over log t by the trapezoid rule with steps h. In the complex plane of log t
+the integrand is analytic up to a distance of pi / 2 from the real axis, where the singular values
+are, so the rule's error falls as exp(-pi^2 / h).
 """
 
 from __future__ import annotations
@@ -31,17 +35,19 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 
-STEP = 0.75  # in log t: an error of 2e-6
-LARGE = 0.1  # share of the rows: a larger group is not few directions
-LOWEST, HIGHEST = -16.0, 14.0  # of log t, against the largest singular value
+STEP = 0.75  # of log t: the rule's error is 2e-6
+LARGE = 0.1  # share of the rows in one group; above it, computing directly is cheaper
+LOWEST, HIGHEST = -16.0, 14.0  # the range of log(t / largest singular value)
 
 
 def norms_without(K: Matrix, groups: NDArray[np.intp]) -> Matrix:
-    """The nuclear norm of K [n, n] without the rows and columns of each group, the rest centred in
-    both directions.
+    """The nuclear norms of K [n, n] without each group's rows and columns, the rest centred.
 
-    groups [n]: each row's group, 0 ... G - 1; each must leave two rows. Returns float64 [G]. A norm
-    is known to about 1e-6 of what its group takes from the whole.
+    groups [n]: the group of each row (and of the column of the same number), 0 ... G - 1. Without
+    any one group at least two rows must remain. Rows and columns that remain are both centred.
+
+    Returns float64 [G]. The error of a norm is about 1e-6 of what deleting its group takes from the
+    nuclear norm of K.
     """
     sizes = np.bincount(groups)
     if not K.any():
@@ -62,7 +68,7 @@ def norms_without(K: Matrix, groups: NDArray[np.intp]) -> Matrix:
 
 
 def _norm_of(K: Matrix, keep: NDArray[np.bool_]) -> float:
-    """The same for one group, directly: cheaper where many rows leave."""
+    """The nuclear norm of the rows and columns to keep, centred, computed directly."""
     kept = K[np.ix_(keep, keep)]
     kept = kept - kept.mean(0) - kept.mean(1, keepdims=True) + kept.mean()
     squares = np.linalg.eigvalsh(kept @ kept.T)
@@ -71,12 +77,14 @@ def _norm_of(K: Matrix, keep: NDArray[np.bool_]) -> float:
 
 
 def _removed(U: Matrix, image: Matrix, groups: NDArray[np.intp]) -> Iterator[tuple[Matrix, Matrix]]:
-    """Of each group the directions N that leave, in the coordinates of U: U^T N and U^T K N,
-    [n, r].
+    """For each group the removed directions N and their images K N, as U^T N and U^T K N [n, r].
+
+    image: U^T K.
     """
     for group in range(groups.max() + 1):
         out = groups == group
-        mean = ~out / np.sqrt(np.count_nonzero(~out))
+        stay = ~out
+        mean = stay / np.sqrt(np.count_nonzero(stay))  # a unit vector
 
         yield (
             np.column_stack([U[out].T, U.T @ mean]),
@@ -85,8 +93,9 @@ def _removed(U: Matrix, image: Matrix, groups: NDArray[np.intp]) -> Iterator[tup
 
 
 def _integral(t: Matrix, weights: Matrix, inside: Matrix, image: Matrix) -> float:
-    """Over t of what the removal changes in sum log(1 + s^2 / t^2); weights [T, n]:
-    1 / (t^2 + s^2).
+    """Pi times what the removal changes in the sum of the singular values.
+
+    weights [T, n]: 1 / (t^2 + s^2). inside, image: U^T N and U^T K N, see `_removed`.
     """
     r = inside.shape[1]
     both = np.hstack([inside, image])
@@ -97,4 +106,5 @@ def _integral(t: Matrix, weights: Matrix, inside: Matrix, image: Matrix) -> floa
     schur = C + B.transpose(0, 2, 1) @ np.linalg.solve(A, B)
     changes = np.linalg.slogdet(A)[1] + np.linalg.slogdet(schur)[1] + 2 * r * np.log(t)
 
+    # The steps are of log t: dt = t d(log t).
     return float(STEP * (changes * t).sum())

@@ -1,4 +1,4 @@
-"""What a step of meta-learning tells of its health beside the losses, and the alarms over it."""
+"""Diagnostics of meta-learning, logged at each step beside the losses, and alarms on them."""
 
 from __future__ import annotations
 
@@ -9,43 +9,54 @@ from torch import Tensor, nn
 
 from thbench.training.alarms import Alarm, Values, logged
 
-DEAD_ZEROS = 0.99  # share of zeros in e
-SHRUNK_TO = 0.6  # of the mean of e at the start of the window
-SAME_SPREAD = 0.02  # between persons, of the mean of e
-UNMATCHED = 0.3  # correlation of e and W
-WON = 0.05  # the hinge loss of a discriminator that is never wrong
+# The limits at which the alarms go off; e is an embedding.
+DEAD_ZEROS = 0.99  # the share of zeros in e, at least
+SHRUNK_TO = 0.6  # the mean of e as a share of what it was at the start of the window, at most
+SAME_SPREAD = 0.02  # the deviation of e between persons as a share of its mean, at most
+UNMATCHED = 0.3  # the correlation of e and W, at most
+WON = 0.05  # the hinge loss of the discriminator, at most: it is hardly ever wrong
+BLIND_GAP = 0.02  # the mean score of real frames less that of fake frames, at most
 
 
 def embedding_values(embeddings: Tensor, rows: Tensor | None) -> dict[str, float]:
-    """embeddings e [B, K, N]; rows W_i [B, N] of their videos, where there is a match loss.
+    """Diagnostics of the embeddings e [B, K, N] of a batch's shots.
 
-    mean: of e. zeros: the share of its elements that are 0. between: the standard deviation over
-    the batch's episodes, averaged over N. row_correlation: of e and W, each less its mean over the
-    batch; 0 where either is constant.
+    rows: W_i [B, N] of their videos, None without a match loss.
+
+    "embedding/mean": the mean of e.
+    "embedding/zeros": the share of elements of e that are 0.
+    "embedding/between": the standard deviation over the episodes of the batch, averaged over N.
+    "embedding/row_correlation": between e and W, both centred over the batch; 0 where one of them
+        is constant.
     """
     e = embeddings.detach().float()
     episodes = e.mean(dim=1)
+
     values = {"embedding/mean": e.mean(), "embedding/zeros": (e == 0).float().mean()}
     if len(episodes) > 1:
         values["embedding/between"] = episodes.std(dim=0).mean()
         if rows is not None:
             values["embedding/row_correlation"] = _correlation(episodes, rows.detach().float())
+
     return {name: value.item() for name, value in values.items()}
 
 
 def gradient_norm(module: nn.Module) -> float:
-    """The length of the gradient of all the module's parameters together."""
+    """The Euclidean norm of all gradients of the module together; 0 where it has none."""
     gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
-    return torch.nn.utils.get_total_norm(gradients).item() if gradients else 0.0
+    if not gradients:
+        return 0.0
+    return torch.nn.utils.get_total_norm(gradients).item()
 
 
 def _correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Of two batches [B, N], each less its mean over B."""
-    a, b = (x - x.mean(dim=0) for x in (a, b))
+    """The correlation of two batches [B, N], both centred over B; 0 where one is constant."""
+    a = a - a.mean(dim=0)
+    b = b - b.mean(dim=0)
+
     lengths = a.norm() * b.norm()
-    return torch.where(
-        lengths > 0, (a * b).sum() / lengths.clamp_min(1e-12), torch.zeros_like(lengths)
-    )
+    correlation = (a * b).sum() / lengths.clamp_min(1e-12)
+    return torch.where(lengths > 0, correlation, torch.zeros_like(lengths))
 
 
 def _dead_embedding(recent: Sequence[Values]) -> str | None:
@@ -59,8 +70,10 @@ def _shrinking_embedding(recent: Sequence[Values]) -> str | None:
     means = logged(recent, "embedding/mean")
     if means is None:
         return None
-    part = max(1, len(means) // 5)
-    before, now = (sum(values) / part for values in (means[:part], means[-part:]))
+
+    fifth = max(1, len(means) // 5)
+    before = sum(means[:fifth]) / fifth
+    now = sum(means[-fifth:]) / fifth
     if now > SHRUNK_TO * before:
         return None
     return f"the mean of e fell from {before:.3g} to {now:.3g} in {len(means)} steps"
@@ -70,24 +83,33 @@ def _same_embedding(recent: Sequence[Values]) -> str | None:
     means, spread = logged(recent, "embedding/mean"), logged(recent, "embedding/between")
     if means is None or spread is None:
         return None
+
     if any(between > SAME_SPREAD * mean for between, mean in zip(spread, means, strict=True)):
         return None
     return f"e differs by {spread[-1]:.2g} between persons, around a mean of {means[-1]:.2g}"
 
 
 def _unmatched(recent: Sequence[Values]) -> str | None:
-    correlation = logged(recent, "embedding/row_correlation")
-    if correlation is None or (mean := sum(correlation) / len(correlation)) > UNMATCHED:
+    correlations = logged(recent, "embedding/row_correlation")
+    if correlations is None:
+        return None
+
+    mean = sum(correlations) / len(correlations)
+    if mean > UNMATCHED:
         return None
     return (
-        f"e and W correlate by {mean:.2f} over {len(correlation)} steps, so w' = w0 + e_NEW will "
+        f"e and W correlate by {mean:.2f} over {len(correlations)} steps, so w' = w0 + e_NEW will "
         "mean nothing"
     )
 
 
 def _discriminator_won(recent: Sequence[Values]) -> str | None:
     losses = logged(recent, "dsc")
-    if losses is None or (mean := sum(losses) / len(losses)) > WON:
+    if losses is None:
+        return None
+
+    mean = sum(losses) / len(losses)
+    if mean > WON:
         return None
     return (
         f"its loss is {mean:.2g} over {len(losses)} steps: it is never wrong, and G learns nothing "
@@ -99,8 +121,13 @@ def _discriminator_blind(recent: Sequence[Values]) -> str | None:
     real, fake = logged(recent, "d/real"), logged(recent, "d/fake")
     if real is None or fake is None:
         return None
-    gap = sum(r - f for r, f in zip(real, fake, strict=True)) / len(real)
-    if gap > 0.02 or min(real) < 1 or min(fake) < 1:
+
+    gaps = [on_real - on_fake for on_real, on_fake in zip(real, fake, strict=True)]
+    if sum(gaps) / len(gaps) > BLIND_GAP:
+        return None
+
+    # Scores of 1 and more are above the hinge, where real frames teach nothing.
+    if min(real) < 1 or min(fake) < 1:
         return None
     return (
         f"it scores real and fake alike ({real[-1]:.3g} and {fake[-1]:.3g}), above the hinge, for "
@@ -109,7 +136,7 @@ def _discriminator_blind(recent: Sequence[Values]) -> str | None:
 
 
 def ours_alarms(steps: int = 100) -> tuple[Alarm, ...]:
-    """The alarms of meta-learning; steps: how long something must last."""
+    """The alarms of meta-learning. steps: for how many steps each looks before it goes off."""
     return (
         Alarm(
             "dead embedding",

@@ -27,9 +27,7 @@ HEAD_KIND = "ours-head"
 
 
 class OursHead:
-    """A head of one person: a generator G' with its adaptive parameters, spectral normalisation
-    folded in.
-    """
+    """One person's head: generator G', without spectral normalisation, and adaptive parameters."""
 
     def __init__(
         self,
@@ -40,8 +38,11 @@ class OursHead:
         renderer: Renderer | None = None,
         shots: Tensor | None = None,
     ) -> None:
-        """adaptive: psi' [1, A]. parts_s: the seconds of each part of few-shot learning. renderer:
-        by default the device's fastest. shots: the landmarks [T, 68, 2] that it was learned from.
+        """adaptive: psi' [1, A].
+
+        parts_s: the seconds of each part of few-shot learning.
+        renderer: by default the device's fastest.
+        shots: the landmarks [T, 68, 2] of the frames that the head was learned from.
         """
         self.config = config
         self.generator = generator.eval().requires_grad_(False)
@@ -55,7 +56,10 @@ class OursHead:
         return self.config.size_px
 
     def render(self, drive: Frames) -> Tensor:
-        """uint8 [N, 3, S, S], from the landmarks of `drive` alone."""
+        """Frames uint8 [N, 3, S, S] from the landmarks of `drive`; its images are not looked at.
+
+        Raises `ThbenchError` for frames of another size than the head's.
+        """
         if drive.size_px != self.size_px:
             raise ThbenchError(
                 f"the driving frames have {drive.size_px} pixels, this head was made at "
@@ -68,7 +72,7 @@ class OursHead:
 
     @cached_property
     def _render(self) -> Render:
-        """Made when the first frame is asked for: a head that is only kept needs none."""
+        """Made for the first frame only: a head that is saved and never rendered needs none."""
         return make_render(self.renderer, self.generator, self.adaptive, self.size_px)
 
     def save(self, path: Path) -> None:
@@ -77,11 +81,12 @@ class OursHead:
         tensors["adaptive"] = self.adaptive
         if self.shots is not None:
             tensors["shots"] = self.shots
+
         description = {"kind": HEAD_KIND, "config": {"net": asdict(self.config)}}
         checkpoints.save_model(path, tensors, description)
 
     def export(self, path: Path) -> None:
-        """Writes the head as an ONNX file, which says in its own text what goes in and comes out.
+        """Writes the head as an ONNX file; the file's doc string describes its input and output.
 
         Input `landmark_images` and output `frames` are float32 [N, 3, S, S] in [-1, 1].
         """
@@ -93,17 +98,20 @@ class OursHead:
 
 
 def load_head(path: Path, device: str = "cpu") -> OursHead:
-    """Reads what `OursHead.save` wrote; raises `ThbenchError` when it is missing, damaged or
-    something else.
+    """Reads what `OursHead.save` wrote.
+
+    Raises `ThbenchError` when the file is missing, damaged or something else than a head.
     """
     tensors, description, _ = checkpoints.load_model(path, HEAD_KIND)
     remedy = "make the head again with `thbench adapt`"
     with checkpoints.telling_damage(path):
         config = decode(NetConfig, description["config"]["net"], path, remedy)
         generator = _without_spectral_norm(Generator(config))
+
         adaptive = tensors["adaptive"]
         if list(adaptive.shape) != [1, sum(generator.slices)]:
             raise ValueError(f"{list(adaptive.shape)} adaptive parameters")
+
         shots = tensors.get("shots")
         if shots is not None and (shots.ndim != 3 or shots.shape[1:] != (68, 2)):
             raise ValueError(f"landmarks {list(shots.shape)} of its shots")
@@ -114,13 +122,11 @@ def load_head(path: Path, device: str = "cpu") -> OursHead:
 
 
 def folded(generator: Generator, config: NetConfig) -> Generator:
-    """A copy for inference with spectral normalisation folded into plain weights: the same output,
-    faster.
-    """
-    # A deep copy would share the original's parametrised classes, and folding would break the
-    # original.
+    """A copy for inference whose plain weights are the normalised ones: the same output, faster."""
+    # Not a deep copy: it would share the original's parametrised classes, and folding breaks them.
     copy = Generator(config).to(next(generator.parameters()).device)
     copy.load_state_dict(generator.state_dict())
+
     return _without_spectral_norm(copy.eval())
 
 
@@ -128,4 +134,5 @@ def _without_spectral_norm(generator: Generator) -> Generator:
     for module in generator.modules():
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")
+
     return generator

@@ -22,6 +22,7 @@ from thbench.paper.render import Renderer
 from thbench.perceptual.content import Content, ContentLoss, content_networks
 from thbench.training import checkpoints
 
+# What fine-tuning takes over from the configuration of meta-learning.
 _INHERITED = (
     "lr_generator",
     "lr_discriminator",
@@ -31,14 +32,14 @@ _INHERITED = (
 
 
 class OursFF:
-    """psi-hat = P e_NEW: one pass of the embedder, no training."""
+    """One pass of the embedder predicts the adaptive parameters, psi-hat = P e_NEW: no training."""
 
     name = "ours-ff"
     trainer: ClassVar[str] = "ours"
     drives_with: DrivesWith = "landmarks"
 
     def __init__(self, options: MethodOptions) -> None:
-        """settings may hold "renderer".
+        """`options.settings` may hold "renderer".
 
         Raises `ThbenchError` when the model is missing, damaged, or of another kind or size.
         """
@@ -48,6 +49,7 @@ class OursFF:
                 f"{self.name} learns nothing from shots, so it has no setting "
                 f"{', '.join(settings)}; set it for ours-ft"
             )
+
         self.device = options.device
         self.model = _model(self.name, options)
         self.generator = folded(self.model.generator, self.model.net)
@@ -59,13 +61,14 @@ class OursFF:
             )
 
     def adapt(self, shots: Frames) -> OursHead:
-        """e_NEW of T shots (eq. 7), and P e_NEW."""
+        """Embeds the T shots as e_NEW (eq. 7) and projects it to psi-hat = P e_NEW."""
         clock = _PartsClock(self.device)
         x, y = _inputs(shots, self.device)
         clock.note("data_s")
 
         adaptive = _predicted(self.model, self.model.embed(x, y))
         clock.note("embedding_s")
+
         return OursHead(
             self.model.net, self.generator, adaptive, clock.parts_s, self.renderer, shots.landmarks
         )
@@ -79,7 +82,7 @@ class OursFT:
     drives_with: DrivesWith = "landmarks"
 
     def __init__(self, options: MethodOptions) -> None:
-        """settings may hold the fields of `FineTuneConfig`, "content" and "renderer".
+        """`options.settings` may hold the fields of `FineTuneConfig`, "content" and "renderer".
 
         Raises `ThbenchError` when the model is missing, damaged, of another kind or size, or
         trained without the match loss; and when the perceptual networks' weights are missing.
@@ -94,6 +97,7 @@ class OursFT:
 
         with checkpoints.telling_damage(self.model.file):
             as_trained = _as_trained(self.model.trained)
+
         self.renderer, settings = _renderer(options)
         self.fine_tuning = _with_settings(as_trained, settings)
         content: Content = settings.get("content", self.model.content)
@@ -103,7 +107,7 @@ class OursFT:
         self.provenance["config"]["fine_tuning"] = {**asdict(self.fine_tuning), "content": content}
 
     def adapt(self, shots: Frames) -> OursHead:
-        """e_NEW of T shots (eq. 7), then fine-tuning; seeded by the run's seed and the shots."""
+        """Embeds the T shots as e_NEW (eq. 7) and fine-tunes, seeded by run and shots."""
         clock = _PartsClock(self.device)
         x, y = _inputs(shots, self.device)
         clock.note("data_s")
@@ -123,13 +127,17 @@ class OursFT:
         )
         generator = folded(tuned.generator, self.model.net)
         clock.note("fine_tuning_s")
+
         return OursHead(
             self.model.net, generator, tuned.adaptive, clock.parts_s, self.renderer, shots.landmarks
         )
 
 
 class _PartsClock:
-    """How long each part took, in seconds, the device idle before and after it."""
+    """Measures the seconds that each part takes.
+
+    Each reading waits until the device is idle, so that queued work counts for its own part.
+    """
 
     def __init__(self, device: str) -> None:
         self._device = torch.device(device)
@@ -137,7 +145,7 @@ class _PartsClock:
         self.parts_s: dict[str, float] = {}
 
     def note(self, part: str) -> None:
-        """The part that ends here."""
+        """Writes down the seconds since the last note as those of `part`."""
         now_s = self._now_s()
         self.parts_s[part] = now_s - self._last_s
         self._last_s = now_s
@@ -158,7 +166,7 @@ def _model(method: str, options: MethodOptions) -> MetaLearned:
 
 
 def _renderer(options: MethodOptions) -> tuple[Renderer | None, dict[str, Any]]:
-    """What renders, None for the device's fastest, and the settings that are left."""
+    """The setting "renderer" (None: the device's fastest), and all other settings."""
     settings = dict(options.settings)
     renderer = settings.pop("renderer", None)
     if renderer not in (None, *get_args(Renderer)):
@@ -176,26 +184,32 @@ def _inputs(shots: Frames, device: str) -> tuple[Tensor, Tensor]:
 
 
 def _predicted(model: MetaLearned, embedding: Tensor) -> Tensor:
-    """psi-hat [1, A] = P e."""
+    """psi-hat = P e: embedding [N] -> [1, A]."""
     with torch.no_grad():
         return model.generator.project(embedding[None])
 
 
 def _as_trained(trained: Mapping[str, Any]) -> FineTuneConfig:
-    """Fine-tuning goes on with the losses and learning rates of meta-learning, unless the model
-    sets others ("fine_tuning_batch").
+    """The fine-tuning that a model's training configuration asks for.
+
+    Loss weights and learning rates are those of meta-learning (`_INHERITED`), except where the
+    configuration has a value for fine-tuning ("fine_tuning_batch" sets the batch).
     """
+    inherited = {name: trained[name] for name in _INHERITED}
     own = {
         name.removeprefix("fine_tuning_"): value
         for name, value in trained.items()
         if name.startswith("fine_tuning_") and value is not None
     }
-    if (rate := own.pop("lr", None)) is not None:
+
+    rate = own.pop("lr", None)
+    if rate is not None:
         own |= {"lr_generator": rate, "lr_discriminator": rate}
-    return FineTuneConfig(**({name: trained[name] for name in _INHERITED} | own))
+
+    return FineTuneConfig(**(inherited | own))
 
 
 def _with_settings(config: FineTuneConfig, settings: Mapping[str, Any]) -> FineTuneConfig:
-    """The model's fine-tuning with what the protocol sets."""
-    own = {name: value for name, value in settings.items() if name != "content"}
-    return with_values(config, own, "fine-tuning of ours-ft")
+    """The fine-tuning as the model was trained for it, changed by the settings of the protocol."""
+    changes = {name: value for name, value in settings.items() if name != "content"}
+    return with_values(config, changes, "fine-tuning of ours-ft")

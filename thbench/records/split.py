@@ -1,6 +1,4 @@
-"""Which videos were tested, and which of their frames were shots or hold-out: a split file, and
-part of run.json.
-"""
+"""Which videos and frames a run tests: the content of a split file, and part of run.json."""
 
 from __future__ import annotations
 
@@ -14,16 +12,20 @@ FramePlace = tuple[str, int]  # ("person/video", position)
 
 @dataclass(frozen=True)
 class DrawnVideo:
-    """One test video: T_max shots (the first T are the T shots), the hold-out frames in time order,
-    all disjoint.
+    """One test video and the positions of the frames that it is tested with.
 
-    floor: as many other frames of the same video, or of `floor_of`, another one of the person, for
-    the real-vs-real row; empty where there is none. others: per hold-out
-    frame two frames of two other videos of the person (the user study's triplets), or None where
-    the person has fewer than three videos. driver_of: in cross-reenactment the video
-    ("person/video") that each hold-out frame comes from, driver by driver; None where the video
-    itself drives. shot_times_s, holdout_times_s: when each frame was recorded, in seconds from the
-    start of its clip; None where nobody recorded it.
+    shots: for the largest T; a smaller T takes the first T of them.
+    holdout: in time order; none of these frames is a shot.
+    floor: frames for the real-vs-real row that are not held out, as many as those that are, of
+        this video or of `floor_of`; empty where there is no such row.
+    floor_of: another video of the person ("person/video"); None where `floor` is of this one.
+    shot_names, holdout_names: what the dataset calls the frames.
+    others: for each hold-out frame, two frames of two other videos of the person, for the user
+        study's triplets; None where the person has fewer than three videos.
+    driver_of: in cross-reenactment, the video ("person/video") that each hold-out frame comes from,
+        driver by driver; None where the video itself drives.
+    shot_times_s, holdout_times_s: when the frames were recorded, in seconds from the start of the
+        clip; None where that is unknown.
     """
 
     person: str
@@ -40,25 +42,28 @@ class DrawnVideo:
     floor_of: str | None = field(default=None, metadata=WHERE_SAID)
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` unless each frame has one name, driver and pair of others."""
+        """Raises `ValueError` unless each frame has one name, driver, time and pair of others."""
         if len(self.shot_names) != len(self.shots):
             raise ValueError(f"has {len(self.shots)} shots and the names of {len(self.shot_names)}")
-        of_frames = {
+
+        one_per_holdout_frame = {
             "names": self.holdout_names,
             "drivers": self.driver_of,
             "triplets": self.others,
         }
-        for what, values in of_frames.items():
+        for what, values in one_per_holdout_frame.items():
             if values is not None and len(values) != len(self.holdout):
                 raise ValueError(
                     f"has {len(self.holdout)} hold-out frames and {len(values)} {what}"
                 )
+
         for times_s, frames in (
             (self.shot_times_s, self.shots),
             (self.holdout_times_s, self.holdout),
         ):
             if times_s is not None and len(times_s) != len(frames):
                 raise ValueError(f"has {len(times_s)} times of {len(frames)} frames")
+
         if any(len(pair) != 2 for pair in self.others or []):
             raise ValueError("has triplets without two other frames")
         if min([0, *self.shots, *self.holdout, *self.floor]) < 0:
@@ -72,8 +77,10 @@ class DrawnVideo:
 
 @dataclass(frozen=True)
 class ListedRecord:
-    """What share of a published list of clips is here. found_sha256: of the clips and their numbers
-    of frames, so that two labs see whether they have the same.
+    """How much of a published list of clips the dataset has.
+
+    found_sha256: a hash over the clips found and how many frames each has. Two labs that have the
+    same clips have the same hash.
     """
 
     name: str
@@ -82,7 +89,7 @@ class ListedRecord:
     found_sha256: str
 
     def __str__(self) -> str:
-        """Such as "fomm-vox1: 437 of 525 clips (found: 0f3a12...)"."""
+        """A line such as "fomm-vox1: 437 of 525 clips (found: 0f3a12...)"."""
         found = self.found_sha256[:12]
         return f"{self.name}: {self.n_found} of {self.n_listed} clips (found: {found})"
 
@@ -91,8 +98,12 @@ class ListedRecord:
 class Split:
     """The test videos of a run; the same seed and dataset give the same split.
 
-    sources_sha256: of the dataset that cross-reenactment learns its heads from, where it is another
-    one. listed: the list of clips that it follows, if any.
+    dataset_sha256: the hash of the dataset with the test videos.
+    shots: the number of shots of each video.
+    holdout: the largest number of hold-out frames of a video.
+    sources_sha256: the hash of the dataset that cross-reenactment learns its heads from; None where
+        that is the same dataset.
+    listed: the published list of clips that the split follows, if any.
     """
 
     seed: int
@@ -104,15 +115,14 @@ class Split:
     listed: ListedRecord | None = field(default=None, metadata=WHERE_SAID)
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for a split without videos, or with other numbers of frames than it
-        states.
-        """
+        """Raises `ValueError` for no videos, and for a video with other than the stated shots."""
         if not self.videos:
             raise ValueError("names no video")
+
         for video in self.videos:
-            found = (len(video.shots), len(video.holdout))
-            if min(found) < 1 or len(video.shots) != self.shots:
+            shots, holdout = len(video.shots), len(video.holdout)
+            if min(shots, holdout) < 1 or shots != self.shots:
                 raise ValueError(
-                    f"has {found[0]} shots and {found[1]} hold-out frames of {video.key}, "
+                    f"has {shots} shots and {holdout} hold-out frames of {video.key}, "
                     f"{self.shots} and {self.holdout} expected"
                 )

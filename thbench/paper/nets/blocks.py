@@ -1,6 +1,4 @@
-"""Residual blocks, adaptive instance normalisation and self-attention: what the paper's networks
-are made of.
-"""
+"""The parts of the paper's networks: residual blocks, AdaIN and self-attention."""
 
 from __future__ import annotations
 
@@ -12,15 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-EPS = 1e-4
+EPS = 1e-4  # of spectral and instance normalisation
 
-# Where an up block doubles the resolution. The paper contradicts itself: "in the end of the block,
-# following [6]" (A.4), and [6], BigGAN, does it first. On synthetic heads, in equal time, "start"
-# left the least high-frequency error.
-#   start: before the first convolution, as BigGAN has it.
+# Where an up block doubles the resolution. The paper contradicts itself: A.4 says "in the end of
+# the block, following [6]", but [6], BigGAN, doubles at the start.
+#   start: before the first convolution, as BigGAN does. Trained for equal time on synthetic heads,
+#     it left the least high-frequency error.
 #   middle: between the convolutions, as in Zakharov's later code, which calls it efficient.
-#   end: after the second convolution: A.4 by its words. The cheapest, but nothing smooths the
-#     doubled pixels.
+#   end: after the second convolution, as A.4 says. The cheapest, but nothing smooths the doubled
+#     pixels.
 Upsample = Literal["start", "middle", "end"]
 
 
@@ -39,10 +37,10 @@ def linear(in_features: int, out_features: int) -> nn.Linear:
 
 
 class FirstBlock(nn.Module):
-    """The first down block of E, D and G: no activation or normalisation in front. [B, in, S, S] ->
-    [B, out, S/2, S/2].
+    """The first down block of E, D and G: [B, in, S, S] -> [B, out, S/2, S/2].
 
-    A regular residual block "with activation function not being applied in the end" (A.4).
+    No activation or normalisation in front: a regular residual block "with activation function not
+    being applied in the end" (A.4).
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -76,10 +74,10 @@ class DownBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.relu(self.norm1(x)))
         h = self.conv2(F.relu(self.norm2(h)))
-        x = F.relu(x) if self.relu_before_skip else x
-        # Pooling is linear and the skip is a 1x1 convolution, so one pooling of the sum serves both
-        # paths.
-        return halve(h + self.skip(x))
+
+        # The skip is a 1x1 convolution and pooling is linear: pooling the sum pools both paths.
+        skip = self.skip(F.relu(x) if self.relu_before_skip else x)
+        return halve(h + skip)
 
 
 class FlatBlock(nn.Module):
@@ -97,8 +95,9 @@ class FlatBlock(nn.Module):
 
 
 class AdaIN(nn.Module):
-    """Adaptive instance normalisation: (x - mean) / std * weight + bias, with weight and bias given
-    per sample.
+    """Adaptive instance normalisation: (x - mean) / std * weight + bias.
+
+    Each sample comes with a weight and a bias of its own.
     """
 
     def __init__(self, channels: int) -> None:
@@ -118,8 +117,8 @@ class AdaIN(nn.Module):
 class AdaptiveBlock(nn.Module):
     """The generator's bottleneck and up block: AdaIN - ReLU - conv, twice, around a skip.
 
-    upsample says where the resolution doubles (None, at the bottleneck: nowhere); see `Upsample`.
-    All orders have the same parameters.
+    upsample: where the resolution doubles (see `Upsample`), with the same parameters in each case;
+    None at the bottleneck, which keeps the resolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int, upsample: Upsample | None) -> None:
@@ -140,6 +139,7 @@ class AdaptiveBlock(nn.Module):
         first, second = torch.split(
             parameters, [self.norm1.adaptive_parameters, self.norm2.adaptive_parameters], dim=1
         )
+
         h = F.relu(self.norm1(x, first))
         h = self.conv1(double(h) if self.upsample == "start" else h)
 
@@ -149,12 +149,15 @@ class AdaptiveBlock(nn.Module):
         skip: Tensor = self.skip(x)
         if self.upsample == "end":
             return double(h + skip)
-        return torch.add(h, skip if self.upsample is None else double(skip))
+        if self.upsample is not None:
+            skip = double(skip)
+        return torch.add(h, skip)
 
 
 class SelfAttention(nn.Module):
-    """SAGAN's self-attention over all positions: x + gamma * h(x) softmax(f(x)^T g(x)). Keeps [B,
-    C, H, W].
+    """SAGAN's self-attention over all positions: x + gamma * h(x) softmax(f(x)^T g(x)).
+
+    f, g and h are the layers `key`, `query` and `value`.
     """
 
     def __init__(self, channels: int) -> None:
@@ -165,10 +168,14 @@ class SelfAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, H, W]."""
+        # [B, 1, HW, channels]: one attention head over the positions.
         query, key, value = (
             layer(x).flatten(2).transpose(1, 2)[:, None]
             for layer in (self.query, self.key, self.value)
         )
+
+        # SAGAN does not divide by the root of the number of channels.
         attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
         change: Tensor = self.gamma * attended[:, 0].transpose(1, 2).reshape(x.shape)
         return x + change
@@ -200,16 +207,19 @@ def down_blocks(
     normalised: bool,
     relu_before_skip: bool = False,
 ) -> nn.ModuleList:
-    """The encoder that E, D and G share: one block per width, self-attention after the
-    `attention_after`-th.
+    """The encoder of E, D and G: one block per width, and self-attention.
+
+    attention_after: the number of blocks before self-attention.
     """
     blocks = nn.ModuleList()
-    for index, (before, after) in enumerate(zip([in_channels, *widths], widths, strict=False)):
-        blocks.append(
-            FirstBlock(before, after)
-            if index == 0
-            else DownBlock(before, after, normalised, relu_before_skip)
-        )
-        if index + 1 == attention_after:
+    before = in_channels
+    for number, after in enumerate(widths, start=1):
+        if number == 1:
+            blocks.append(FirstBlock(before, after))
+        else:
+            blocks.append(DownBlock(before, after, normalised, relu_before_skip))
+
+        if number == attention_after:
             blocks.append(SelfAttention(after))
+        before = after
     return blocks

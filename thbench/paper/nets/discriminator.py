@@ -12,8 +12,10 @@ from thbench.paper.nets.config import NetConfig
 
 
 class Judgement(NamedTuple):
-    """score: realism r, [B]. features: the activations after each residual block, for the
-    feature-matching loss.
+    """What the discriminator says of frames.
+
+    score: realism r, [B].
+    features: the activations after each residual block, for the feature-matching loss.
     """
 
     score: Tensor
@@ -21,29 +23,34 @@ class Judgement(NamedTuple):
 
 
 class Discriminator(nn.Module):
-    """D of eq. 5: the conv part V (19,626,881 parameters at 256), w0 and b. W lives in
-    `VideoEmbeddings`.
+    """D of eq. 5: the convolutional part V, w0 and b; W is a module of its own, `VideoEmbeddings`.
+
+    V has 19,626,881 parameters at 256 pixels.
     """
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         widths = config.widths(config.down_blocks)
+
         self.blocks = down_blocks(
-            6,
+            6,  # channels: the landmark image's and the frame's
             widths,
             config.attention_after_down,
             normalised=False,
             relu_before_skip=config.relu_before_skip,
         )
         self.blocks.append(FlatBlock(widths[-1], config.relu_before_skip))
+
         self.general = linear(config.embedding, 1)  # w0 and b
 
-    def forward(self, frames: Tensor, landmark_images: Tensor, video: Tensor) -> Judgement:
-        """frames, landmark_images [B, 3, S, S] in [-1, 1]; video [B, N] = W_i of each sample's
-        video (eq. 5).
+    def forward(self, frames: Tensor, landmark_images: Tensor, rows: Tensor) -> Judgement:
+        """Eq. 5: frames, landmark_images [B, 3, S, S] in [-1, 1].
+
+        rows [B, N]: W_i of each sample's video.
         """
         vector, features = self.describe(frames, landmark_images)
-        return Judgement((vector * video).sum(dim=1) + self.general(vector)[:, 0], features)
+        of_video = (vector * rows).sum(dim=1)
+        return Judgement(of_video + self.general(vector)[:, 0], features)
 
     def describe(self, frames: Tensor, landmark_images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """V(x, y) [B, N] and the activations after each residual block."""
@@ -59,13 +66,13 @@ class Discriminator(nn.Module):
 class PersonDiscriminator(nn.Module):
     """D' of eq. 8 for one new person: V(x, y)^T w' + b, with w' = w0 + e_NEW a free parameter.
 
-    w' is not spectrally normalised again: a 1 x N matrix would be forced to length 1 whatever e_NEW
-    is.
+    w' is not spectrally normalised again: that would give a 1 x N matrix length 1 for any e_NEW.
     """
 
     def __init__(self, discriminator: Discriminator, person: Tensor) -> None:
-        """discriminator is trained on in place; person [N] takes the place of W_i (e_NEW in the
-        paper).
+        """discriminator: its V goes on being trained, in place.
+
+        person [N]: what takes the place of W_i, in the paper e_NEW.
         """
         super().__init__()
         self.discriminator = discriminator
@@ -80,14 +87,17 @@ class PersonDiscriminator(nn.Module):
 
 
 class VideoEmbeddings(nn.Module):
-    """W: one row per training video, a lookup table with sparse gradients, so a step's cost does
-    not grow with it.
+    """W: one row W_i per training video.
+
+    The gradients are sparse, so that a step costs the same however many videos there are.
     """
 
     def __init__(self, videos: int, embedding: int) -> None:
         super().__init__()
         self.table = nn.Embedding(videos, embedding, sparse=True)
         nn.init.uniform_(self.table.weight, -0.1, 0.1)
+
+        # Which rows `start_at` has set.
         self.seen: Tensor
         self.register_buffer("seen", torch.zeros(videos, dtype=torch.bool))
 
@@ -98,9 +108,7 @@ class VideoEmbeddings(nn.Module):
 
     @torch.no_grad()
     def start_at(self, videos: Tensor, embeddings: Tensor) -> None:
-        """Rows seen for the first time become these embeddings: videos int64 [B], embeddings [B,
-        N].
-        """
+        """Sets the rows of videos int64 [B] that are new here to their embeddings [B, N]."""
         new = ~self.seen[videos]
         self.table.weight[videos[new]] = embeddings[new].to(self.table.weight.dtype)
         self.seen[videos] = True
