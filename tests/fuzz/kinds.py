@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from material import run_command, train_tiny
+from samples import run_command, train_tiny
 
 Reader = Callable[[], None]  # works in the folder that the specimens were copied to
 

@@ -20,7 +20,7 @@ import click
 import pytest
 from damage import copied, damage
 from kinds import KINDS, REFUSED, Kind, Reader
-from material import FACES, make_material
+from samples import FACES, make_material
 
 from thbench.errors import ThbenchError
 
