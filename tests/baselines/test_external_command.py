@@ -180,7 +180,8 @@ BUSY = """
 import os, pathlib, subprocess, sys, time
 child = subprocess.Popen(['sleep', '60'])
 here = pathlib.Path(__file__).parent
-(here / 'pids').write_text(f'{os.getpid()} {child.pid} {sys.argv[3]}')
+(here / 'writing').write_text(f'{os.getpid()} {child.pid} {sys.argv[3]}')
+(here / 'writing').rename(here / 'pids')  # whole, or not there
 time.sleep(60)
 """
 RENDER = """
