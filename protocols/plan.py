@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,9 @@ from protocols.generate import Workshop
 from protocols.kinds.base import Definition
 from protocols.methods import describe, entries_of, method_options
 from protocols.score import check_fits
+from protocols.session import this_session
 from protocols.stored_split import read_split, read_split_for
 from thbench.data.dataset import Dataset
-from thbench.environment import git_commit, hardware, versions
 from thbench.errors import ThbenchError
 from thbench.locks import holds_nothing
 from thbench.metrics.base import load_metric
@@ -26,7 +25,6 @@ from thbench.records.run import (
     MethodRecord,
     ProtocolRecord,
     RunRecord,
-    SessionRecord,
     SourcesRecord,
 )
 from thbench.records.split import Split
@@ -133,13 +131,7 @@ def _record(
     options: RunOptions,
 ) -> RunRecord:
     """run.json of a new run."""
-    session = SessionRecord(
-        versions=versions(),
-        hardware=hardware(),
-        device=options.device,
-        git_commit=git_commit(),
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    session = this_session(options.device)
     return RunRecord(
         format=FORMAT,
         protocol=ProtocolRecord(

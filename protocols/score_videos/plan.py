@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,8 @@ from protocols.score_videos.look import View
 from protocols.score_videos.matching import Match, other_rate
 from protocols.score_videos.pairs import Pair
 from protocols.score_videos.shape import Shape
+from protocols.session import this_session
 from thbench.data.clip_files import ClipFile, Keep
-from thbench.environment import git_commit, hardware, versions
 from thbench.errors import ThbenchError
 from thbench.files import sha256_json
 from thbench.records.run import (
@@ -26,7 +25,6 @@ from thbench.records.run import (
     MethodRecord,
     ProtocolRecord,
     RunRecord,
-    SessionRecord,
 )
 from thbench.records.split import DrawnVideo, FramePlace, Split
 
@@ -109,13 +107,7 @@ def run_record(
     device: str,
 ) -> RunRecord:
     """run.json of a new run."""
-    session = SessionRecord(
-        versions=versions(),
-        hardware=hardware(),
-        device=device,
-        git_commit=git_commit(),
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    session = this_session(device)
     return RunRecord(
         format=FORMAT,
         protocol=ProtocolRecord(
