@@ -138,6 +138,19 @@ WEIGHTS: dict[str, WeightFile] = {
             "CMMD and KID over CLIP",
         ),
         WeightFile(
+            "i3d-kinetics400",
+            "i3d_pretrained_400.pt",
+            (
+                "https://github.com/songweige/TATS/raw/main/tats/fvd/i3d_pretrained_400.pt",
+                "https://huggingface.co/spaces/LanguageBind/Open-Sora-Plan-v1.0.0/resolve/main/"
+                "opensora/eval/fvd/videogpt/i3d_pretrained_400.pt",
+            ),
+            "",
+            None,
+            "Apache-2.0 (DeepMind); trained on Kinetics-400",
+            "FVD",
+        ),
+        WeightFile(
             "arcface-buffalo-l",
             "w600k_r50.onnx",
             (

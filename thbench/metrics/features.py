@@ -57,9 +57,7 @@ class FeatureStore:
         features = compute()
         if len(features) != rows:
             parts = "frames" if clip_frames == 1 else "clips"
-            raise ThbenchError(
-                f"features for {rows} {parts} asked for, {len(features)} rows came"
-            )
+            raise ThbenchError(f"features for {rows} {parts} asked for, {len(features)} rows came")
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, features=features)
         return features
