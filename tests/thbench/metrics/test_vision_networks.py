@@ -21,6 +21,7 @@ from thbench.metrics.clip_net import ClipImageEncoder
 from thbench.metrics.cmmd import cmmd
 from thbench.metrics.dinov2_net import Dinov2
 from thbench.metrics.fd_dinov2 import fd_dinov2
+from thbench.metrics.fvd import logits
 from thbench.metrics.i3d_net import I3D
 from thbench.metrics.kid import kid_clip, kid_dinov2
 from thbench.metrics.network_input import batched, resized, with_weights
@@ -149,6 +150,28 @@ def test_metrics_of_one_network_share_its_features_and_give_numbers() -> None:
             assert estimate.value != 0
             assert estimate.se > 0
             assert metric.estimate(x, x, videos, videos).value == pytest.approx(0, abs=1e-3)
+
+
+def test_i3d_looks_at_whole_clips_in_order_at_224_pixels() -> None:
+    """Each clip's logits are those of the network on it alone, scaled to [-1, 1]."""
+    seen: list[Tensor] = []
+
+    class Looking(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(x)
+            return x.mean((1, 3, 4))[:, :1].expand(-1, 400)
+
+    levels = torch.arange(40, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 8, 8)
+    rows = logits(Looking(), levels)
+    assert rows.shape == (2, 400)
+    (clips,) = seen
+    assert clips.shape == (2, 3, 16, 224, 224)
+    np.testing.assert_allclose(clips[1, 0, :, 0, 0], np.arange(16, 32) / 127.5 - 1, atol=1e-6)
+    assert logits(Looking(), levels[:15]).shape == (0, 400)
 
 
 def test_another_networks_file_is_named_and_refused(official_files: Path) -> None:
