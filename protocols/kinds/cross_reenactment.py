@@ -69,9 +69,7 @@ class CrossReenactment(Definition):
 
     def drive(self, dataset: Dataset, video: DrawnVideo) -> Frames:
         """The frames of the drivers, one after the other."""
-        import torch
-
-        from thbench.method import Frames
+        from thbench.method import joined
 
         known = {driver.key: driver for driver in dataset.videos}
         places = zip(video.driver_of or [], video.holdout, strict=True)
@@ -79,28 +77,22 @@ class CrossReenactment(Definition):
             dataset.read(known[driver], [frame for _, frame in part])
             for driver, part in groupby(places, key=lambda place: place[0])
         ]
-        return Frames(
-            torch.cat([part.images for part in parts]),
-            torch.cat([part.landmarks for part in parts]),
-        )
+        return joined(parts)
 
     def drives(self, drive: Frames, shots: Frames, video: DrawnVideo) -> Frames:
         """With `adapt_landmarks` the motion of each driver on the face that the shots show."""
         if not self.adapt_landmarks:
             return drive
 
-        import torch
-
-        from thbench.adaptation import adapted_landmarks
-        from thbench.method import Frames
+        from thbench.adaptation import adapted
+        from thbench.method import joined
 
         parts, start = [], 0
         for _, part in groupby(video.driver_of or []):
             end = start + len(list(part))
-            driving = drive.landmarks[start:end]
-            parts.append(adapted_landmarks(driving, shots.landmarks, drive.size_px))
+            parts.append(adapted(drive[start:end], shots.landmarks))
             start = end
-        return Frames(drive.images, torch.cat(parts))
+        return joined(parts)
 
     def floor(self, dataset: Dataset, video: DrawnVideo) -> Frames:
         """The driving frames themselves: no other frame shows the person in their poses."""
