@@ -124,14 +124,16 @@ class Split:
     listed: ListedRecord | None = field(default=None, metadata=WHERE_SAID)
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for no videos, and for a video with other than the stated shots."""
+        """Raises `ValueError` for no videos, and for one with other than the stated numbers of
+        shots and hold-out frames.
+        """
         if not self.videos:
             raise ValueError("names no video")
 
         for video in self.videos:
             shots, holdout = len(video.shots), len(video.holdout)
-            if min(shots, holdout) < 1 or shots != self.shots:
+            if shots != self.shots or not 1 <= holdout <= self.holdout:
                 raise ValueError(
                     f"has {shots} shots and {holdout} hold-out frames of {video.key}, "
-                    f"{self.shots} and {self.holdout} expected"
+                    f"{self.shots} and 1 to {self.holdout} expected"
                 )
