@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import secrets
 import signal
 import sys
 import tempfile
@@ -217,6 +218,9 @@ def _connect(engine: Engine, workers: int | None) -> None:
         return
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
+    if engine.address is None:  # a secret of its own; else Ray writes one to the home folder
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     logging.getLogger("ray").setLevel(logging.ERROR)
     join: dict[str, Any] = {"address": engine.address}
     begin: dict[str, Any] = {
@@ -236,8 +240,9 @@ def _connect(engine: Engine, workers: int | None) -> None:
         what = engine.address or "this machine"
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ThbenchError(
-            f"no Ray cluster on {what} ({first}); start its head with `ray start --head` and join "
-            "this machine with `ray start --address`"
+            f"no Ray cluster at {what} ({first}): start its head with `ray start --head`, join "
+            "this machine with `ray start --address`, and set RAY_AUTH_MODE=token where the head "
+            "has a token"
         ) from error
     finally:
         signal.signal(signal.SIGTERM, before)  # Ray takes it for itself
