@@ -18,6 +18,7 @@ from protocols.progress import Progress, unwatched
 from protocols.score_units import unit_scorer
 from protocols.stored_scores import forget_altered_scores, record_scores, scores_file
 from protocols.units import finished, frame_sets, with_frames
+from thbench.engine import LOCAL, Engine
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path
 from thbench.metrics.base import (
@@ -54,8 +55,9 @@ def score_run(
     run: Run,
     metrics: Sequence[str],
     device: str = "cpu",
-    workers: int = 1,
+    workers: int | None = 1,
     progress: Progress = unwatched,
+    engine: Engine = LOCAL,
 ) -> SummaryRecord:
     """Gives a run exactly these metrics: writes frames.parquet, summary.json and their record.
 
@@ -76,7 +78,7 @@ def score_run(
     per_frame = frame_metrics(loaded, unavailable)
     in_sets = [name for name in loaded if name not in unavailable and name not in per_frame]
     scorer = partial(unit_scorer, run, per_frame, in_sets, device)
-    with closing(each(scorer, units, workers)) as scored:
+    with closing(each(scorer, units, workers, engine, run.path)) as scored:
         for _ in progress(scored, len(units), "score frames"):
             pass
 
