@@ -41,6 +41,8 @@ DECIMALS: Mapping[str, int] = {
     "ear": 3,
     "mar": 3,
     "jaw": 3,
+    "aed-mediapipe": 3,
+    "apd-mediapipe": 1,
 }
 
 

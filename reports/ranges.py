@@ -39,6 +39,8 @@ RANGES: Mapping[str, Interval] = {
     "mar": (0, math.inf),
     "mouth-correlation": (-1, 1),
     "jaw": (0, math.inf),
+    "aed-mediapipe": (0, 1),
+    "apd-mediapipe": (0, 180),
 }
 
 
