@@ -247,13 +247,13 @@ def test_a_stored_split_comes_back(tmp_path):
         (lambda raw: raw["videos"][0]["holdout"].__setitem__(0, 5000), "leave its 80 frames"),
         (lambda raw: raw["videos"][0]["shots"].pop(), "7 shots"),
         (lambda raw: raw["videos"][0]["shot_names"].__setitem__(0, "c/9999"), "export the split"),
-        (lambda raw: raw.update(holdout=7), "7 expected|1 to 7 expected"),
+        (lambda raw: raw.update(holdout=7), "1 to 7 expected"),
         (
             lambda raw: raw["videos"][0].update(floor=raw["videos"][0]["holdout"]),
             "real-vs-real frames",
         ),
         (lambda raw: raw["videos"][0]["others"][0].__setitem__(0, ["p9/none", 0]), "a triplet of"),
-        (lambda raw: raw.pop("seed"), "no split file|not a split file"),
+        (lambda raw: raw.pop("seed"), "not a split file"),
     ],
 )
 def test_an_edited_split_is_refused(tmp_path, change, message):
