@@ -191,7 +191,7 @@ def operations_per_second(rounds: int) -> float:
     best_s = float("inf")
     for _ in range(rounds + 2):
         cpu = time.process_time()
-        F.conv2d(x, weight, padding=1).sum().backward()
+        torch.autograd.backward(F.conv2d(x, weight, padding=1).sum())
         best_s = min(best_s, time.process_time() - cpu)
     return 3 * 2 * x.numel() * 256 * 9 / best_s
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from thbench.config import with_values
-from thbench.data.landmarks.image import landmark_images
+from thbench.data.landmarks.image import drawn
 from thbench.device import Precision, laid_out
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
@@ -65,7 +65,7 @@ class OursFF:
     def adapt(self, shots: Frames) -> OursHead:
         """Embeds the T shots as e_NEW (eq. 7) and projects it to psi-hat = P e_NEW."""
         clock = _PartsClock(self.device)
-        x, y = _inputs(shots, self.device)
+        x, y = _inputs(self.model, shots, self.device)
         clock.note("data_s")
 
         adaptive = _predicted(self.model, self.model.embed(x, y))
@@ -99,8 +99,9 @@ class OursFT:
         self.model = _model(self.name, options)
         if self.model.variant == "ff":
             raise ThbenchError(
-                f"{options.checkpoint} was trained without the match loss (variant ff), so w' has "
-                "no start; fine-tune a checkpoint of `thbench train ours --variant ft`"
+                f"{options.checkpoint} was trained without the match loss (variant ff), so its "
+                "discriminator cannot be fine-tuned to a person; give ours-ft a checkpoint of "
+                "`thbench train ours --variant ft`, or use ours-ff"
             )
 
         with checkpoints.telling_damage(self.model.file):
@@ -118,7 +119,7 @@ class OursFT:
     def adapt(self, shots: Frames) -> OursHead:
         """Embeds the T shots as e_NEW (eq. 7) and fine-tunes, seeded by run and shots."""
         clock = _PartsClock(self.device)
-        x, y = _inputs(shots, self.device)
+        x, y = _inputs(self.model, shots, self.device)
         clock.note("data_s")
 
         embedding = self.model.embed(x, y)
@@ -195,10 +196,10 @@ def _known(name: str, value: Any) -> Any:
     return value
 
 
-def _inputs(shots: Frames, device: str) -> tuple[Tensor, Tensor]:
+def _inputs(model: MetaLearned, shots: Frames, device: str) -> tuple[Tensor, Tensor]:
     """The shots and their landmark images, [T, 3, S, S] in [-1, 1] on the device."""
-    drawn = landmark_images(shots.landmarks, shots.size_px)
-    return to_signed(shots.images.to(device)), to_signed(drawn.to(device))
+    y = drawn(shots, model.net.pupils)
+    return to_signed(shots.images.to(device)), to_signed(y.to(device))
 
 
 def _predicted(model: MetaLearned, embedding: Tensor) -> Tensor:
