@@ -149,10 +149,10 @@ def export(
 
 
 @data.command("verify")
-@click.argument("dataset", type=FILE)
-def verify(dataset: Path) -> None:
-    """Reads every byte of DATASET again and compares it with what was recorded when it was
-    prepared.
+@click.argument("dataset")
+def verify(dataset: str) -> None:
+    """Reads every byte of DATASET, a folder or a URL, again and compares it with what was recorded
+    when it was prepared.
     """
     from thbench.data.store.verify import verify
 
