@@ -82,7 +82,7 @@ def prepare(
     _check(recipe)
     listing = list_source(recipe.layout, source, recipe.follow_links)
     detector = _detector(recipe.landmarks, device)
-    shards = list(_grouped(listing.videos))
+    shards = list(grouped(listing.videos))
     _check_folder(out)
 
     with locked(out, part.lock):
@@ -141,7 +141,8 @@ def _check(recipe: Recipe) -> None:
         raise ThbenchError(NO_RATE)
 
 
-def _grouped(videos: Sequence[SourceVideo]) -> Iterator[Sequence[SourceVideo]]:
+def grouped(videos: Sequence[SourceVideo]) -> Iterator[Sequence[SourceVideo]]:
+    """The videos of each shard, in order."""
     size = min(_VIDEOS_PER_SHARD, -(-len(videos) // _SHARDS_AT_LEAST))
     for start in range(0, len(videos), size):
         yield videos[start : start + size]
