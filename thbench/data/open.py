@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from thbench.data.dataset import Dataset
+from thbench.data.store.in_videos import open_store
 from thbench.data.store.places import is_url
-from thbench.data.store.prepared import PreparedStore, is_store
+from thbench.data.store.prepared import is_store
 from thbench.errors import ThbenchError
 
 
@@ -20,16 +21,16 @@ def open_dataset(spec: str) -> Dataset:
     if _is_synthetic(spec):
         return _synthetic(spec)
     if is_url(spec):
-        return PreparedStore(spec)
+        return open_store(spec)
     if spec.startswith("video-files:"):
         raise ThbenchError(
             f"{spec.partition(':')[2]} holds videos that `thbench score-videos` scored; run that "
             "command again to go on"
         )
     if (store := _store(spec)) is not None:
-        return PreparedStore(store)
+        return open_store(store)
     if Path(spec).exists():
-        return PreparedStore(Path(spec))  # which says what is wrong with it
+        return open_store(Path(spec))  # which says what is wrong with it
 
     home = os.environ.get("THBENCH_DATA")
     also = f", or under $THBENCH_DATA = {home}," if home else " ($THBENCH_DATA is not set)"

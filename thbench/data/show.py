@@ -74,6 +74,8 @@ def text(shown: Mapping[str, Any]) -> str:
     if "recipe" in shown:
         recipe = shown["recipe"]
         form = "PNG" if recipe["lossless"] else f"JPEG quality {recipe.get('quality', 'unknown')}"
+        if recipe.get("in_videos"):
+            form = "decoded from the videos"
         lines += [
             f"  split      {shown['split']['rule']}",
             f"  landmarks  {shown['landmarks']['source']}",

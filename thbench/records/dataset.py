@@ -34,7 +34,8 @@ class RecipeRecord:
     """What readers of a store need to know of how its frames were made; more: all else.
 
     quality: JPEG's, None where that is not recorded. packed_sha256: of the dataset that was packed
-    as it is. pictures: what the frames show, where that is said; see `thbench.pictures`.
+    as it is. pictures: what the frames show, where that is said; see `thbench.pictures`. in_videos:
+    frames stay in the videos below `source`, a path from the store.
     """
 
     layout: str
@@ -43,6 +44,8 @@ class RecipeRecord:
     quality: int | None = None
     packed_sha256: str | None = None
     pictures: str | None = None
+    in_videos: bool = False
+    source: str | None = None
     more: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
 
 

@@ -23,6 +23,7 @@ from thbench.data.store.format import (
     DROPPED,
     DROPPED_SCHEMA,
     FORMAT,
+    IN_VIDEOS_SCHEMA,
     INDEX_FOLDER,
     ONE_INDEX,
     PLAN_JSON,
@@ -75,7 +76,7 @@ def finish(
 
     tally = _Tally()
     for shard in range(shards):
-        _add_shard(out, shard, test, tally)
+        _add_shard(out, shard, test, tally, bool(recipe.get("in_videos")))
     write_table(out / VIDEOS, pa.concat_tables(tally.videos))
 
     info = DatasetInfo(
@@ -166,15 +167,18 @@ class _Tally:
         }
 
 
-def _add_shard(out: Path, shard: int, test: frozenset[str], tally: _Tally) -> None:
-    """Writes the index of a shard, its rows with their split, and adds it to the tally."""
+def _add_shard(out: Path, shard: int, test: frozenset[str], tally: _Tally, in_videos: bool) -> None:
+    """Writes the index of a shard, its rows with their split, and adds it to the tally.
+
+    in_videos: there is no tar, its file is the index.
+    """
     rows = read_rows(out, shard)
     table = with_split(rows, test)
     path = out / index_file(shard)
     write_table(path, table)
 
     record = ShardRecord(
-        shard_file(shard),
+        index_file(shard) if in_videos else shard_file(shard),
         len(table),
         tar_sha256(out, shard),
         rows_sha256=sha256_file(path),
@@ -186,8 +190,9 @@ def _add_shard(out: Path, shard: int, test: frozenset[str], tally: _Tally) -> No
 def with_split(rows: pa.Table, test: Collection[str]) -> pa.Table:
     """The rows of a shard as the index has them: the test persons are told."""
     splits = ["test" if person in test else "train" for person in rows["person"].to_pylist()]
-    place = SCHEMA.get_field_index("split")
-    return rows.add_column(place, "split", pa.array(splits, pa.string())).cast(SCHEMA)
+    schema = IN_VIDEOS_SCHEMA if "path" in rows.column_names else SCHEMA
+    place = schema.get_field_index("split")
+    return rows.add_column(place, "split", pa.array(splits, pa.string())).cast(schema)
 
 
 def videos_of_rows(table: pa.Table, shard: int) -> pa.Table:

@@ -48,6 +48,22 @@ SCHEMA = pa.schema(
 )
 # What every index has: stores of before times were recorded lack the last column.
 REQUIRED_SCHEMA = SCHEMA.remove(SCHEMA.get_field_index("time_s"))
+# Of a store whose frames stay in the source's videos: where to decode each of them. The file is
+# named below the source; pts and key_pts, null where the file states no times, are when the frame
+# and the key frame before it are shown, in the units of the stream.
+_PLACE = ("offset", "size", "crc32")
+IN_VIDEOS_SCHEMA = pa.schema(
+    [
+        *(field for field in SCHEMA if field.name not in _PLACE),
+        ("path", pa.string()),
+        ("file_bytes", pa.int64()),
+        ("file_sha256", pa.string()),
+        ("position", pa.int32()),
+        ("pts", pa.int64()),
+        ("key_pts", pa.int64()),
+    ]
+)
+NULLABLE = frozenset({"time_s", "pts", "key_pts"})
 VIDEOS_SCHEMA = pa.schema(
     [
         ("person", pa.string()),

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from thbench.data.store.format import REQUIRED_SCHEMA, SCHEMA
+from thbench.data.store.format import IN_VIDEOS_SCHEMA, NULLABLE, SCHEMA
 from thbench.data.store.places import LocalPlace, Place
 from thbench.errors import ThbenchError
 
@@ -23,6 +23,7 @@ _GROUPS_KEPT = 128  # of one column each; landmarks are the largest, 0.3 MB a gr
 _FILES_KEPT = 64  # open, with what their footers say
 _BLOCK_BYTES = 64 * 1024  # of a remote index: what pyarrow reads first is as long
 _BLOCKS_KEPT = 16
+_TYPES = {field.name: field.type for field in (*SCHEMA, *IN_VIDEOS_SCHEMA)}
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,13 @@ class FrameIndex:
 
     def _read_column(self, file: IndexFile, group: int, column: str) -> NDArray[Any]:
         opened, _ = self._open(file)
-        if column not in opened.schema_arrow.names and column not in REQUIRED_SCHEMA.names:
+        if column == "time_s" and column not in opened.schema_arrow.names:
             return np.full(opened.metadata.row_group(group).num_rows, np.nan)
 
         values = opened.read_row_group(group, columns=[column], use_threads=False)[column]
         values = values.combine_chunks()
-        has_nulls = values.null_count and column in REQUIRED_SCHEMA.names
-        if values.type != SCHEMA.field(column).type or has_nulls:
+        has_nulls = values.null_count and column not in NULLABLE
+        if values.type != _TYPES[column] or has_nulls:
             raise ValueError(f"{column} holds {values.type} with {values.null_count} nulls")
 
         if column == "landmarks":

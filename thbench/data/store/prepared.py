@@ -67,7 +67,7 @@ class PreparedStore:
         self.index = FrameIndex(self.place, self._index_file)
 
     def __reduce__(self) -> tuple[type[PreparedStore], tuple[str]]:
-        return PreparedStore, (str(self.place),)
+        return type(self), (str(self.place),)
 
     def read(self, video: Video, frames: Sequence[int]) -> Frames:
         """See `Dataset.read`. Raises `ThbenchError` for an unknown video, a position outside it, or
@@ -76,7 +76,7 @@ class PreparedStore:
         shard, rows = self._rows(video, frames)
         images = np.empty((len(rows), self.size_px, self.size_px, 3), np.uint8)
         if not len(rows):
-            return _frames(images, np.empty((0, 136), np.float32))
+            return frames_of(images, np.empty((0, 136), np.float32))
 
         names = ["offset", "size", "crc32", "landmarks"]
         offsets, sizes, checks, landmarks = self.index.columns(shard, rows, names)
@@ -89,7 +89,7 @@ class PreparedStore:
             if image is None or image.shape != images.shape[1:]:
                 raise self._damaged(video, int(frames[slot]))
             images[slot] = image
-        return _frames(images, landmarks)
+        return frames_of(images, landmarks)
 
     def frame_names(self, video: Video) -> list[str]:
         """See `Dataset.frame_names`."""
@@ -198,7 +198,7 @@ def read_info(place: Place) -> DatasetInfo:
     return decode(DatasetInfo, info, where, _AGAIN)
 
 
-def _frames(images: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> Frames:
+def frames_of(images: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> Frames:
     channels_first = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
     return Frames(channels_first, torch.from_numpy(landmarks.reshape(-1, 68, 2)))
 

@@ -123,7 +123,8 @@ def _maker(path: Path, info: DatasetInfo, source: str) -> MakeShard:
     if info.made.packed_sha256 is not None:
         return _packer(path, source)
 
-    recipe = decode(Recipe, dict(info.recipe), path / "dataset.json", "name a copy of the store")
+    settings = {key: value for key, value in info.recipe.items() if key != "source"}
+    recipe = decode(Recipe, settings, path / "dataset.json", "name a copy of the store")
     return _preparer(info, recipe, source)
 
 

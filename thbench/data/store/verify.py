@@ -15,16 +15,19 @@ import pyarrow.compute as pc
 
 from thbench.data.prepare.finish import table_sha256
 from thbench.data.store.format import (
+    IN_VIDEOS_SCHEMA,
+    NULLABLE,
     ONE_INDEX,
     ONE_INDEX_FORMAT,
     REQUIRED_SCHEMA,
     index_file,
 )
-from thbench.data.store.places import Place, place_of
+from thbench.data.store.in_videos import videos_folder
+from thbench.data.store.places import LocalPlace, Place, place_of
 from thbench.data.store.prepared import read_info
 from thbench.errors import ThbenchError
 from thbench.files import inside
-from thbench.records.dataset import DatasetInfo
+from thbench.records.dataset import DatasetInfo, ShardRecord
 from thbench.records.video_key import video_key
 from thbench.tables import read_table
 
@@ -67,10 +70,10 @@ def damages(place: Place, info: DatasetInfo) -> Iterator[Damage]:
     ):
         if fault:
             yield Damage(index_file(number), fault, number)
-        wrong = _fault(place, shard.file, shard.sha256)
-        if wrong:
-            at = _first_damaged(place, shard.file, rows) if wrong != _MISSING else ""
-            yield Damage(shard.file, wrong + at, number)
+        if info.made.in_videos:
+            yield from _damaged_videos(videos_folder(place, info), rows, number)
+        else:
+            yield from _damaged_tar(place, shard, rows, number)
 
         if rows is None:
             all_read = False
@@ -100,11 +103,13 @@ def _rows_of_shards(place: Place, info: DatasetInfo) -> Iterator[tuple[pa.Table 
         yield from _rows_of_one_index(place, info)
         return
 
+    schema = IN_VIDEOS_SCHEMA if info.made.in_videos else REQUIRED_SCHEMA
+
     for number, shard in enumerate(info.shards):
         file, rows = index_file(number), None
         fault = _fault(place, file, shard.rows_sha256)
         with suppress(ThbenchError, FileNotFoundError):
-            rows = _read(place, file)
+            rows = _read(place, file, schema)
         yield rows, fault
 
 
@@ -120,12 +125,29 @@ def _rows_of_one_index(place: Place, info: DatasetInfo) -> Iterator[tuple[pa.Tab
         yield rows, ""
 
 
-def _read(place: Place, file: str) -> Any:
+def _read(place: Place, file: str, schema: pa.Schema = REQUIRED_SCHEMA) -> Any:
     inside(Path("."), file)
     path = Path(f"{place}/{file}")
-    return read_table(
-        path, "prepare the dataset again", schema=REQUIRED_SCHEMA, data=place.read(file)
-    )
+    needed = pa.schema([field for field in schema if field.name not in NULLABLE])
+    return read_table(path, "prepare the dataset again", schema=needed, data=place.read(file))
+
+
+def _damaged_tar(
+    place: Place, shard: ShardRecord, rows: pa.Table | None, number: int
+) -> Iterator[Damage]:
+    if wrong := _fault(place, shard.file, shard.sha256):
+        at = _first_damaged(place, shard.file, rows) if wrong != _MISSING else ""
+        yield Damage(shard.file, wrong + at, number)
+
+
+def _damaged_videos(folder: Path, rows: pa.Table | None, number: int) -> Iterator[Damage]:
+    """The videos of a shard that are not the ones whose landmarks were found."""
+    if rows is None:
+        return
+    names = ["path", "file_sha256"]
+    for file in rows.select(names).group_by(names).aggregate([]).to_pylist():
+        if wrong := _fault(LocalPlace(folder), file["path"], file["file_sha256"]):
+            yield Damage(str(folder / file["path"]), wrong)
 
 
 def _first_damaged(place: Place, file: str, rows: pa.Table | None) -> str:
