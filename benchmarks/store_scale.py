@@ -216,7 +216,7 @@ def write_store(out: Path, clips: int) -> float:
             write_shard(out, shard, count, pictures)
 
     recipe = {"layout": "noise", "size_px": SIZE_PX, "lossless": False}
-    finish(out, shards, recipe, {"source": "noise"}, SplitRule(("p0000000",), 0), [])
+    finish(out, shards, recipe, {"source": "noise"}, SplitRule(test_fraction=0), [])
     return time.perf_counter() - started
 
 

@@ -19,7 +19,7 @@ from thbench.data.store.format import IN_VIDEOS_SCHEMA, NULLABLE, SCHEMA
 from thbench.data.store.places import LocalPlace, Place
 from thbench.errors import ThbenchError
 
-_GROUPS_KEPT = 128  # of one column each; landmarks are the largest, 0.3 MB a group
+_GROUPS_KEPT = 64  # 0.3 MB each with landmarks
 _FILES_KEPT = 64  # open, with what their footers say
 _BLOCK_BYTES = 64 * 1024  # of a remote index: what pyarrow reads first is as long
 _BLOCKS_KEPT = 16
@@ -45,7 +45,7 @@ class FrameIndex:
         self._place, self._file_of = place, file_of
         self._lock = threading.Lock()
         self._open = lru_cache(maxsize=_FILES_KEPT)(self._opened)
-        self._column = lru_cache(maxsize=_GROUPS_KEPT)(self._read_column)
+        self._group = lru_cache(maxsize=_GROUPS_KEPT)(self._read_group)
 
     def columns(
         self, shard: int, rows: NDArray[np.int64], names: Sequence[str]
@@ -61,16 +61,17 @@ class FrameIndex:
             if len(rows) and groups.max() >= len(starts) - 1:
                 raise self._damage(file, "it ends too early")
             parts = {
-                (int(group), column): self._reading(
-                    file, partial(self._column, file, int(group), column)
-                )
-                for group in np.unique(groups)
-                for column in names
+                group: self._reading(file, partial(self._group, file, group, tuple(names)))
+                for group in sorted(set(groups.tolist()))
             }
 
         local = rows - starts[groups]
+        if len(parts) == 1:  # as most often: the frames of one video adjoin
+            (columns,) = parts.values()
+            return [column[local] for column in columns]
         return [
-            _gathered([parts[int(group), column] for group in groups], local) for column in names
+            _gathered([parts[group][place] for group in groups.tolist()], local)
+            for place in range(len(names))
         ]
 
     def all_of(self, file: IndexFile, column: str) -> Iterator[NDArray[Any]]:
@@ -79,7 +80,8 @@ class FrameIndex:
             _, starts = self._reading(file, partial(self._open, file))
         for group in range(len(starts) - 1):
             with self._lock:
-                yield self._reading(file, partial(self._read_column, file, group, column))
+                (values,) = self._reading(file, partial(self._read_group, file, group, (column,)))
+            yield values
 
     def _opened(self, file: IndexFile) -> tuple[pq.ParquetFile, NDArray[np.int64]]:
         if isinstance(self._place, LocalPlace):
@@ -92,20 +94,14 @@ class FrameIndex:
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         return opened, np.cumsum([0, *sizes])
 
-    def _read_column(self, file: IndexFile, group: int, column: str) -> NDArray[Any]:
+    def _read_group(
+        self, file: IndexFile, group: int, names: tuple[str, ...]
+    ) -> list[NDArray[Any]]:
         opened, _ = self._open(file)
-        if column == "time_s" and column not in opened.schema_arrow.names:
-            return np.full(opened.metadata.row_group(group).num_rows, np.nan)
-
-        values = opened.read_row_group(group, columns=[column], use_threads=False)[column]
-        values = values.combine_chunks()
-        has_nulls = values.null_count and column not in NULLABLE
-        if values.type != _TYPES[column] or has_nulls:
-            raise ValueError(f"{column} holds {values.type} with {values.null_count} nulls")
-
-        if column == "landmarks":
-            return np.asarray(values.flatten().to_numpy().reshape(-1, 136))
-        return np.asarray(values.to_numpy(zero_copy_only=False))
+        here = [name for name in names if name != "time_s" or name in opened.schema_arrow.names]
+        table = opened.read_row_group(group, columns=here, use_threads=False)
+        nobody_knows = np.full(opened.metadata.row_group(group).num_rows, np.nan)
+        return [_array(table[name], name) if name in here else nobody_knows for name in names]
 
     def _reading(self, file: IndexFile, read: Callable[[], Any]) -> Any:
         try:
@@ -173,6 +169,17 @@ class RangeFile(io.RawIOBase):
         while len(self._blocks) > _BLOCKS_KEPT:
             self._blocks.popitem(last=False)
         return data
+
+
+def _array(values: pa.ChunkedArray, name: str) -> NDArray[Any]:
+    has_nulls = values.null_count and name not in NULLABLE
+    if values.type != _TYPES[name] or has_nulls:
+        raise ValueError(f"{name} holds {values.type} with {values.null_count} nulls")
+
+    whole = values.combine_chunks()
+    if name == "landmarks":
+        return np.asarray(whole.flatten().to_numpy().reshape(-1, 136))
+    return np.asarray(whole.to_numpy(zero_copy_only=False))
 
 
 def _gathered(parts: Sequence[NDArray[Any]], rows: NDArray[np.int64]) -> NDArray[Any]:
