@@ -199,12 +199,14 @@ def resident_bytes() -> int:
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
-def write_store(out: Path, clips: int) -> float:
+def write_store(out: Path, clips: int) -> float | None:
     """Writes the files of the shards as `thbench prepare` lays them out, then finishes as it does;
-    the seconds that took.
+    the seconds that took, None where the store was there.
 
     Begun again after a kill, it goes on with the shards that are missing.
     """
+    if (out / "dataset.json").exists():
+        return None
     started = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
     shards = -(-clips // VIDEOS_PER_SHARD)
@@ -301,6 +303,7 @@ def rows_of(
         "offset": pa.array(offsets),
         "size": pa.array(sizes[chosen].astype(np.int32)),
         "crc32": pa.array(checks[chosen]),
+        "pupils": pa.nulls(count, SCHEMA.field("pupils").type),
         "time_s": pa.array(np.tile(np.arange(FRAMES) / 25, count // FRAMES)),
     }
     return pa.table(columns).cast(UNSPLIT)

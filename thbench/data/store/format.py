@@ -44,10 +44,13 @@ SCHEMA = pa.schema(
         ("size", pa.int32()),  # of the encoded frame, in bytes
         ("crc32", pa.uint32()),
         ("time_s", pa.float64()),  # since the start of the clip; null where nobody recorded it
+        # Centres of the irises, x and y of the eye of landmarks 36-41, then of 42-47, in pixels of
+        # the stored frame; NaN where lids hide one, null where nobody knows them.
+        ("pupils", pa.list_(pa.float32(), 4)),
     ]
 )
-# What every index has: stores of before times were recorded lack the last column.
-REQUIRED_SCHEMA = SCHEMA.remove(SCHEMA.get_field_index("time_s"))
+OPTIONAL = frozenset({"time_s", "pupils"})  # older stores lack these columns
+REQUIRED_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in OPTIONAL])
 # Of a store whose frames stay in the source's videos: where to decode each of them. The file is
 # named below the source; pts and key_pts, null where the file states no times, are when the frame
 # and the key frame before it are shown, in the units of the stream.
@@ -63,7 +66,7 @@ IN_VIDEOS_SCHEMA = pa.schema(
         ("key_pts", pa.int64()),
     ]
 )
-NULLABLE = frozenset({"time_s", "pts", "key_pts"})
+NULLABLE = OPTIONAL | {"pts", "key_pts"}
 VIDEOS_SCHEMA = pa.schema(
     [
         ("person", pa.string()),

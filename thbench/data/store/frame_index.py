@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from thbench.data.store.format import IN_VIDEOS_SCHEMA, NULLABLE, SCHEMA
+from thbench.data.store.format import IN_VIDEOS_SCHEMA, NULLABLE, OPTIONAL, SCHEMA
 from thbench.data.store.places import LocalPlace, Place
 from thbench.errors import ThbenchError
 
@@ -98,9 +98,10 @@ class FrameIndex:
         self, file: IndexFile, group: int, names: tuple[str, ...]
     ) -> list[NDArray[Any]]:
         opened, _ = self._open(file)
-        here = [name for name in names if name != "time_s" or name in opened.schema_arrow.names]
+        known = opened.schema_arrow.names
+        here = [name for name in names if name not in OPTIONAL or name in known]
         table = opened.read_row_group(group, columns=here, use_threads=False)
-        nobody_knows = np.full(opened.metadata.row_group(group).num_rows, np.nan)
+        nobody_knows = np.full(opened.metadata.row_group(group).num_rows, None)
         return [_array(table[name], name) if name in here else nobody_knows for name in names]
 
     def _reading(self, file: IndexFile, read: Callable[[], Any]) -> Any:
@@ -186,4 +187,6 @@ def _gathered(parts: Sequence[NDArray[Any]], rows: NDArray[np.int64]) -> NDArray
     if not parts:
         return np.empty(0, object)
     values = [part[row] for part, row in zip(parts, rows, strict=True)]
-    return np.array(values, parts[0].dtype)
+    gathered = np.empty((len(values), *parts[0].shape[1:]), parts[0].dtype)
+    gathered[:] = values  # one by one: some columns hold arrays, or nothing
+    return gathered

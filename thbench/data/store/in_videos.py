@@ -22,7 +22,7 @@ from thbench.files import inside
 from thbench.method import Frames
 from thbench.records.dataset import DatasetInfo
 
-_COLUMNS = ("path", "file_bytes", "position", "pts", "key_pts", "crop", "landmarks")
+_COLUMNS = ("path", "file_bytes", "position", "pts", "key_pts", "crop", "landmarks", "pupils")
 
 
 class StoreInVideos(PreparedStore):
@@ -43,10 +43,10 @@ class StoreInVideos(PreparedStore):
         shard, rows = self._rows(video, frames)
         images = np.empty((len(rows), self.size_px, self.size_px, 3), np.uint8)
         if not len(rows):
-            return frames_of(images, np.empty((0, 136), np.float32))
+            return frames_of(images, np.empty((0, 136), np.float32), np.empty(0, object))
 
         columns = self.index.columns(shard, rows, _COLUMNS)
-        paths, sizes, positions, pts, key_pts, crops, landmarks = columns
+        paths, sizes, positions, pts, key_pts, crops, landmarks, pupils = columns
         places = [_place(*times) for times in zip(pts, key_pts, strict=True)]
         for path in dict.fromkeys(paths):
             slots = np.flatnonzero(paths == path)
@@ -55,7 +55,7 @@ class StoreInVideos(PreparedStore):
             for slot in slots:
                 square = Square(*(int(edge) for edge in crops[slot]))
                 images[slot] = cut(pixels[int(positions[slot])], square, self.size_px)
-        return frames_of(images, landmarks)
+        return frames_of(images, landmarks, pupils)
 
     def _decoded(
         self, path: str, size_bytes: int, wanted: dict[int, FramePlace]

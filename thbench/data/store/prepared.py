@@ -9,6 +9,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -76,10 +77,10 @@ class PreparedStore:
         shard, rows = self._rows(video, frames)
         images = np.empty((len(rows), self.size_px, self.size_px, 3), np.uint8)
         if not len(rows):
-            return frames_of(images, np.empty((0, 136), np.float32))
+            return frames_of(images, np.empty((0, 136), np.float32), np.empty(0, object))
 
-        names = ["offset", "size", "crc32", "landmarks"]
-        offsets, sizes, checks, landmarks = self.index.columns(shard, rows, names)
+        names = ["offset", "size", "crc32", "landmarks", "pupils"]
+        offsets, sizes, checks, landmarks, pupils = self.index.columns(shard, rows, names)
         ranges = list(zip(offsets.tolist(), sizes.tolist(), strict=True))
         if min(map(min, ranges)) < 0:
             raise self._damaged_index(shard)
@@ -89,7 +90,7 @@ class PreparedStore:
             if image is None or image.shape != images.shape[1:]:
                 raise self._damaged(video, int(frames[slot]))
             images[slot] = image
-        return frames_of(images, landmarks)
+        return frames_of(images, landmarks, pupils)
 
     def frame_names(self, video: Video) -> list[str]:
         """See `Dataset.frame_names`."""
@@ -198,9 +199,19 @@ def read_info(place: Place) -> DatasetInfo:
     return decode(DatasetInfo, info, where, _AGAIN)
 
 
-def frames_of(images: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> Frames:
-    channels_first = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-    return Frames(channels_first, torch.from_numpy(landmarks.reshape(-1, 68, 2)))
+def frames_of(
+    images: NDArray[np.uint8], landmarks: NDArray[np.float32], pupils: NDArray[Any]
+) -> Frames:
+    """Frames of uint8 [N, H, W, 3] and columns of the index; pupils only where all frames have
+    some.
+    """
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+    points = torch.from_numpy(landmarks.reshape(-1, 68, 2))
+    if any(eyes is None for eyes in pupils):
+        return Frames(pixels, points)
+
+    flat = np.concatenate([np.empty(0, np.float32), *pupils])
+    return Frames(pixels, points, torch.from_numpy(flat.astype(np.float32).reshape(-1, 2, 2)))
 
 
 def _decoded(data: bytes) -> NDArray[np.uint8] | None:
