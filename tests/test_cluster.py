@@ -68,6 +68,7 @@ class ThreeNodes:
 
 @pytest.fixture(scope="module")
 def three() -> Iterator[ThreeNodes]:
+    from ray._raylet import Config
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
@@ -75,6 +76,7 @@ def three() -> Iterator[ThreeNodes]:
         patch.setenv("RAY_AUTH_MODE", "token")  # else Ray would write one to the home folder
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         patch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
+        Config.initialize("")  # Ray read the environment when it was imported
         cluster = Cluster()
         try:
             cluster.add_node(
@@ -218,7 +220,7 @@ def test_a_command_that_ends_leaves_nothing_on_the_cluster(
         start_new_session=True,
     )
     while len(list(tmp_path.iterdir())) < 2:
-        assert process.poll() is None
+        assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     os.killpg(process.pid, number)
     told, _ = process.communicate(timeout=50)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
+from ray import cloudpickle
 
 from thbench import __version__
 from thbench.engine import Engine
@@ -48,7 +49,8 @@ def in_cluster(
     room = _room(engine)
 
     with _seen_by_all(folder) as probe:
-        orders = _Orders(__version__, os.getcwd(), probe, pickle.dumps(set_up))
+        # Not pickle, which cannot send what a script defines itself.
+        orders = _Orders(__version__, os.getcwd(), probe, cloudpickle.dumps(set_up))
         crew = _Crew(engine, min(workers or room, len(items)), ray.put(orders))
         try:
             yield from crew.do(items)
@@ -218,7 +220,6 @@ def _connect(engine: Engine, workers: int | None) -> None:
         return
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
     if engine.address is None:  # a secret of its own; else Ray writes one to the home folder
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     logging.getLogger("ray").setLevel(logging.ERROR)

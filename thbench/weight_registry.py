@@ -151,6 +151,18 @@ WEIGHTS: dict[str, WeightFile] = {
             "FVD",
         ),
         WeightFile(
+            "mediapipe-face",
+            "face_landmarker.task",
+            (
+                "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/"
+                "float16/1/face_landmarker.task",
+            ),
+            "",
+            None,
+            "Apache-2.0 (Google)",
+            "AED and APD by MediaPipe",
+        ),
+        WeightFile(
             "arcface-buffalo-l",
             "w600k_r50.onnx",
             (

@@ -169,7 +169,7 @@ def _state(
 ) -> Mapping[str, Tensor]:
     state = averages.get(name, states.get(name))
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise ThbenchError(f"{file} holds no {name}: it is no FSTH model of that code")
+        raise ThbenchError(f"{file} holds no {name}: it is not an FSTH model of that code")
     return state
 
 

@@ -89,7 +89,8 @@ def test_the_floor_is_other_clips_of_the_same_videos_where_there_is_room(tmp_pat
         assert video.floor == list(range(video.floor[0], video.floor[0] + 20))
         assert not {*video.floor} & {*video.holdout}
     assert (rows(roomy)["real"].metrics["fvd-16"].value or 0) > 0
-    assert rows(tight)["real"].metrics["fvd-16"].reason == "not computed for this row"
+    reason = rows(tight)["real"].metrics["fvd-16"].reason
+    assert reason == "not computed for this row: its frames do not follow each other"
     assert rows(tight)["copy-nearest"].metrics["fvd-16"].value is not None
 
 

@@ -84,5 +84,7 @@ def test_every_network_trained_on_one_kind_of_face_says_which(name):
         "csim": "photographs",
         "csim-dlib": "photographs",
         "identity-error": "photographs",
+        "aed-mediapipe": "photographs",
+        "apd-mediapipe": "photographs",
     }
     assert card.valid_on == expected.get(name, "any pictures")

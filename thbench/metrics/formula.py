@@ -69,7 +69,7 @@ class IdentityFormula:
 class FeatureNetwork:
     """What makes features of frames.
 
-    name, settings, stand_in, valid_on: as cards of its metrics have them. spec() is
+    name, settings, valid_on: as cards of its metrics have them. spec() is
     `SetMetric.feature_spec`; features(images, device): uint8 [N, 3, H, W] -> [N, D].
     """
 
@@ -78,7 +78,6 @@ class FeatureNetwork:
     spec: Callable[[], dict[str, Any]]
     features: Callable[[Tensor, str], NDArray[np.float32]]
     missing: Missing = nothing_missing
-    stand_in: bool = False
     valid_on: ValidOn = "any pictures"
 
 

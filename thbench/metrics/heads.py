@@ -85,7 +85,6 @@ HEADS = FeatureNetwork(
     _SETTINGS,
     _feature_spec,
     _textures,
-    stand_in=True,
     valid_on="synthetic heads",
 )
 _CSIM_CARD = MetricCard(

@@ -77,7 +77,6 @@ def _kid(name: str, label: str, network: FeatureNetwork, device: str) -> SetForm
         source="Binkowski et al., ICLR 2018; pairs as the clusters demand",
         policy="drop-pairwise",
         network=network.name,
-        stand_in=network.stand_in,
         valid_on=network.valid_on,
     )
     return SetFormula(card, network, kid_jackknife, device)

@@ -164,7 +164,8 @@ def _score(
     if estimate is not None:
         return _numbers(estimate, estimate.n_frames * card.clip_frames, len(table))
     if name not in table:
-        return _empty(0, "not computed for this row")
+        spread = ": its frames do not follow each other" if card.clip_frames > 1 else ""
+        return _empty(0, f"not computed for this row{spread}")
     scored = int(np.isfinite(table.loc[table.error == "", name]).sum())
     estimate = video_mean(table[f"{name}/value"], video_keys(table), _clusters(table, cluster))
     return (

@@ -91,8 +91,9 @@ class OursFT:
         self.model = _model(self.name, options)
         if self.model.variant == "ff":
             raise ThbenchError(
-                f"{options.checkpoint} was trained without the match loss (variant ff), so w' has "
-                "no start; fine-tune a checkpoint of `thbench train ours --variant ft`"
+                f"{options.checkpoint} was trained without the match loss (variant ff), so its "
+                "discriminator cannot be fine-tuned to a person; give ours-ft a checkpoint of "
+                "`thbench train ours --variant ft`, or use ours-ff"
             )
 
         with checkpoints.telling_damage(self.model.file):

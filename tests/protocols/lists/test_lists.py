@@ -100,7 +100,11 @@ def test_dagans_pairs_keep_their_frames_and_order(tmp_path: Path) -> None:
         ("fomm", FOMM.replace("test", "train"), "names no clip"),
         ("dagan", "source,driving\na/b.png,c\n", "line 2: a/b.png does not end in"),
         ("dagan", "source,driving\nonly\n", "line 2: it has too few columns"),
-        ("names", "WRA_X_000\n", "line 1: 'WRA_X_000' is no name of layout vox-flat"),
+        (
+            "names",
+            "WRA_X_000\n",
+            "line 1: 'WRA_X_000' is not how clips of layout vox-flat are named",
+        ),
     ],
 )
 def test_a_line_of_another_form_is_named(
