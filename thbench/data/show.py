@@ -48,6 +48,7 @@ def description(spec: str) -> dict[str, Any]:
         "size_px": dataset.size_px,
         "sha256": dataset.sha256,
         "counts": {split: _counts(dataset, split) for split in ("train", "test")},
+        "pupils": dataset.read(dataset.videos[0], [0]).pupils is not None,
     }
     if isinstance(dataset, PreparedStore):
         info = dataset.info
@@ -75,12 +76,13 @@ def text(shown: Mapping[str, Any]) -> str:
             line += f" ({fewest} to {most} a video)"
         lines.append(line)
 
+    pupils = ", with pupils" if shown["pupils"] else ""
     if "recipe" in shown:
         recipe = shown["recipe"]
         form = "PNG" if recipe["lossless"] else f"JPEG quality {recipe.get('quality', 'unknown')}"
         lines += [
             f"  split      {shown['split']['rule']}",
-            f"  landmarks  {shown['landmarks']['source']}",
+            f"  landmarks  {shown['landmarks']['source']}{pupils}",
             f"  frames     {recipe['layout']}, crop {recipe.get('crop', 'as-is')}, {form}",
             f"  dropped    {told(shown['dropped']) or 'nothing'}",
             f"  outside    {Outside(**shown['landmarks_outside']).text}",
