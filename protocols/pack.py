@@ -15,7 +15,7 @@ from thbench.runs import Run, slug
 MARK = "pack.json"
 FORMAT = 1
 _KEPT = ("run.json", "frames.parquet", "summary.json", "timing.json", "study.json")
-_KEPT_FOLDERS = ("units", "references", "scores", "features")
+_KEPT_FOLDERS = ("units", "references", "scores", "features", "elsewhere")
 _LARGEST_BYTES = 4 << 30  # of all that is unpacked
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 

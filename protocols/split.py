@@ -106,7 +106,7 @@ def draw_video(
     # were drawn.
     random = np.random.default_rng([seed, 1, *video.key.encode()])
     shown, held, rest = _draw_frames(video.n_frames, shots, holdout, rules, random)
-    floor = np.sort(random.choice(rest, holdout, replace=len(rest) < holdout))
+    floor = _draw_floor(rest, holdout, rules.drive, random)
 
     names = dataset.frame_names(video)
     times_s = dataset.frame_times_s(video)
@@ -192,6 +192,24 @@ def _apart(
         held, shown = frames[shots:], frames[:shots]
         rest = np.arange(held[0])
     return random.permutation(shown), held, rest
+
+
+def _draw_floor(
+    rest: _Frames, holdout: int, drive: DriveRule, random: np.random.Generator
+) -> _Frames:
+    """As many frames of `rest`, in time order, as are held out.
+
+    Where frames that follow each other are held out, the floor's do so too, if there is room:
+    metrics of motion and of clips need it.
+    """
+    if drive == "consecutive":
+        stretches = np.split(rest, np.flatnonzero(np.diff(rest) != 1) + 1)
+        longest = max(stretches, key=len)
+        if len(longest) >= holdout:
+            start = random.integers(len(longest) - holdout + 1)
+            return longest[start : start + holdout]
+
+    return np.sort(random.choice(rest, holdout, replace=len(rest) < holdout))
 
 
 def _draw_others(

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from baselines.vincent.network import LAYOUTS, Layout, VincentEmbedder, VincentGenerator
-from baselines.weight_files import read_weights
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
 from thbench.training import checkpoints
+from thbench.weight_files import read_weights
 
 KIND = "vincent"
 _ORIGINAL = "weight_orig"

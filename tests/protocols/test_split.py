@@ -87,6 +87,15 @@ def test_consecutive_holdout_frames_lie_apart_from_the_shots(shots, holdout, spa
         assert max(others) < shots + holdout + spare
 
 
+@given(st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
+def test_the_floor_of_consecutive_frames_is_consecutive_where_there_is_room(holdout, spare, seed):
+    dataset = listing([1 + holdout + spare] * 4)
+    rules = Rules(drive="consecutive", shots="first-frame")
+    for video in draw_split(dataset, 2, 1, holdout, seed, rules).videos:
+        follows = video.floor == list(range(video.floor[0], video.floor[0] + holdout))
+        assert follows == (spare >= holdout or holdout == 1)
+
+
 def test_consecutive_frames_begin_anywhere_in_either_end_of_a_video():
     videos = draw_split(listing([96] * 40), 40, 8, 8, 0, Rules(drive="consecutive")).videos
     ends = [min(video.holdout) > max(video.shots) for video in videos]

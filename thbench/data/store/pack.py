@@ -25,6 +25,7 @@ from thbench.data.store.shards import (
     remove_leftovers,
     shard_path,
 )
+from thbench.engine import LOCAL, Engine
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, read_json, write_json
 from thbench.locks import holds_nothing, locked
@@ -40,8 +41,9 @@ def pack(
     out: Path,
     videos: int | None = None,
     frames: int | None = None,
-    workers: int = 1,
+    workers: int | None = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    engine: Engine = LOCAL,
 ) -> None:
     """Writes `dataset` into the store `out`: lossless PNG, the dataset's own landmarks and split.
 
@@ -67,7 +69,8 @@ def pack(
 
         before = len(shards) - len(jobs)
         progress(before, len(shards))
-        with closing(each(partial(_shard_packer, dataset, out, frames), jobs, workers)) as packed:
+        packer = partial(_shard_packer, dataset, out, frames)
+        with closing(each(packer, jobs, workers, engine, out)) as packed:
             for done, _ in enumerate(packed, before + 1):
                 progress(done, len(shards))
 
