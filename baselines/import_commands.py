@@ -18,14 +18,19 @@ def import_models() -> None:
 @click.argument("file", type=FILE)
 @click.option("-o", "--output", type=FILE, default=Path("vincent.safetensors"), show_default=True)
 def vincent(file: Path, output: Path) -> None:
-    """A model of vincent-thevenin's Realistic-Neural-Talking-Head-Models, for vincent-ff."""
+    """A model of vincent-thevenin's Realistic-Neural-Talking-Head-Models, for vincent-ff and
+    vincent-ft.
+    """
     from baselines.vincent.importer import import_vincent
 
-    layout = import_vincent(file, output)
+    imported = import_vincent(file, output)
+    methods = "vincent-ff or vincent-ft" if imported.fine_tunable else "vincent-ff"
     click.echo(
-        f"{output}: layout {layout}; use it with --methods vincent-ff --checkpoint "
-        f"vincent-ff={output}"
+        f"{output}: layout {imported.layout}; use it with --methods {methods}, for example "
+        f"--methods vincent-ff --checkpoint vincent-ff={output}"
     )
+    if not imported.fine_tunable:
+        click.echo(f"{file} holds no discriminator of a known version: vincent-ft has no use of it")
 
 
 @import_models.command("shrubb")
