@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from thbench.command_options import FILE
+from thbench.command_options import FILE, check_apart
 
 
 @click.group("import")
@@ -21,6 +21,8 @@ def vincent(file: Path, output: Path) -> None:
     """A model of vincent-thevenin's Realistic-Neural-Talking-Head-Models, for vincent-ff and
     vincent-ft.
     """
+    check_apart(file, output)
+
     from baselines.vincent.importer import import_vincent
 
     imported = import_vincent(file, output)
@@ -38,6 +40,8 @@ def vincent(file: Path, output: Path) -> None:
 @click.option("-o", "--output", type=FILE, default=Path("shrubb.safetensors"), show_default=True)
 def shrubb(file: Path, output: Path) -> None:
     """An FSTH model of shrubb/latent-pose-reenactment, for the methods ours-ff and ours-ft."""
+    check_apart(file, output)
+
     from baselines.shrubb.importer import import_shrubb
 
     config = import_shrubb(file, output)

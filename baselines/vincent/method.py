@@ -83,6 +83,10 @@ class VincentFT:
         Raises `ThbenchError` without a model of `thbench import vincent` that holds what training
         goes on from, and when the perceptual networks' weights are missing.
         """
+        self.fine_tuning = with_values(
+            FineTuneConfig(), options.settings, "fine-tuning of vincent-ft"
+        )
+        self.content = content_loss(self.fine_tuning.content, torch.device(options.device))
         self.model, self.seed = _load(self.name, options), options.seed
         if not self.model.discriminator or not is_normalised(self.model.generator):
             raise ThbenchError(
@@ -90,10 +94,6 @@ class VincentFT:
                 "his training again with `thbench import vincent FILE`, or use vincent-ff"
             )
 
-        self.fine_tuning = with_values(
-            FineTuneConfig(), options.settings, "fine-tuning of vincent-ft"
-        )
-        self.content = content_loss(self.fine_tuning.content, self.model.device)
         self.provenance = {
             **self.model.provenance,
             "config": {**self.model.provenance["config"], "fine_tuning": asdict(self.fine_tuning)},
