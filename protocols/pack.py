@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import lzma
+import shutil
 import stat
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, inside, read_json_object, sha256_file
@@ -120,24 +123,21 @@ def _check(file: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
-    """Writes one file, a part at a time; raises `ThbenchError` where it cannot be written."""
-    with archive.open(entry) as packed:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            opened = open(path, "wb")
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        with opened:
-            while part := packed.read(_PART_BYTES):
-                try:
-                    opened.write(part)
-                    opened.flush()
-                except OSError as error:
-                    raise _unwritable(path, error) from error
+    with archive.open(entry) as packed, _writing(path) as unpacked:
+        shutil.copyfileobj(packed, unpacked, _PART_BYTES)
 
 
-def _unwritable(path: Path, error: OSError) -> ThbenchError:
-    return ThbenchError(f"cannot unpack {path}: {error.strerror or error}; free space in TMPDIR")
+@contextmanager
+def _writing(path: Path) -> Iterator[BinaryIO]:
+    """A new file; raises `ThbenchError` where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            yield file
+    except OSError as error:
+        raise ThbenchError(
+            f"cannot unpack {path}: {error.strerror or error}; free space where temporary files go"
+        ) from error
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -138,7 +138,7 @@ def test_a_full_disk_is_told_as_such(run: Run, tmp_path: Path) -> None:
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
-        with pytest.raises(ThbenchError, match="cannot unpack .*free space"):
+        with pytest.raises(ThbenchError, match=r"cannot unpack .*free space"):
             unpack_run(tmp_path / "a.zip", tmp_path / "out")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
