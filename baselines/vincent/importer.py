@@ -90,8 +90,9 @@ def _state(states: Mapping[str, Any], name: str, file: Path) -> dict[str, Tensor
     state = states.get(f"{name}_state_dict")
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
         raise ThbenchError(f"{file} holds no {name}_state_dict: it is no model of that code")
-    floats = {key: tensor.float() for key, tensor in state.items() if key not in _OF_TRAINING[name]}
+    kept = {key: tensor for key, tensor in state.items() if key not in _OF_TRAINING[name]}
     with checkpoints.telling_damage(file):
+        floats = {key: tensor.float() for key, tensor in kept.items()}
         folded(floats)
     return floats
 

@@ -246,6 +246,26 @@ def test_a_hostile_pickle_is_refused_and_runs_nothing(system: str, tmp_path: Pat
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"E_state_dict": {"a": torch.zeros(1)}, "G_state_dict": {"p": torch.tensor(1.0)}},
+        {"E_state_dict": {3: torch.zeros(1)}, "G_state_dict": {}},
+        {"E_state_dict": {"a.weight_orig": torch.zeros(1)}, "G_state_dict": {}},
+        {"E_state_dict": {"a": torch.zeros(1, dtype=torch.half).expand(10**15)}},
+        {"E_state_dict": {"a": torch.zeros(2)}, "G_state_dict": {"p": torch.zeros(13184, 1)}},
+    ],
+)
+def test_weights_of_odd_names_and_shapes_are_told_in_one_line(
+    damaged: dict[str, Any], tmp_path: Path
+) -> None:
+    torch.save(damaged, tmp_path / "his.tar")
+    with pytest.raises(ThbenchError) as told:
+        import_vincent(tmp_path / "his.tar", tmp_path / "out")
+    assert "his.tar" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
 def test_another_projection_is_told(tmp_path: Path) -> None:
     states = random_file("april-2020")
     states["G_state_dict"]["p"] = torch.zeros(9, 512)
