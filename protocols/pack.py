@@ -21,7 +21,7 @@ from thbench.runs import Run, slug
 MARK = "pack.json"
 FORMAT = 1
 _KEPT = ("run.json", "frames.parquet", "summary.json", "timing.json", "study.json")
-_KEPT_FOLDERS = ("units", "references", "scores", "features")
+_KEPT_FOLDERS = ("units", "references", "scores", "features", "elsewhere")
 _LARGEST_BYTES, _MOST_FILES = 4 << 30, 1_000_000  # of all that is unpacked
 _PART_BYTES = 1 << 20
 
@@ -66,7 +66,7 @@ def unpack_run(file: Path, folder: Path) -> Run:
             for entry in entries:
                 _unpack(archive, entry, inside(folder, entry.filename))
     except _UNREADABLE as error:
-        raise ThbenchError(f"{file} is no packed run ({error}); pack it again") from error
+        raise ThbenchError(f"{file} is not a packed run ({error}); pack it again") from error
 
     mark = read_json_object(folder / MARK)
     digests = mark.get("files")
@@ -112,7 +112,9 @@ def _check(file: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
     """Raises `ThbenchError` for what `pack_run` never writes."""
     names = [entry.filename for entry in entries]
     if len(names) > _MOST_FILES or sum(entry.file_size for entry in entries) > _LARGEST_BYTES:
-        raise ThbenchError(f"{file} would unpack to more than any run holds; it is no packed run")
+        raise ThbenchError(
+            f"{file} would unpack to more than any run holds; it is not a packed run"
+        )
     if len(set(names)) < len(names):
         raise ThbenchError(f"{file} holds two files of the same name: it is hostile")
     for entry in entries:

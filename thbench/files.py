@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +25,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     when the folder cannot be written or the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Not by the number of this process: on shared storage another machine may have the same.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -164,7 +166,7 @@ def inside(root: Path, relative: str) -> Path:
     try:
         path = Path(os.path.realpath(base / relative))
     except ValueError as error:  # a zero byte
-        raise ThbenchError(f"the path {relative!r} names no file: {error}") from None
+        raise ThbenchError(f"the path {relative!r} is not the name of a file: {error}") from None
     if not path.is_relative_to(base):
         raise ThbenchError(
             f"the path {relative!r} leaves {root}: the file that names it is wrong or hostile"

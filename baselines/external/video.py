@@ -239,7 +239,7 @@ def _pattern(program: Program) -> str:
     malformed = any("**" in part and part != "**" for part in parts)
     if not parts or PurePath(text).is_absolute() or ".." in parts or malformed:
         raise ThbenchError(
-            f"{program.name}: result = {text!r} is no pattern of files below {{out}}, such as "
+            f"{program.name}: result = {text!r} is not a pattern of files below {{out}}, such as "
             '"*.mp4" or "made/*.png"'
         )
     return text

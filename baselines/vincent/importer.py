@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from baselines.vincent.discriminator import VincentDiscriminator
 from baselines.vincent.network import LAYOUTS, Layout, VincentEmbedder, VincentGenerator
 from baselines.vincent.spectral import folded
-from baselines.weight_files import read_weights
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
 from thbench.training import checkpoints
+from thbench.weight_files import read_weights
 
 KIND = "vincent"
 
@@ -89,7 +89,7 @@ def layout_of(generator: Mapping[str, Tensor], file: Path) -> Layout:
 def _state(states: Mapping[str, Any], name: str, file: Path) -> dict[str, Tensor]:
     state = states.get(f"{name}_state_dict")
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise ThbenchError(f"{file} holds no {name}_state_dict: it is no model of that code")
+        raise ThbenchError(f"{file} holds no {name}_state_dict: it is not a model of that code")
     kept = {key: tensor for key, tensor in state.items() if key not in _OF_TRAINING[name]}
     with checkpoints.telling_damage(file):
         floats = {key: tensor.float() for key, tensor in kept.items()}

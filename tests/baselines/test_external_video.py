@@ -200,10 +200,10 @@ def test_what_goes_wrong_is_told(
         ("x=prog {driving} {result}", {"fps": 0}, "above 0"),
         ("x=prog {driving} {weights}", {}, "needs the setting linked_weights"),
         ("x=prog {driving} {result}", {"timout_s": 3}, "did you mean 'timeout_s'"),
-        ("x=prog {driving} {result}", {"result": "/etc/*"}, "no pattern of files below"),
-        ("x=prog {driving} {result}", {"result": "../*.mp4"}, "no pattern of files below"),
-        ("x=prog {driving} {result}", {"result": ""}, "no pattern of files below"),
-        ("x=prog {driving} {result}", {"result": "a**/b"}, "no pattern of files below"),
+        ("x=prog {driving} {result}", {"result": "/etc/*"}, "not a pattern of files below"),
+        ("x=prog {driving} {result}", {"result": "../*.mp4"}, "not a pattern of files below"),
+        ("x=prog {driving} {result}", {"result": ""}, "not a pattern of files below"),
+        ("x=prog {driving} {result}", {"result": "a**/b"}, "not a pattern of files below"),
     ],
 )
 def test_a_malformed_spec_is_refused(line: str, settings: dict[str, Any], told: str) -> None:

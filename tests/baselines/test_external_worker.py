@@ -147,7 +147,10 @@ def test_one_that_hangs_is_stopped_and_the_next_video_gets_a_new_one(tmp_path: P
             " answer['done'] = {'frames': ['p'] * 3}",
             "not a readable PNG",
         ),
-        ("if what == 'render': answer['done'] = {'frames': ['\\0'] * 3}", "names no file"),
+        (
+            "if what == 'render': answer['done'] = {'frames': ['\\0'] * 3}",
+            "is not the name of a file",
+        ),
         (
             "if what == 'render': answer['done'] = {'frames': ['../../../x.png'] * 3}",
             "leaves",
@@ -167,7 +170,7 @@ def test_wrong_answers_are_told(lines: str, told: str, tmp_path: Path) -> None:
         ("x=prog 'a", {}, "quotation"),
         ("x=prog", {"timeout": 3}, "did you mean 'timeout_s'"),
         ("x=prog", {"timeout_s": 0}, "above 0"),
-        ("x=prog", {"cwd": "/nowhere"}, "is no folder"),
+        ("x=prog", {"cwd": "/nowhere"}, "is not a folder"),
         ("real=prog", {}, "real frames"),
     ],
 )

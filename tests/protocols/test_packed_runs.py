@@ -87,7 +87,7 @@ def test_what_was_changed_is_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ThbenchError, match="lies in the run itself"):
         pack_run(run, run.path / "run.json")
     (tmp_path / "c.zip").write_bytes(b"no zip")
-    with pytest.raises(ThbenchError, match="no packed run"):
+    with pytest.raises(ThbenchError, match="not a packed run"):
         unpack_run(tmp_path / "c.zip", tmp_path / "c")
 
 
@@ -122,10 +122,10 @@ def test_archives_that_no_pack_writes_are_told_in_one_line(run: Run, tmp_path: P
     for bad, told in (
         (twice, "two files of the same name"),
         (folder, "holds a folder"),
-        (broken, "no packed run"),
+        (broken, "not a packed run"),
         (bomb, "more than any run holds"),
-        (tmp_path / "missing.zip", "no packed run"),
-        (tmp_path, "no packed run"),
+        (tmp_path / "missing.zip", "not a packed run"),
+        (tmp_path, "not a packed run"),
     ):
         with pytest.raises(ThbenchError, match=told) as caught:
             unpack_run(bad, tmp_path / "out" / bad.stem)

@@ -123,5 +123,5 @@ def test_a_table_is_read_with_the_mark_of_spreadsheets_and_told_when_broken(tmp_
 
 
 def test_a_path_with_a_zero_byte_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ThbenchError, match="names no file"):
+    with pytest.raises(ThbenchError, match="is not the name of a file"):
         inside(tmp_path, "a\0b")
