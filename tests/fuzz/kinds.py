@@ -96,6 +96,15 @@ STEPS_OF = reads(
 X2FACE = reads(f"{MEASURED} x2face --checkpoint given/x2face_model_forpython3.pth")
 FETCH = reads("weights fetch x2face --from given/x2face_model_forpython3.pth")
 
+BOARD = reads("leaderboard given/run.zip -o site")
+SCORED = (
+    "score-videos faces/videos copy=faces/videos --metrics l1 ssim --landmarks dlib --quiet "
+    f"{ONE_WORKER} --out"
+)
+SCORE_VIDEOS, SCORE_ON = reads(f"{SCORED} new"), reads(f"{SCORED} scored")
+SCORE_PAIRS = reads(f"{SCORED} new --pairs given/pairs.csv")
+SCORED_CHECKS = (reads("runs verify scored"), reads("report latex scored"), SCORE_ON)
+
 STUDY_SCORE = reads("study score study --run studied")
 STUDY_IMPORT = reads(
     "study import study given/answers.json --key given/key.json --db sqlite:///new.db"
@@ -139,8 +148,13 @@ KINDS = (
     Kind("training/model.safetensors", (ADAPT,), ("training", "faces")),
     Kind("given/x2face_model_forpython3.pth", (X2FACE, FETCH), ("given", "store")),
     Kind("faces/photos/*.jpg", (ADAPT, PUPPETS), ("faces", "training", "store")),
-    Kind("faces/videos/p0/v0.mp4", (DRIVE, PREPARE_VIDEOS), ("faces",)),
+    Kind("faces/videos/p0/v0.mp4", (DRIVE, PREPARE_VIDEOS, SCORE_VIDEOS), ("faces",)),
     Kind("faces/head.safetensors", (DRIVE,), ("faces",)),
+    Kind("given/run.zip", (BOARD,), ("given",)),
+    Kind("given/pairs.csv", (SCORE_PAIRS,), ("given", "faces")),
+    Kind("scored/run.json", SCORED_CHECKS, ("scored", "faces")),
+    Kind("scored/units/*/*/*.json", SCORED_CHECKS, ("scored", "faces")),
+    Kind("scored/images/copy/T1/*/*.png", SCORED_CHECKS, ("scored", "faces")),
     Kind("exported/answers/manifest.json", (EXTERNAL,), ("exported", "store")),
     Kind("exported/answers/*/*/*.png", (EXTERNAL,), ("exported", "store")),
     Kind(

@@ -44,6 +44,7 @@ def make_material() -> None:
     torch.save({"state_dict": {"a": torch.zeros(2)}}, root / "given/x2face_model_forpython3.pth")
     _study(root)
     _faces(root)
+    _doors(root)
 
 
 def train_tiny(out: Path, store: Path, steps: int, resume: bool = False) -> None:
@@ -184,6 +185,16 @@ def _faces(root: Path) -> None:
         "adapt ours-ff --images faces/photos --checkpoint training/model.safetensors "
         f"--size {SIZE_PX} --device cpu -o faces/head.safetensors"
     )
+
+
+def _doors(root: Path) -> None:
+    """A packed run, a run of videos that lay on disk, and a list of pairs of them."""
+    _thbench("runs pack run -o given/run.zip")
+    _thbench(
+        "score-videos faces/videos copy=faces/videos --out scored --metrics l1 ssim "
+        "--landmarks dlib --device cpu --workers 1 --quiet"
+    )
+    (root / "given/pairs.csv").write_text("real,fake,person\np0/v0.mp4,p0/v0.mp4,Ann\n")
 
 
 def _made(file: Path) -> Path:

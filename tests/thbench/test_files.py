@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from thbench.errors import ThbenchError
-from thbench.files import atomic_folder, atomic_path, inside, parse_json, write_text
+from thbench.files import (
+    atomic_folder,
+    atomic_path,
+    inside,
+    parse_json,
+    read_csv,
+    write_json,
+    write_text,
+)
 
 
 @pytest.fixture
@@ -92,3 +100,28 @@ def test_a_path_that_leaves_its_root_is_refused(tmp_path: Path) -> None:
     assert inside(tmp_path, "a/../b") == tmp_path.resolve() / "b"
     with pytest.raises(ThbenchError, match="leaves"):
         inside(tmp_path, "../b")
+
+
+def test_json_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ThbenchError, match="not UTF-8; rename the file") as told:
+        write_json(tmp_path / "run.json", {"path": "clips/b\udcff.mp4"})
+    assert str(told.value).isprintable()
+    assert not list(tmp_path.iterdir())
+    write_json(tmp_path / "run.json", {"path": "clips/\N{GRINNING FACE} \\ud800.mp4"})
+
+
+def test_a_table_is_read_with_the_mark_of_spreadsheets_and_told_when_broken(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_bytes(b"\xef\xbb\xbfreal,fake\r\na,b\r\nc\r\n")
+    assert read_csv(file) == (
+        ["real", "fake"],
+        [(2, {"real": "a", "fake": "b"}), (3, {"real": "c", "fake": None})],
+    )
+    file.write_text('real,fake\n"' + "a" * 200_000 + '",b\n')
+    with pytest.raises(ThbenchError, match="is not CSV: field larger"):
+        read_csv(file)
+
+
+def test_a_path_with_a_zero_byte_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ThbenchError, match="is not the name of a file"):
+        inside(tmp_path, "a\0b")
