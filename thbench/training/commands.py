@@ -49,7 +49,19 @@ from thbench.plugins import check_plugin
 )
 @SEED
 @click.option(
-    "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Processes."
+    "--devices",
+    type=click.IntRange(min=1),
+    help="Processes on each machine.  [default: what torchrun or Slurm started, else 1]",
+)
+@click.option(
+    "--nodes",
+    type=click.IntRange(min=1),
+    help="Machines.  [default: what torchrun or Slurm started, else 1]",
+)
+@click.option(
+    "--sync-discriminator",
+    is_flag=True,
+    help="ours only: reduces the gradients of D, too; in the paper each process has its own D.",
 )
 @click.option(
     "--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
@@ -88,7 +100,9 @@ def train(
     settings: tuple[str, ...],
     resume: bool,
     seed: int,
-    devices: int,
+    devices: int | None,
+    nodes: int | None,
+    sync_discriminator: bool,
     accelerator: str,
     precision: str,
     accumulate: int,
@@ -100,14 +114,17 @@ def train(
     """Trains METHOD (ours, x2face, pix2pixhd) on the training persons of a dataset.
 
     The folder gets model.safetensors (what --checkpoint takes), checkpoints, losses, sample
-    pictures and TensorBoard logs. A killed training goes on with --resume.
+    pictures and TensorBoard logs. A killed training goes on with --resume. torchrun and srun start
+    it on several machines.
     """
     check_plugin("thbench.trainers", method, "trainer")
 
     from thbench.training.start import start_training
 
     folder = out or Path("checkpoints") / method
-    start_training(
+    if sync_discriminator:
+        settings = (*settings, "sync_discriminator=true")
+    rank = start_training(
         method,
         dataset,
         folder,
@@ -119,6 +136,7 @@ def train(
         seed=seed,
         accumulate=accumulate,
         devices=devices,
+        nodes=nodes,
         precision=precision,
         accelerator=accelerator,
         workers=workers,
@@ -127,7 +145,8 @@ def train(
         resume=resume,
         quiet=quiet,
     )
-    click.echo(f"{folder}/model.safetensors")
+    if rank == 0:
+        click.echo(f"{folder}/model.safetensors")
 
 
 @click.command("model-info")

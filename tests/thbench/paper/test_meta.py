@@ -172,7 +172,7 @@ def test_warm_up_goes_on_where_it_stopped():
     training, batches = trainer(replace(TINY, warmup_steps=2))
     training.step([batches[0]])
     again, _ = trainer(replace(TINY, warmup_steps=2))
-    again.load_states(training.shared_state(), training.rank_state())
+    again.load_states(training.shared_state(), training.rank_state(), training.row_state())
     assert losses_in(again.step([batches[1]])) == {"cnt"}
     assert "dsc" in again.step([batches[2]])
 
@@ -191,7 +191,7 @@ def test_a_row_starts_at_its_videos_embedding_and_matches_it():
 
 
 def test_a_row_is_started_once():
-    videos = VideoEmbeddings(4, 2)
+    videos = VideoEmbeddings(range(4), 2)
     videos.start_at(torch.tensor([1, 2]), torch.ones(2, 2))
     videos.start_at(torch.tensor([2, 3]), torch.full((2, 2), 5.0))
     assert videos.table.weight[1:].tolist() == [[1, 1], [1, 1], [5, 5]]
