@@ -23,6 +23,7 @@ from protocols.split_commands import split
 from reports.audit.commands import audit
 from reports.commands import compare, report
 from reports.study.commands import study
+from reports.training.commands import train_report
 from thbench import __version__
 from thbench.command_options import FILE
 from thbench.commands import adapt, doctor, drive, explain, export_head, weights
@@ -51,6 +52,7 @@ COMMANDS: list[click.Command] = [
     # Reading what was measured
     report,
     compare,
+    train_report,
     study,
     audit,
     # Heads of one's own, and what is installed

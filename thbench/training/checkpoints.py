@@ -76,7 +76,7 @@ def begin(folder: Path, step: int, processes: int) -> None:
     """Makes the folder of a checkpoint, anew where there is one; for process 0, before any other
     writes its part.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
     write_record(folder / _MARK, CheckpointRecord(2, step, processes))
 
 
@@ -148,7 +148,13 @@ def keep_newest(root: Path, keep: int) -> None:
     kept = {checkpoint.folder for checkpoint in _whole(root)[-keep:]}
     for folder in root.glob("step-*"):
         if folder not in kept:
-            shutil.rmtree(folder)
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """The mark goes first, so that half a folder does not count."""
+    (folder / _MARK).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _whole(root: Path) -> list[Checkpoint]:

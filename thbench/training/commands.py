@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from thbench.command_options import FILE, QUIET, REQUIRED_DATASET, SEED
 from thbench.plugins import check_plugin
+
+if TYPE_CHECKING:
+    from thbench.training.loggers import LoggerName
 
 
 @click.command()
@@ -88,6 +92,13 @@ from thbench.plugins import check_plugin
 )
 @click.option("--checkpoint-every", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--sample-every", type=click.IntRange(min=1), default=500, show_default=True)
+@click.option(
+    "--logger",
+    type=click.Choice(["tensorboard", "wandb", "mlflow"]),
+    default="tensorboard",
+    show_default=True,
+    help="Where the values of each step go, beside losses.rank0.jsonl.",
+)
 @QUIET
 def train(
     method: str,
@@ -109,6 +120,7 @@ def train(
     workers: int,
     checkpoint_every: int,
     sample_every: int,
+    logger: LoggerName,
     quiet: bool,
 ) -> None:
     """Trains METHOD (ours, x2face, pix2pixhd) on the training persons of a dataset.
@@ -142,6 +154,7 @@ def train(
         workers=workers,
         checkpoint_every=checkpoint_every,
         sample_every=sample_every,
+        logger=logger,
         resume=resume,
         quiet=quiet,
     )

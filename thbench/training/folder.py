@@ -118,11 +118,22 @@ class TrainingFolder:
 
     def logged(self) -> list[dict[str, float]]:
         """The values of the steps so far; raises `ThbenchError` naming a damaged line."""
-        return _values(self.losses)
+        return self.whole_lines(self.losses)
 
-    def timed(self) -> list[dict[str, float]]:
-        """What the steps so far took; raises `ThbenchError` naming a damaged line."""
-        return _values(self.times)
+    def whole_lines(self, file: Path) -> list[dict[str, float]]:
+        """The values of each line of `losses` or `times`, without a last line that is being
+        written; raises `ThbenchError` naming a damaged line.
+        """
+        if not file.exists():
+            return []
+
+        steps = []
+        whole = read_text(file).rpartition("\n")[0]
+        for number, line in enumerate(whole.splitlines(), 1):
+            place = f"{file}, line {number}"
+            values = parse_json(line, place)
+            steps.append(decode(dict[str, float], values, place, "remove that line and resume"))
+        return steps
 
     def note_alarm(self, step: int, alarm: str) -> None:
         with open(self.alarms, "a", encoding="utf-8") as file:
@@ -132,18 +143,6 @@ class TrainingFolder:
 def _fixed(description: Mapping[str, Any]) -> dict[str, Any]:
     """Of a description, what may not change."""
     return {key: value for key, value in description.items() if key not in _MAY_CHANGE}
-
-
-def _values(file: Path) -> list[dict[str, float]]:
-    if not file.exists():
-        return []
-
-    steps = []
-    for number, line in enumerate(read_text(file).splitlines(), 1):
-        place = f"{file}, line {number}"
-        values = parse_json(line, place)
-        steps.append(decode(dict[str, float], values, place, "remove that line and resume"))
-    return steps
 
 
 def _is_before(line: str, step: int) -> bool:

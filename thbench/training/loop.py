@@ -9,14 +9,14 @@ import math
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lightning.fabric import Fabric
+from lightning.fabric.loggers import Logger
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from thbench.data.dataset import Dataset
 from thbench.data.episodes import EpisodeBatches, Episodes, EpisodeSampler, episode_loader
@@ -26,6 +26,7 @@ from thbench.locks import locked
 from thbench.training import checkpoints
 from thbench.training.alarms import WAITING, Watchman
 from thbench.training.folder import TrainingFolder
+from thbench.training.loggers import LoggerName, check_logger, logging
 from thbench.training.plan import begins, phases_text, resumed_text, shared_out_text
 from thbench.training.progress import TrainingProgress, write_png
 from thbench.training.samples import sample_grid
@@ -53,6 +54,7 @@ class HowToTrain:
     keep: int = 2  # newest checkpoints
     workers: int = 2  # processes that read frames
     accelerator: str = "auto"
+    logger: LoggerName = "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def train(
     started with another configuration or dataset, when the dataset's size does not fit, and when
     another process of the training has ended; `Stopped` when a signal ended it.
     """
+    check_logger(loop.logger)
     processes = loop.world.processes
     if dataset.size_px != config.size_px:
         raise ThbenchError(
@@ -183,8 +186,8 @@ class _Loop:
                 times.write(json.dumps(timed) + "\n")
                 progress.advance(values, self.trainer.config.batch / took_s)
                 if log is not None:
-                    for name, value in values.items():
-                        log.add_scalar(name if "/" in name else f"loss/{name}", value, self.step)
+                    named = {_logged_name(name): value for name, value in values.items()}
+                    log.log_metrics(named, self.step)
                 for alarm in watchman.after(values):
                     progress.say(f"alarm at step {self.step}: {alarm}")
                     self.folder.note_alarm(self.step, alarm)
@@ -222,17 +225,11 @@ class _Loop:
         )
         raise Stopped(message if self.leads else "", number)
 
-    @contextmanager
-    def _log(self) -> Iterator[SummaryWriter | None]:
-        """TensorBoard's log, which rank 0 writes."""
+    def _log(self) -> AbstractContextManager[Logger | None]:
+        """The logger, which process 0 writes to."""
         if not self.leads:
-            yield None
-            return
-        log = SummaryWriter(str(self.folder.path / "log"), purge_step=self.step)
-        try:
-            yield log
-        finally:
-            log.close()
+            return nullcontext()
+        return logging(self.loop.logger, self.folder.path, self.description, self.step)
 
     def _announce(self, progress: TrainingProgress) -> None:
         if not self.speaks:
@@ -296,6 +293,11 @@ class _Loop:
                 f"in {self.folder.checkpoints} is sound: start another --out with a lower learning "
                 "rate"
             )
+
+
+def _logged_name(name: str) -> str:
+    """A loss "cnt" is "loss/cnt" beside the diagnostics, whose names have a slash."""
+    return name if "/" in name else f"loss/{name}"
 
 
 def _description(

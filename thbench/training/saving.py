@@ -84,6 +84,7 @@ class Saver:
         self.fabric.barrier()
         if self._leads:
             checkpoints.keep_newest(self.folder.checkpoints, self.keep)
+        self.fabric.barrier()  # a launcher may end the others when the first process ends
 
     def restore(self) -> Checkpoint | None:
         """Goes on from the newest whole checkpoint, if there is one.

@@ -11,6 +11,7 @@ from thbench.data.dataset import videos_of
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
 from thbench.files import parse_json, read_json_object, read_text
+from thbench.training.loggers import LoggerName
 from thbench.training.loop import LoopConfig, train
 from thbench.training.trainer import Trainer, TrainingConfig, load_trainer
 from thbench.training.world import world_of
@@ -35,6 +36,7 @@ def start_training(
     workers: int = 2,
     checkpoint_every: int = 1000,
     sample_every: int = 500,
+    logger: LoggerName = "tensorboard",
     resume: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -72,6 +74,7 @@ def start_training(
         workers=workers,
         checkpoint_every=checkpoint_every,
         sample_every=sample_every,
+        logger=logger,
     )
     return train(trainer, config, data, loop, out, resume, quiet)
 
