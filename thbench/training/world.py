@@ -78,6 +78,9 @@ def launched(world: World, accelerator: str, precision: str) -> Fabric:
         precision=precision,  # type: ignore[arg-type]
     )
 
+    # The newest torch has another name for it, which the oldest that we take does not know.
+    warnings.filterwarnings("ignore", message=".*broadcast_buffers. is deprecated")
+
     parent = os.getppid()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*srun. command is available")
