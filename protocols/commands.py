@@ -19,10 +19,12 @@ from thbench.command_options import (
     SeveralValues,
     check_exist,
     check_runs,
+    takes_engine,
 )
 from thbench.plugins import check_plugin
 
 if TYPE_CHECKING:
+    from thbench.engine import Engine
     from thbench.method import DrivesWith
 
 SHOTS = click.option(
@@ -90,6 +92,7 @@ DRIVERS = click.option(
     type=click.IntRange(min=1),
     help="Processes.  [default: the processors, 1 on a GPU]",
 )
+@takes_engine
 @click.option("--out", type=FILE, help="Run folder.  [default: runs/PROTOCOL]")
 @click.option("--resume", type=FILE, metavar="RUN", help="Goes on with this run as planned.")
 @click.option(
@@ -119,6 +122,7 @@ def run_protocol(
     iterations: int | None,
     device: str,
     workers: int | None,
+    engine: Engine,
     out: Path | None,
     resume: Path | None,
     allow_commands: bool,
@@ -157,7 +161,7 @@ def run_protocol(
         iterations=iterations,
         allow_commands=allow_commands,
     )
-    how = how_to_run(device, workers)
+    how = how_to_run(device, workers, engine)
 
     if resume is not None:
         is_whole = resume_run(resume, request, how, quiet)
@@ -173,6 +177,7 @@ def run_protocol(
 @click.option("--only", is_flag=True, help="The run keeps the metrics of --metrics and no other.")
 @DEVICE
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors]")
+@takes_engine
 @QUIET
 def score(
     run: Path,
@@ -180,6 +185,7 @@ def score(
     only: bool,
     device: str,
     workers: int | None,
+    engine: Engine,
     quiet: bool,
 ) -> None:
     """Computes the metrics of RUN from its stored frames; no method's code is needed."""
@@ -191,7 +197,7 @@ def score(
 
     from protocols.request import how_to_run, score_again
 
-    score_again(run, metrics, only, how_to_run(device, workers), quiet)
+    score_again(run, metrics, only, how_to_run(device, workers, engine), quiet)
 
 
 @click.command("export-protocol", cls=SeveralValues)

@@ -16,6 +16,7 @@ import torch
 from protocols.frames import write_frames
 from protocols.kinds.base import Definition, MethodEntry
 from thbench.data.dataset import Dataset, find_video
+from thbench.engine import LOCAL, Engine
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
 from thbench.method import (
@@ -60,7 +61,7 @@ class Workshop:
     def shots(self, video: DrawnVideo, T: int) -> Frames:
         """The first T shots of a video, which a head is learned from."""
         dataset = self.sources or self.dataset
-        return dataset.read(find_video(dataset, video.key), nested_shots(video.shots, T))
+        return dataset.read(find_video(dataset, video.source), nested_shots(video.shots, T))
 
     def drive(self, video: DrawnVideo) -> Frames:
         """The frames that drive a head of a video."""
@@ -109,14 +110,14 @@ def unfinished(run: Run) -> list[Unit]:
 
 
 def generate(
-    shop: Workshop, units: Sequence[Unit], workers: int
+    shop: Workshop, units: Sequence[Unit], workers: int | None, engine: Engine = LOCAL
 ) -> Generator[tuple[Unit, UnitResult], None, None]:
     """Does the units and yields each as it is committed; see `thbench.workers.each`.
 
     A unit whose method raises is committed as failed and the others go on; what cannot be written
     stops the run.
     """
-    return each(partial(_unit_maker, shop), units, workers)
+    return each(partial(_unit_maker, shop), units, workers, engine, shop.run)
 
 
 def do_unit(shop: Workshop, unit: Unit) -> UnitResult:

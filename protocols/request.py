@@ -24,6 +24,8 @@ from protocols.timing import time_protocol
 from thbench.data.dataset import Dataset
 from thbench.data.photos import HandPicked, Unusable, listed
 from thbench.device import chosen_device
+from thbench.engine import LOCAL, Engine, on_device
+from thbench.errors import ThbenchError
 from thbench.progress import track
 from thbench.runs import Run, Unit
 
@@ -58,9 +60,15 @@ class Request:
     allow_commands: bool = False
 
 
-def how_to_run(device: str, workers: int | None) -> HowToRun:
-    """The device and the number of processes: by default one per processor, or one on a GPU."""
+def how_to_run(device: str, workers: int | None, engine: Engine = LOCAL) -> HowToRun:
+    """The device and the number of processes: by default one per processor, or one on a GPU; as
+    many as a cluster has room for.
+
+    Raises `ThbenchError` where the device does not fit the engine.
+    """
     chosen = chosen_device(device)
+    if engine.name == "ray":
+        return HowToRun(device=chosen, workers=workers, engine=on_device(engine, chosen))
     by_default = 1 if chosen.startswith("cuda") else os.cpu_count() or 1
     return HowToRun(device=chosen, workers=workers or by_default)
 
@@ -151,6 +159,7 @@ def rescore(
             how.device,
             how.workers,
             partial(track, quiet=quiet),
+            how.engine,
         )
 
 
@@ -195,6 +204,7 @@ def _options(
         left_out=_left_out(sources),
         device=how.device,
         workers=how.workers,
+        engine=how.engine,
     )
 
 
@@ -203,11 +213,20 @@ def _work(
 ) -> Measured:
     progress = partial(track, quiet=quiet)
     if definition.measures == "time":
+        _refuse_elsewhere(options)
         timed = time_protocol(definition, dataset, folder, options, progress)
         return Measured(folder, timed.failed)
 
     scored = run_protocol(definition, dataset, folder, options, progress)
     return Measured(folder, scored.failed)
+
+
+def _refuse_elsewhere(how: HowToRun) -> None:
+    if how.engine != LOCAL:
+        raise ThbenchError(
+            f"--engine {how.engine.name}: a timing protocol measures this machine, with nothing "
+            "else at work on it; leave the engine out"
+        )
 
 
 def _told(measured: Measured) -> bool:

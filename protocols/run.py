@@ -16,6 +16,7 @@ from protocols.progress import Progress, unwatched
 from protocols.score import score_run
 from thbench.data.dataset import Dataset
 from thbench.data.photos import Unusable
+from thbench.engine import LOCAL, Engine
 from thbench.locks import locked as locked_folder
 from thbench.records.run import Status
 from thbench.records.summary import SummaryRecord
@@ -27,7 +28,8 @@ class HowToRun:
     """What only says how to run: results differ by no more than how a device rounds."""
 
     device: str = "cpu"
-    workers: int = 1
+    workers: int | None = 1
+    engine: Engine = LOCAL
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,13 @@ def run_protocol(
         write_references(shop)
         units = unfinished(run)
 
-        with closing(generate(shop, units, options.workers)) as made:
+        with closing(generate(shop, units, options.workers, options.engine)) as made:
             results = dict(progress(made, len(units), "generate"))
         failed = [(unit, results[unit].error) for unit in units if results[unit].status == "failed"]
 
         set_status(run, "scoring")
         metrics = run.record().metrics
-        summary = score_run(run, metrics, options.device, options.workers, progress)
+        summary = score_run(run, metrics, options.device, options.workers, progress, options.engine)
         set_status(run, "failed" if failed else "complete")
     return Outcome(failed, summary)
 

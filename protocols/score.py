@@ -11,12 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from protocols.clips import no_clips
 from protocols.definition import Definition, stored_definition
 from protocols.derive import derive, frame_metrics
 from protocols.progress import Progress, unwatched
 from protocols.score_units import unit_scorer
 from protocols.stored_scores import forget_altered_scores, record_scores, scores_file
 from protocols.units import finished, frame_sets, with_frames
+from thbench.engine import LOCAL, Engine
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path
 from thbench.metrics.base import (
@@ -53,8 +55,9 @@ def score_run(
     run: Run,
     metrics: Sequence[str],
     device: str = "cpu",
-    workers: int = 1,
+    workers: int | None = 1,
     progress: Progress = unwatched,
+    engine: Engine = LOCAL,
 ) -> SummaryRecord:
     """Gives a run exactly these metrics: writes frames.parquet, summary.json and their record.
 
@@ -75,7 +78,7 @@ def score_run(
     per_frame = frame_metrics(loaded, unavailable)
     in_sets = [name for name in loaded if name not in unavailable and name not in per_frame]
     scorer = partial(unit_scorer, run, per_frame, in_sets, device)
-    with closing(each(scorer, units, workers)) as scored:
+    with closing(each(scorer, units, workers, engine, run.path)) as scored:
         for _ in progress(scored, len(units), "score frames"):
             pass
 
@@ -105,9 +108,11 @@ def check_fits(metrics: Iterable[Metric], definition: Definition) -> None:
 
 def _unavailable(run: Run, loaded: Mapping[str, Metric]) -> dict[str, str]:
     """The metrics that cannot be computed on the pictures of a run, with the reasons."""
-    pictures = run.pictures()
+    pictures, split = run.pictures(), run.record().split
     reasons = {
-        name: means_nothing_on(metric.card, pictures) or metric.unavailable()
+        name: means_nothing_on(metric.card, pictures)
+        or no_clips(metric.card, split)
+        or metric.unavailable()
         for name, metric in loaded.items()
     }
     return {name: reason for name, reason in reasons.items() if reason is not None}

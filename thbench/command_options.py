@@ -6,10 +6,14 @@ Nothing heavy is imported here, nor at the top of any module of commands.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
+from thbench.engine import Engine, EngineName
 from thbench.errors import ThbenchError
 
 
@@ -56,6 +60,44 @@ SOURCES = click.option(
     "--sources",
     help="Puppeteering: where heads are learned from, a folder of photographs or a dataset.",
 )
+
+_ENGINE = (
+    click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Where the work is shared out: processes of this machine, or a Ray cluster.",
+    ),
+    click.option(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help="The head of a cluster that this machine has joined.  [default: a cluster of this "
+        "machine alone]",
+    ),
+    click.option(
+        "--gpu-share",
+        type=click.FloatRange(0, min_open=True),
+        help="Ray: how much of a GPU each unit has; with 0.5 two share a card.  [default: 1 on a "
+        "GPU]",
+    ),
+)
+
+
+def takes_engine(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that say where work is done; the command takes them as one `engine`."""
+
+    @wraps(command)
+    def taking(
+        *, engine: EngineName, ray_address: str | None, gpu_share: float | None, **others: Any
+    ) -> None:
+        if engine == "local" and (ray_address is not None or gpu_share is not None):
+            raise click.UsageError("--ray-address and --gpu-share are for --engine ray: add that")
+        command(engine=Engine(engine, ray_address, gpu_share or 0.0), **others)
+
+    for option in reversed(_ENGINE):
+        taking = option(taking)
+    return taking
 
 
 def check_exist(*paths: Path | None) -> None:

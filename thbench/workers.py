@@ -1,4 +1,7 @@
-"""Worker processes: one pool for all work that is done item by item; they end with their parent."""
+"""All work that is done item by item: here, in processes of this machine, or on a Ray cluster.
+
+Processes end with their parent.
+"""
 
 from __future__ import annotations
 
@@ -14,38 +17,53 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
+from thbench.engine import LOCAL, Engine
 from thbench.errors import ThbenchError
+from thbench.worker_process import ONE_THREAD, threads, travelling, use_threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 SetUp = Callable[[], Callable[[Item], Result]]
 
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _PR_SET_PDEATHSIG = 1
 
 
 def each(
-    set_up: SetUp[Item, Result], items: Sequence[Item], workers: int
+    set_up: SetUp[Item, Result],
+    items: Sequence[Item],
+    workers: int | None,
+    engine: Engine = LOCAL,
+    folder: Path | None = None,
 ) -> Generator[tuple[Item, Result], None, None]:
     """Does every item and yields it with its result, in the order in which they are done.
 
     set_up is called once in each worker, loads what its items share and returns the function that
-    does one of them. With one worker all happens in this process and in order. Every worker has one
-    processor thread, so the results do not depend on how many there are. set_up, items and results
-    must be picklable.
+    does one of them. With one local worker all happens in this process and in order. Every worker
+    has one processor thread, so the results do not depend on how many there are, nor on where they
+    are. set_up, items and results must be picklable.
+
+    workers: at most so many at once; None for as many as there is room for. folder: where the work
+    is written, which all machines must share.
 
     Close the generator (`contextlib.closing`) where an error may leave it early: that ends the
-    workers at once. Raises what an item raises, and `ThbenchError` when a worker is killed.
+    workers at once. Raises what an item raises, and `ThbenchError` when a worker is killed (on a
+    cluster: again and again) or the engine cannot be used.
     """
-    workers = min(workers, len(items))
+    if not items:
+        return
 
-    if workers > 1:
-        yield from _in_processes(set_up, items, workers)
-    elif items:
-        yield from _here(set_up, items)
+    if engine.name == "ray":
+        from thbench.ray_workers import in_cluster  # an extra, and slow to import
+
+        yield from in_cluster(set_up, items, workers, engine, folder)
+        return
+
+    workers = min(workers or os.cpu_count() or 1, len(items))
+    yield from _in_processes(set_up, items, workers) if workers > 1 else _here(set_up, items)
 
 
 def end_with_parent(parent: int) -> None:
@@ -64,14 +82,14 @@ def end_with_parent(parent: int) -> None:
 
 def _here(set_up: SetUp[Item, Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result]]:
     do = set_up()
-    before = _threads()
-    _use_threads(1, 1)
+    before = threads()
+    use_threads(1, 1)
 
     try:
         for item in items:
             yield item, do(item)
     finally:
-        _use_threads(*before)
+        use_threads(*before)
 
 
 def _in_processes(
@@ -114,22 +132,6 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _threads() -> tuple[int, int]:
-    """Processor threads of OpenCV and of torch."""
-    import cv2  # not at the top: in a worker the environment comes first
-
-    torch = sys.modules.get("torch")  # some work does without
-    return cv2.getNumThreads(), torch.get_num_threads() if torch else 1
-
-
-def _use_threads(for_cv2: int, for_torch: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(for_cv2)
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(for_torch)
-
-
 _set_up: bytes = b""
 _work: Callable[[Any], Any] | None = None
 
@@ -144,7 +146,7 @@ def _begin(parent: int, lifeline: Connection, set_up: bytes) -> None:
     signal.signal(signal.SIGINT, _nothing)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
-    os.environ.update(_ONE_THREAD)
+    os.environ.update(ONE_THREAD)
     _set_up = set_up
 
 
@@ -164,18 +166,9 @@ def _do(item: Any) -> Any:
     try:
         if _work is None:
             _work = pickle.loads(_set_up)()
-            _use_threads(1, 1)
+            use_threads(1, 1)
         return _work(item)
     except Exception as error:
-        if _travels(error):
+        if (told := travelling(error)) is error:
             raise
-        raise RuntimeError(f"{type(error).__name__}: {error}") from error
-
-
-def _travels(error: Exception) -> bool:
-    """Whether an error can be sent to the parent; one that cannot would look like a dead worker."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return False
-    return True
+        raise told from error

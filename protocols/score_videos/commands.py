@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from thbench.command_options import DEVICE, FILE, LANDMARKS, QUIET, SeveralValues
+from thbench.command_options import DEVICE, FILE, LANDMARKS, QUIET, SeveralValues, takes_engine
 from thbench.errors import ThbenchError
 from thbench.plugins import check_plugin
 
 if TYPE_CHECKING:
     from thbench.data.clip_files import Keep
+    from thbench.engine import Engine
 
 METRICS = ("fid", "ssim", "psnr", "l1", "akd", "csim", "csim-dlib")
 
@@ -88,6 +88,7 @@ METRICS = ("fid", "ssim", "psnr", "l1", "akd", "csim", "csim-dlib")
 @LANDMARKS
 @DEVICE
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: the processors]")
+@takes_engine
 @QUIET
 def score_videos(
     real: Path,
@@ -104,6 +105,7 @@ def score_videos(
     landmarks: str,
     device: str,
     workers: int | None,
+    engine: Engine,
     quiet: bool,
 ) -> None:
     """Scores results on disk: the clips in each folder FAKE against those of the same name in REAL.
@@ -121,9 +123,11 @@ def score_videos(
     from protocols.score_videos.score import Request, score_videos
     from protocols.summary_text import summary_text
     from thbench.device import chosen_device
+    from thbench.engine import on_device
     from thbench.progress import track
     from thbench.runs import Run
 
+    chosen = chosen_device(device)
     request = Request(
         real,
         methods,
@@ -137,8 +141,9 @@ def score_videos(
         "shots" if reference == "first-frame" else "frame",
         pairs,
         landmarks,
-        chosen_device(device),
-        workers or os.cpu_count() or 1,
+        chosen,
+        workers,
+        on_device(engine, chosen),
     )
     scored = score_videos(request, partial(track, quiet=quiet))
 

@@ -18,6 +18,7 @@ from protocols.score_videos.pairs import Pair
 from thbench.data.clip_files import ClipFile, Image
 from thbench.data.landmarks.detector import FrameKey, LandmarkDetector
 from thbench.data.landmarks.load import load_detector
+from thbench.engine import Engine
 from thbench.errors import ThbenchError
 from thbench.workers import each
 
@@ -52,7 +53,8 @@ def look(
     choice: FrameChoice,
     match: Match,
     landmarks: str,
-    workers: int,
+    workers: int | None,
+    engine: Engine,
     progress: Progress,
 ) -> dict[str, View]:
     """Looks at the true clip of every pair, by key.
@@ -60,7 +62,7 @@ def look(
     Raises `ThbenchError` for a true clip that is damaged or shows no face in any scored frame.
     """
     begin = partial(_looker, choice, match, landmarks)
-    with closing(each(begin, pairs, workers)) as seen:
+    with closing(each(begin, pairs, workers, engine)) as seen:
         views = {pair.key: view for pair, view in progress(seen, len(pairs), "find faces")}
     return {pair.key: views[pair.key] for pair in pairs}
 

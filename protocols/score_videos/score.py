@@ -27,6 +27,7 @@ from protocols.score_videos.plan import (
 from protocols.score_videos.shape import Crop, Shape
 from protocols.score_videos.units import is_whole, video_writer
 from thbench.data.clip_files import ClipFile, Keep
+from thbench.engine import LOCAL, Engine
 from thbench.errors import ThbenchError
 from thbench.locks import holds_nothing
 from thbench.records.run import RunRecord
@@ -59,7 +60,8 @@ class Request:
     pairs: Path | None = None
     landmarks: str = "auto"
     device: str = "cpu"
-    workers: int = 1
+    workers: int | None = 1
+    engine: Engine = LOCAL
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,9 @@ def score_videos(request: Request, progress: Progress = unwatched) -> Scored:
         failed = [(unit, _error(run, unit)) for unit in unfinished(run)]
 
         set_status(run, "scoring")
-        summary = score_run(run, request.metrics, request.device, request.workers, progress)
+        summary = score_run(
+            run, request.metrics, request.device, request.workers, progress, request.engine
+        )
         set_status(run, "failed" if failed else "complete")
     return Scored(Outcome(failed, summary), _left_out(request, found))
 
@@ -111,6 +115,7 @@ def _write(
         request.match,
         request.landmarks,
         request.workers,
+        request.engine,
         progress,
     )
     keeps = {label: request.keeps.get(label, Keep()) for label in request.methods}
@@ -123,7 +128,7 @@ def _write(
     videos = {video.key: video for video in split.videos}
     keys = [key for key, video in videos.items() if not is_whole(run, video, list(request.methods))]
     begin = partial(video_writer, run.path, plan, videos)
-    with closing(each(begin, keys, request.workers)) as written:
+    with closing(each(begin, keys, request.workers, request.engine, run.path)) as written:
         for _ in progress(written, len(keys), "read videos"):
             pass
 
@@ -154,7 +159,7 @@ def _size_px(request: Request, found: Pairs) -> int:
 def _earlier(run: Run, sha256: str) -> RunRecord | None:
     if not run.run_json.exists():
         if not holds_nothing(run.path):
-            raise ThbenchError(f"{run.path} exists and is no run folder; choose another --out")
+            raise ThbenchError(f"{run.path} exists and is not a run folder; choose another --out")
         return None
     earlier = Run.open(run.path).record()
     if earlier.dataset.sha256 != sha256:

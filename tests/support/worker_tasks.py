@@ -38,6 +38,11 @@ def sleeper(folder: Path) -> Callable[[int], None]:
     return partial(_sleep, folder)
 
 
+def noting(folder: Path) -> Callable[[int], int]:
+    """Leaves a file for each time that an item is begun."""
+    return partial(_note, folder)
+
+
 class TwoArgumentsError(Exception):
     """Cannot be unpickled."""
 
@@ -60,13 +65,28 @@ def _sleep(folder: Path, number: int) -> None:
     time.sleep(60)
 
 
+def _note(folder: Path, number: int) -> int:
+    """The numbers 100 and above are fatal: the first time, or from 200 on every time."""
+    before = len(list(folder.glob(f"{number}-*")))
+    (folder / f"{number}-{os.getpid()}-{time.monotonic_ns()}").touch()
+    if number >= 200 or (number >= 100 and not before):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if number < 0:
+        raise ThbenchError(f"item {number} is wrong")
+    time.sleep(0.2)
+    return number * number
+
+
 if __name__ == "__main__":  # two sleepers, for tests that end them
     from contextlib import closing
 
+    from thbench.engine import Engine
     from thbench.workers import each
 
+    folder, address = Path(sys.argv[1]), (*sys.argv, "")[2]
+    engine = Engine("ray", address) if address else Engine()
     try:
-        with closing(each(partial(sleeper, Path(sys.argv[1])), [1, 2], 2)) as done:
+        with closing(each(partial(sleeper, folder), [1, 2], 2, engine)) as done:
             list(done)
     except KeyboardInterrupt:
         sys.exit(9)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from thbench.command_options import FILE, QUIET
+from thbench.command_options import FILE, QUIET, takes_engine
 
 if TYPE_CHECKING:
     from thbench.data.synthetic.export import Layout
+    from thbench.engine import Engine
 
 
 @click.group()
@@ -76,7 +77,10 @@ def sheet(dataset: str, output: Path, per_video: int, videos: int) -> None:
     type=click.IntRange(min=2),
     help="So many of each video, evenly spaced.  [default: all]",
 )
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes.  [default: 1; Ray: all there are]"
+)
+@takes_engine
 @QUIET
 def pack(
     dataset: str,
@@ -84,7 +88,8 @@ def pack(
     size_px: int | None,
     videos: int | None,
     frames: int | None,
-    workers: int,
+    workers: int | None,
+    engine: Engine,
     quiet: bool,
 ) -> None:
     """Writes DATASET into a prepared store: synth rendered once, or any dataset at a smaller size.
@@ -106,8 +111,9 @@ def pack(
             out,
             videos=videos,
             frames=frames,
-            workers=workers,
+            workers=workers or (1 if engine.name == "local" else None),
             progress=lambda done, total: count(done, total, "shards"),
+            engine=engine,
         )
     click.echo(out)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from lightning.fabric import Fabric
 from torch import Tensor
@@ -61,6 +61,14 @@ class VideoShare:
     def whole(cls, total: int) -> VideoShare:
         """All videos, of a training in one process."""
         return cls(range(total), total)
+
+
+@runtime_checkable
+class DrawsPupils(Protocol):
+    """A configuration that says whether landmark images show pupils; elsewhere they show none."""
+
+    @property
+    def draws_pupils(self) -> bool: ...
 
 
 class Trainer(Protocol):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from thbench.command_options import FILE, QUIET, SeveralValues
+from thbench.command_options import FILE, QUIET, SeveralValues, takes_engine
 
 if TYPE_CHECKING:
     from thbench.data.prepare.crop import CropPolicy
+    from thbench.engine import Engine
 
 
 @click.command(cls=SeveralValues)
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     help="This machine, of --num-shards that share the work.",
 )
 @click.option("--num-shards", type=click.IntRange(1), default=1, show_default=True)
+@takes_engine
 @QUIET
 def prepare(
     layout: str,
@@ -113,6 +115,7 @@ def prepare(
     device: str,
     shard_index: int,
     num_shards: int,
+    engine: Engine,
     quiet: bool,
 ) -> None:
     """Turns real frames or videos into a dataset: finds faces and landmarks, crops, resizes, packs.
@@ -159,4 +162,4 @@ def prepare(
     split = SplitRule(test_persons, test_fraction, seed)
     part = Part(shard_index, num_shards)
 
-    click.echo(run(source, out, recipe, split, part, workers, device, quiet, overwrite))
+    click.echo(run(source, out, recipe, split, part, workers, device, engine, quiet, overwrite))

@@ -26,6 +26,7 @@ from thbench.data.prepare.source import Listing, SourceVideo
 from thbench.data.splits import SplitRule
 from thbench.data.store.format import DATASET_JSON, PLAN_JSON
 from thbench.data.store.shards import is_committed, remove_leftovers
+from thbench.engine import LOCAL, Engine
 from thbench.errors import ThbenchError
 from thbench.files import read_json_object, sha256_json, write_json
 from thbench.locks import LOCK, holds_nothing, locked
@@ -64,15 +65,17 @@ def prepare(
     out: Path,
     recipe: Recipe,
     split: SplitRule,
-    workers: int = 1,
+    workers: int | None = 1,
     part: Part = Part(),
     device: str = "cpu",
     progress: Progress = lambda done, total, frames: None,
     overwrite: bool = False,
+    engine: Engine = LOCAL,
 ) -> bool:
     """Prepares `source` into the store `out` and returns whether the store is finished.
 
-    overwrite: a store in `out` that was begun in another way is removed first.
+    workers, engine: see `thbench.workers.each`. overwrite: a store in `out` that was begun in
+    another way is removed first.
 
     It is not when other machines still have shards to make. Run again after a kill, it goes on with
     the shards that are missing and ends with the same bytes. Raises `ThbenchError` for a recipe
@@ -108,7 +111,7 @@ def prepare(
         before = len(ours) - len(jobs)
         progress(before, len(ours), 0)
         set_up = partial(_shard_maker, listing.root, out, recipe, device)
-        with closing(each(set_up, jobs, workers)) as made:
+        with closing(each(set_up, jobs, workers, engine, out)) as made:
             for done, (_, frames) in enumerate(made, before + 1):
                 progress(done, len(ours), frames)
 

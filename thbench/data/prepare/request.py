@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from thbench.data.prepare.crop import CropPolicy
 from thbench.data.prepare.extract import Recipe
 from thbench.data.prepare.prepare import Part, prepare
 from thbench.data.splits import SplitRule
+from thbench.engine import Engine, on_device
 from thbench.progress import counter
 
 CROPS: dict[str, CropPolicy] = {
@@ -35,12 +35,13 @@ def run(
     part: Part,
     workers: int | None,
     device: str,
+    engine: Engine,
     quiet: bool = False,
     overwrite: bool = False,
 ) -> str:
     """Prepares and returns the report; see `thbench.data.prepare.prepare` for the errors.
 
-    workers: None for one process per core.
+    workers: None for one process per core, of this machine or of the cluster.
     """
     frames = 0
     started = time.monotonic()
@@ -52,8 +53,10 @@ def run(
             frames += new_frames
             count(done, total, f"{frames} frames")
 
-        n_workers = workers or os.cpu_count() or 1
-        finished = prepare(source, out, recipe, split, n_workers, part, device, advance, overwrite)
+        placed = on_device(engine, device)
+        finished = prepare(
+            source, out, recipe, split, workers, part, device, advance, overwrite, placed
+        )
 
     took = f"{frames} frames in {time.monotonic() - started:.1f} s"
     if not finished:

@@ -25,6 +25,7 @@ from thbench.data.store.shards import (
     remove_leftovers,
     shard_path,
 )
+from thbench.engine import LOCAL, Engine
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, read_json, write_json
 from thbench.locks import holds_nothing, locked
@@ -40,8 +41,9 @@ def pack(
     out: Path,
     videos: int | None = None,
     frames: int | None = None,
-    workers: int = 1,
+    workers: int | None = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    engine: Engine = LOCAL,
 ) -> None:
     """Writes `dataset` into the store `out`: lossless PNG, the dataset's own landmarks and split.
 
@@ -67,7 +69,8 @@ def pack(
 
         before = len(shards) - len(jobs)
         progress(before, len(shards))
-        with closing(each(partial(_shard_packer, dataset, out, frames), jobs, workers)) as packed:
+        packer = partial(_shard_packer, dataset, out, frames)
+        with closing(each(packer, jobs, workers, engine, out)) as packed:
             for done, _ in enumerate(packed, before + 1):
                 progress(done, len(shards))
 
@@ -124,7 +127,11 @@ def _frames(
     frames = dataset.read(video, positions)
     images = frames.images.permute(0, 2, 3, 1).numpy()
 
-    for position, image, landmarks in zip(positions, images, frames.landmarks, strict=True):
+    eyes = [None] * len(frames) if frames.pupils is None else frames.pupils.flatten(1).tolist()
+
+    for position, image, landmarks, pupils in zip(
+        positions, images, frames.landmarks, eyes, strict=True
+    ):
         clip, _, frame = names[position].rpartition("/")
         low, high = landmarks.min(dim=0).values, landmarks.max(dim=0).values
         row = {
@@ -138,6 +145,7 @@ def _frames(
             "landmarks": landmarks.flatten().tolist(),
             "landmark_source": dataset.name,
             "time_s": None if times_s is None else times_s[position],
+            "pupils": pupils,
         }
         yield _png(image), row
 
