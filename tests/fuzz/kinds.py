@@ -144,7 +144,6 @@ KINDS = (
     Kind("training/losses.rank0.jsonl", (_resumed, STEPS_OF), ("training", "store")),
     Kind("training/checkpoints/*/*.json", (_resumed,), ("training", "store")),
     Kind("training/checkpoints/*/*.safetensors", (_resumed,), ("training", "store")),
-    Kind("training/checkpoints/*/COMMIT", (_resumed,), ("training", "store")),
     Kind("training/model.safetensors", (ADAPT,), ("training", "faces")),
     Kind("given/x2face_model_forpython3.pth", (X2FACE, FETCH), ("given", "store")),
     Kind("faces/photos/*.jpg", (ADAPT, PUPPETS), ("faces", "training", "store")),

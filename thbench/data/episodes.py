@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -153,3 +154,6 @@ def episode_loader(
 
 def _begin_worker(parent: int, number: int) -> None:
     end_with_parent(parent)
+    # A cluster sends them to all processes; the training still takes a step, and then ends these.
+    for stop in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(stop, signal.SIG_IGN)
