@@ -16,6 +16,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.data.landmarks.image import drawn
+from thbench.data.video_table import frame_counts
 from thbench.errors import ThbenchError
 from thbench.workers import end_with_parent
 
@@ -60,11 +61,11 @@ class EpisodeSampler:
         self.shots, self.seed, self.rank = shots, seed, rank
         self.training = videos_of(dataset, "train")
 
-        usable = [row for row, video in enumerate(self.training) if video.n_frames >= 2]
+        usable = np.flatnonzero(frame_counts(self.training) >= 2)
         self.left_out = len(self.training) - len(usable)
 
         self.rows = usable[rank::world]
-        if not self.rows:
+        if not len(self.rows):
             raise ThbenchError(
                 f"{dataset.name} has {len(usable)} training videos of 2 or more frames, "
                 f"process {rank} of {world} needs at least one; prepare more videos or use fewer "
@@ -74,7 +75,7 @@ class EpisodeSampler:
     def draw(self, step: int, slot: int) -> tuple[int, Video, list[int]]:
         """(row of W, video, [target, s_1, ..., s_K]) of one episode."""
         random = np.random.default_rng([self.seed, self.rank, step, slot])
-        row = self.rows[random.integers(len(self.rows))]
+        row = int(self.rows[random.integers(len(self.rows))])
         video = self.training[row]
 
         target = int(random.integers(video.n_frames))

@@ -7,16 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from thbench.data.dataset import Dataset, videos_of
 from thbench.data.open import open_dataset
 from thbench.data.prepare.crop import pixels_outside
 from thbench.data.prepare.finish import told
-from thbench.data.store.format import INDEX
 from thbench.data.store.prepared import PreparedStore
-from thbench.errors import ThbenchError
 
 
 @dataclass(frozen=True)
@@ -80,6 +76,8 @@ def text(shown: Mapping[str, Any]) -> str:
     if "recipe" in shown:
         recipe = shown["recipe"]
         form = "PNG" if recipe["lossless"] else f"JPEG quality {recipe.get('quality', 'unknown')}"
+        if recipe.get("in_videos"):
+            form = "decoded from the videos"
         lines += [
             f"  split      {shown['split']['rule']}",
             f"  landmarks  {shown['landmarks']['source']}{pupils}",
@@ -92,19 +90,15 @@ def text(shown: Mapping[str, Any]) -> str:
 
 
 def _outside(store: PreparedStore) -> Outside:
-    """Read in parts: an index of a million frames fits no small memory."""
+    """Read shard by shard: an index of a million frames fits no small memory."""
     frames = most = 0
     farthest_px = 0.0
-    try:
-        for batch in pq.ParquetFile(store.path / INDEX).iter_batches(columns=["landmarks"]):
-            flat = batch["landmarks"].flatten().to_numpy()
-            outside_px = pixels_outside(flat.reshape(-1, 68, 2), store.size_px)
-            counts = np.count_nonzero(outside_px, axis=1)
-            frames += int(np.count_nonzero(counts))
-            most = max(most, int(counts.max(initial=0)))
-            farthest_px = max(farthest_px, float(outside_px.max(initial=0)))
-    except (OSError, pa.ArrowException) as error:
-        raise ThbenchError(f"{store.path / INDEX} is damaged: prepare the dataset again") from error
+    for flat in store.all_landmarks():
+        outside_px = pixels_outside(flat.reshape(-1, 68, 2), store.size_px)
+        counts = np.count_nonzero(outside_px, axis=1)
+        frames += int(np.count_nonzero(counts))
+        most = max(most, int(counts.max(initial=0)))
+        farthest_px = max(farthest_px, float(outside_px.max(initial=0)))
     return Outside(frames, most, farthest_px)
 
 

@@ -28,7 +28,7 @@ from thbench.tables import read_table
 PARTS = "parts"
 _PART_TABLES = ("rows", "dropped")
 _REMEDY = "run the same command again, it makes that shard anew"
-_TEXT = ["person", "video", "clip", "split", "landmark_source", "reason"]
+_TEXT = ["person", "video", "clip", "split", "landmark_source", "reason", "path", "file_sha256"]
 
 
 class ShardWriter:
@@ -109,12 +109,13 @@ def commit_shard(
     rows: Sequence[Mapping[str, Any]],
     dropped: Sequence[Dropped],
     sha256: str,
+    schema: pa.Schema = SCHEMA,
 ) -> None:
     """Writes what was left out of a shard, its rows, then its mark. The tar must be in place."""
     lost = pa.Table.from_pylist([asdict(drop) for drop in dropped], DROPPED_SCHEMA)
     write_table(_part_path(out, shard, "dropped.parquet"), lost)
 
-    unsplit = SCHEMA.remove(SCHEMA.get_field_index("split"))
+    unsplit = schema.remove(schema.get_field_index("split"))
     write_table(_part_path(out, shard, "rows.parquet"), pa.Table.from_pylist(list(rows), unsplit))
 
     digests = {
