@@ -318,3 +318,18 @@ def test_units_that_another_machine_made_and_this_one_does_not_see_are_told(tmp_
     with pytest.raises(ThbenchError, match="6 units were made elsewhere and are not seen here yet"):
         run_protocol(DEFINITION, DATASET, tmp_path / "run", OPTIONS)
     assert not (tmp_path / "run" / "summary.json").exists()
+
+
+def test_of_many_methods_a_process_keeps_the_last_few(monkeypatch):
+    loads = []
+    monkeypatch.setattr(
+        protocols.generate, "load_method", lambda spec, options: loads.append(spec) or spec
+    )
+    entries = {f"m{number}": (method_entry(f"m{number}"), None) for number in range(6)}
+    shop = protocols.generate.Workshop(Path(), DEFINITION, DATASET, entries, {})
+
+    for label in [*entries, "m5", "m2"]:
+        assert shop.method(label) == label
+    assert loads == [*entries]
+    assert shop.method("m0") == "m0"
+    assert len(shop.loaded) == 4
