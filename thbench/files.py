@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             if file.is_file():
                 _flush(file)
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+        _put_in_place(temporary, path)
         _flush(path.parent)
     except OSError as error:
         raise ThbenchError(
@@ -183,6 +182,22 @@ def _refuse_half_characters(path: Path, value: Any) -> None:
             f"{path} cannot hold the text {around!a}: it is not UTF-8; rename the file or "
             "folder that it is from"
         ) from None
+
+
+def _put_in_place(folder: Path, path: Path) -> None:
+    """Renames `folder` to `path`, however often another machine puts its own there meanwhile."""
+    while True:
+        try:
+            os.replace(folder, path)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+        aside = folder.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        with suppress(FileNotFoundError):
+            os.replace(path, aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _no_constant(name: str) -> None:

@@ -152,7 +152,7 @@ class _Crew:
                 return answered[0]
             if not self.nodes:
                 logging.getLogger(__name__).warning(
-                    "waiting for room on the Ray cluster: other work has its processors or GPUs"
+                    "no worker of the Ray cluster has begun yet: it is slow, or full of other work"
                 )
 
     def _lose(self, worker: Any, unit: _Unit | None, error: Exception) -> None:

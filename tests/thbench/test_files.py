@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -88,6 +89,30 @@ def test_a_new_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
         (temporary / "new").touch()
     assert [file.name for file in path.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_machines_that_share_a_folder_never_share_a_half_written_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 77)  # numbers of processes repeat on other machines
+    path = tmp_path / "rows.parquet"
+    with atomic_path(path) as one, atomic_path(path) as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert path.read_text() == "one"
+
+
+def test_of_writers_of_one_folder_each_succeeds_and_one_is_left(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        with atomic_folder(tmp_path / "frames") as folder:
+            for name in ("00.png", "01.png"):
+                (folder / name).write_text(str(number))
+
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(write, range(200)))
+    left = tmp_path / "frames"
+    assert list(tmp_path.iterdir()) == [left]
+    assert (left / "00.png").read_text() == (left / "01.png").read_text()
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
