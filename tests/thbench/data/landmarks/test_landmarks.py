@@ -166,7 +166,9 @@ def test_pupils_come_with_70_points_and_with_the_eyes_of_openface(tmp_path: Path
     (folder / "1.csv").write_text("\n".join(lines))
 
     (found,) = ImportedLandmarks(tmp_path).detect([FRAME], [FrameKey("p/v/1.mp4", 0)])
-    np.testing.assert_allclose(found[0].pupils, [[40, 50], [70, 52]], atol=1e-4)
+    middles = found[0].pupils
+    assert middles is not None
+    np.testing.assert_allclose(middles, [[40, 50], [70, 52]], atol=1e-4)
     assert imported(tmp_path, FrameKey("p/v/1.mp4", 1)) is None
 
 
