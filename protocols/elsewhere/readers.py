@@ -54,7 +54,7 @@ def read_theval(file: Path, metric: str = "") -> Columns:
     known = THEVAL_METRICS.get(header[-1] if header else "")
     if not header or header[0] != "Video Path" or known is None:
         raise ThbenchError(
-            f"{file} is no file of a THEval metric: its first line should be 'Video Path' and "
+            f"{file} is not a file of a THEval metric: its first line should be 'Video Path' and "
             f"columns that end with one of {', '.join(THEVAL_METRICS)}"
         )
     if metric and metric not in known:

@@ -187,7 +187,7 @@ def test_a_header_of_two_metrics_needs_the_name(run: Run, tmp_path: Path) -> Non
 def test_thevals_table_of_models_has_no_videos_and_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "gt_metrics.csv"
     file.write_text("Model,Global aesthetic,Lip sync\nGT,4.6842,0.2528\n")
-    with pytest.raises(ThbenchError, match="no file of a THEval metric"):
+    with pytest.raises(ThbenchError, match="not a file of a THEval metric"):
         read_theval(file)
 
 
