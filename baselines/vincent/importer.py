@@ -74,7 +74,8 @@ def import_vincent(file: Path, out: Path) -> Imported:
 
 def layout_of(generator: Mapping[str, Tensor], file: Path) -> Layout:
     """The layout of a generator's folded weights; raises `ThbenchError` for an unknown one."""
-    rows = len(generator.get("p", ()))
+    projection = generator.get("p")
+    rows = projection.shape[0] if projection is not None and projection.ndim else 0
     for layout in LAYOUTS:
         ends_in_norm = (layout.head == "instance-norm") == ("in5.weight" in generator)
         if rows == sum(layout.slices) and (ends_in_norm or len(layout.downs) > 4):

@@ -81,7 +81,7 @@ def test_what_a_clone_lacks_is_told(tmp_path: Path) -> None:
         recipe("liaa")
     with pytest.raises(ThbenchError, match="names no clone"):
         system(MethodOptions("lia"))
-    assert "no folder" in missing(recipe("lia"), tmp_path / "none")[0]
+    assert "is not a folder" in missing(recipe("lia"), tmp_path / "none")[0]
 
 
 def test_a_whole_clone_passes_its_trial(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from baselines.vincent.method import VincentFF, VincentFT, VincentHead
 from thbench.errors import ThbenchError
 from thbench.method import MethodOptions
 
-STEPS = 4
+STEPS = 2
 DRIVE = random_frames(2, seed=1)
 
 
@@ -65,7 +65,7 @@ def test_heads_come_nearer_to_their_shots_repeat_and_share_nothing(
     assert torch.equal(after.adaptive, before.adaptive)  # psi' is not trained, as in his code
 
     pictures = after.render(DRIVE)
-    other = tuned.adapt(random_frames(3, seed=5))
+    other = tuned.adapt(random_frames(1, seed=5))
     assert torch.equal(pictures, after.render(DRIVE))
     assert torch.equal(pictures, tuned.adapt(shots).render(DRIVE))
     assert not torch.equal(pictures, other.render(DRIVE))
