@@ -303,8 +303,8 @@ def rows_of(
         "offset": pa.array(offsets),
         "size": pa.array(sizes[chosen].astype(np.int32)),
         "crc32": pa.array(checks[chosen]),
-        "pupils": pa.nulls(count, SCHEMA.field("pupils").type),
         "time_s": pa.array(np.tile(np.arange(FRAMES) / 25, count // FRAMES)),
+        "pupils": pa.nulls(count, SCHEMA.field("pupils").type),
     }
     return pa.table(columns).cast(UNSPLIT)
 

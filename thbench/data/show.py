@@ -12,6 +12,7 @@ from thbench.data.dataset import Dataset, videos_of
 from thbench.data.open import open_dataset
 from thbench.data.prepare.crop import pixels_outside
 from thbench.data.prepare.finish import told
+from thbench.data.store.places import LocalPlace
 from thbench.data.store.prepared import PreparedStore
 
 
@@ -55,7 +56,8 @@ def description(spec: str) -> dict[str, Any]:
             "dropped": info.dropped,
             "frames_with_several_faces": info.frames_with_several_faces,
         }
-        shown["landmarks_outside"] = asdict(_outside(dataset))
+        here = isinstance(dataset.place, LocalPlace)  # elsewhere, all of the index would be sent
+        shown["landmarks_outside"] = asdict(_outside(dataset)) if here else None
     return shown
 
 
@@ -74,7 +76,7 @@ def text(shown: Mapping[str, Any]) -> str:
 
     pupils = ", with pupils" if shown["pupils"] else ""
     if "recipe" in shown:
-        recipe = shown["recipe"]
+        recipe, outside = shown["recipe"], shown["landmarks_outside"]
         form = "PNG" if recipe["lossless"] else f"JPEG quality {recipe.get('quality', 'unknown')}"
         if recipe.get("in_videos"):
             form = "decoded from the videos"
@@ -83,7 +85,7 @@ def text(shown: Mapping[str, Any]) -> str:
             f"  landmarks  {shown['landmarks']['source']}{pupils}",
             f"  frames     {recipe['layout']}, crop {recipe.get('crop', 'as-is')}, {form}",
             f"  dropped    {told(shown['dropped']) or 'nothing'}",
-            f"  outside    {Outside(**shown['landmarks_outside']).text}",
+            f"  outside    {Outside(**outside).text if outside else 'not counted behind a URL'}",
             f"  several faces in {shown['frames_with_several_faces']} frames: the largest was kept",
         ]
     return "\n".join(lines)

@@ -39,6 +39,7 @@ from thbench.data.store.shards import (
     read_rows,
     remove_parts,
     tar_sha256,
+    write_index,
     write_table,
 )
 from thbench.errors import ThbenchError
@@ -180,7 +181,7 @@ def _add_shard(out: Path, shard: int, test: frozenset[str], tally: _Tally, in_vi
     rows = read_rows(out, shard)
     table = with_split(rows, test)
     path = out / index_file(shard)
-    write_table(path, table)
+    write_index(path, table)
 
     record = ShardRecord(
         index_file(shard) if in_videos else shard_file(shard),

@@ -23,7 +23,9 @@ PLAN_JSON, DATASET_JSON = "plan.json", "dataset.json"
 VIDEOS, DROPPED = "videos.parquet", "dropped.parquet"
 INDEX_FOLDER, ONE_INDEX = "index", "index.parquet"
 SHARDS = "shards"
-ROWS_PER_GROUP = 512  # what is decoded for the landmarks of one frame
+ROWS_PER_GROUP = 512  # of tables that are read whole
+# Of an index: what is decoded for the landmarks of one frame, and what its footer has to list.
+INDEX_ROWS_PER_GROUP, INDEX_GROUPS = 128, 64
 
 SCHEMA = pa.schema(
     [

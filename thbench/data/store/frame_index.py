@@ -19,7 +19,7 @@ from thbench.data.store.format import IN_VIDEOS_SCHEMA, NULLABLE, OPTIONAL, SCHE
 from thbench.data.store.places import LocalPlace, Place
 from thbench.errors import ThbenchError
 
-_GROUPS_KEPT = 64  # 0.3 MB each with landmarks
+_GROUPS_KEPT = 128  # 0.1 MB each with landmarks
 _FILES_KEPT = 64  # open, with what their footers say
 _BLOCK_BYTES = 64 * 1024  # of a remote index: what pyarrow reads first is as long
 _BLOCKS_KEPT = 16

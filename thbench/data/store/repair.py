@@ -19,7 +19,7 @@ from thbench.data.store.format import DROPPED, PLAN_JSON, VIDEOS, index_file, sh
 from thbench.data.store.pack import pack_shard, shards_of
 from thbench.data.store.places import LocalPlace, Place, is_url, place_of
 from thbench.data.store.prepared import is_store, read_info
-from thbench.data.store.shards import read_rows, write_table
+from thbench.data.store.shards import read_rows, write_index, write_table
 from thbench.data.store.verify import Damage, damages
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, read_json_object, sha256_file
@@ -110,7 +110,7 @@ def _make_anew(
             anew = Path(folder)
             make(shard, anew)
             test = frozenset(info.split.get("test_persons", ()))
-            write_table(anew / index_file(shard), with_split(read_rows(anew, shard), test))
+            write_index(anew / index_file(shard), with_split(read_rows(anew, shard), test))
             for file in damaged & {shard_file(shard), index_file(shard)}:
                 _put(anew / file, path / file, digests[file], source)
     progress(len(shards), len(shards))

@@ -26,11 +26,11 @@ from thbench.data.store.in_videos import videos_folder
 from thbench.data.store.places import LocalPlace, Place, place_of
 from thbench.data.store.prepared import read_info
 from thbench.errors import ThbenchError
-from thbench.files import inside
 from thbench.records.dataset import DatasetInfo, ShardRecord
 from thbench.records.video_key import video_key
 from thbench.tables import read_table
 
+_AGAIN = "prepare the dataset again"
 _TOLD = 5  # damaged files in one line
 
 
@@ -106,30 +106,38 @@ def _rows_of_shards(place: Place, info: DatasetInfo) -> Iterator[tuple[pa.Table 
     schema = IN_VIDEOS_SCHEMA if info.made.in_videos else REQUIRED_SCHEMA
 
     for number, shard in enumerate(info.shards):
-        file, rows = index_file(number), None
-        fault = _fault(place, file, shard.rows_sha256)
-        with suppress(ThbenchError, FileNotFoundError):
-            rows = _read(place, file, schema)
-        yield rows, fault
+        file = index_file(number)
+        try:
+            data = place.read(file)
+        except FileNotFoundError:
+            yield None, _MISSING
+            continue
+
+        rows = None
+        with suppress(ThbenchError):
+            rows = _table(place, file, data, schema)
+        yield rows, "" if hashlib.sha256(data).hexdigest() == shard.rows_sha256 else _DAMAGED
 
 
 def _rows_of_one_index(place: Place, info: DatasetInfo) -> Iterator[tuple[pa.Table | None, str]]:
-    index = _read(place, ONE_INDEX)
+    try:
+        data = place.read(ONE_INDEX)
+    except FileNotFoundError:
+        raise ThbenchError(f"{place}/{ONE_INDEX} is missing: {_AGAIN}") from None
+    index = _table(place, ONE_INDEX, data, REQUIRED_SCHEMA)
     for number, shard in enumerate(info.shards):
         rows = index.filter(pc.equal(index["shard"], number))
         if len(rows) != shard.frames:
             raise ThbenchError(
                 f"{place}/{ONE_INDEX} has {len(rows)} frames of {shard.file}, {shard.frames} were "
-                "prepared: prepare the dataset again"
+                f"prepared: {_AGAIN}"
             )
         yield rows, ""
 
 
-def _read(place: Place, file: str, schema: pa.Schema = REQUIRED_SCHEMA) -> Any:
-    inside(Path("."), file)
-    path = Path(f"{place}/{file}")
+def _table(place: Place, file: str, data: bytes, schema: pa.Schema) -> Any:
     needed = pa.schema([field for field in schema if field.name not in NULLABLE])
-    return read_table(path, "prepare the dataset again", schema=needed, data=place.read(file))
+    return read_table(Path(f"{place}/{file}"), _AGAIN, schema=needed, data=data)
 
 
 def _damaged_tar(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import pickle
 import sys
@@ -244,8 +245,12 @@ def test_a_file_read_by_blocks_is_the_file(size: int, reads: list[tuple[int, int
     assert file.read() == data[:size]
 
 
-def test_the_commands_take_a_url(url: str) -> None:
-    for command in (["data", "show", url], ["data", "verify", url]):
-        ran = CliRunner().invoke(thbench, command)
+def test_the_commands_take_a_url(url: str, manners: Manners) -> None:
+    for command, told in (("show", "not counted behind a URL"), ("verify", "is whole")):
+        ran = CliRunner().invoke(thbench, ["data", command, url])
         assert ran.exit_code == 0, ran.output
-    assert "sha256" in ran.output
+        assert told in ran.output
+    sent = {path for path, *_ in manners.requests}
+    shown = CliRunner().invoke(thbench, ["data", "show", url, "--json"])
+    assert json.loads(shown.output)["landmarks_outside"] is None
+    assert sent >= {"/data/shards/00005.tar", "/data/index/00005.parquet"}
