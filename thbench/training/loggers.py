@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from lightning.fabric.loggers import Logger, TensorBoardLogger
+from lightning.fabric.loggers.logger import Logger
+from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 
 from thbench.errors import ThbenchError
 from thbench.records.decode import read_record

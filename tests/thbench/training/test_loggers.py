@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lightning.fabric.loggers import Logger
+from lightning.fabric.loggers.logger import Logger
 from support.datasets import few_heads
 from support.tiny import TINY
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
