@@ -44,6 +44,7 @@ from thbench.paper.meta import OursTrainer
 from thbench.paper.nets.embedder import Embedder
 from thbench.paper.nets.generator import Generator
 from thbench.paper.render import make_render
+from thbench.training.trainer import VideoShare
 
 METRICS = ("ssim", "psnr", "csim-dlib")
 
@@ -154,7 +155,8 @@ def training_step(store: Path) -> tuple[float, float]:
     )
     dataset = open_dataset(str(store))
     batches = EpisodeBatches(dataset, EpisodeSampler(dataset, config.shots, 0), config.batch)
-    trainer = OursTrainer(config, len(dataset.videos), Fabric(accelerator="cpu", devices=1))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    trainer = OursTrainer(config, VideoShare.whole(len(dataset.videos)), fabric)
     episode = batches[0]
 
     with FlopCounterMode(display=False) as counter:

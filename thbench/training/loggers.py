@@ -4,6 +4,7 @@ or MLflow, through the loggers of Lightning.
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from lightning.fabric.loggers import Logger, TensorBoardLogger
+from lightning.fabric.loggers.logger import Logger
+from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 
 from thbench.errors import ThbenchError
 from thbench.records.decode import read_record
@@ -20,6 +22,7 @@ from thbench.records.encode import write_record
 
 LoggerName = Literal["tensorboard", "wandb", "mlflow"]
 PROJECT = "thbench"  # of W&B, and the experiment of MLflow
+_MLFLOW_PLACE = "MLFLOW_TRACKING_URI"
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,16 @@ class LoggerRecord:
 
 
 def check_logger(name: LoggerName) -> None:
-    """Raises `ThbenchError` where the package of a logger is missing."""
+    """Raises `ThbenchError` where the package of a logger, or the place of MLflow, is missing."""
     if name != "tensorboard" and find_spec(name) is None:
         raise ThbenchError(
             f"--logger {name} needs the package {name}, which is not installed: "
             f"pip install 'thbench[{name}]'"
+        )
+    if name == "mlflow" and _MLFLOW_PLACE not in os.environ:
+        raise ThbenchError(
+            f"--logger mlflow needs {_MLFLOW_PLACE} in the environment: the address of a server, "
+            "or sqlite:///FILE"
         )
 
 
@@ -84,7 +92,7 @@ def _mlflow(folder: Path) -> Logger:
     logger: Any = MLFlowLogger(
         experiment_name=PROJECT,
         run_name=folder.resolve().name,
-        save_dir=str(folder / "mlruns"),  # unless MLFLOW_TRACKING_URI names another place
+        tracking_uri=os.environ[_MLFLOW_PLACE],
         run_id=_run_before(folder, "mlflow"),
     )
     _keep_run(folder, "mlflow", logger.run_id)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.fabric import Fabric
-from lightning.fabric.loggers import Logger
+from lightning.fabric.loggers.logger import Logger
 from torch import Tensor
 
 from thbench.data.dataset import Dataset

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lightning.fabric.loggers import Logger
+from lightning.fabric.loggers.logger import Logger
 from support.datasets import few_heads
 from support.tiny import TINY
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -79,6 +79,13 @@ def test_a_missing_package_is_one_line_before_anything_begins(
     assert not out.exists()
 
 
+def test_mlflow_must_be_told_where_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loggers, "find_spec", lambda name: object())
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(ThbenchError, match="needs MLFLOW_TRACKING_URI in the environment"):
+        loggers.check_logger("mlflow")
+
+
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
 def test_a_resumed_training_goes_on_with_its_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: loggers.LoggerName
@@ -86,7 +93,8 @@ def test_a_resumed_training_goes_on_with_its_run(
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} is not installed")
     monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "runs").as_uri())
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
 
     records = []
     for step in range(2):
