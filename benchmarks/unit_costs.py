@@ -96,7 +96,6 @@ def measured(clips: Path, folder: Path) -> Costs:
 
     by_metric = scoring(read_images(images, [f"{i:02d}.png" for i in positions]), real)
     step_s, step_operations = training_step(store)
-    step_memory = memory_bytes()
     embed_operations, render_s, render_operations = rendering()
 
     return Costs(
@@ -108,7 +107,6 @@ def measured(clips: Path, folder: Path) -> Costs:
         read_frame_s=read_s,
         step_s=step_s,
         step_operations=step_operations,
-        step_memory_bytes=step_memory,
         embed_frame_operations=embed_operations,
         render_frame_s=render_s,
         render_frame_operations=render_operations,
