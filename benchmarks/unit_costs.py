@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def scoring(generated: torch.Tensor, real: Frames) -> dict[str, float]:
         metric = load_metric(name, "cpu")
         assert is_frame_metric(metric)
         metric.score(generated[:2], replace_frames(real, 2))  # loads what it needs
-        found[name] = cpu_s(lambda metric=metric: metric.score(generated, real)) / len(generated)
+        found[name] = cpu_s(partial(metric.score, generated, real)) / len(generated)
 
     # FID's own network is this one but for its weights and details of its pooling.
     network = inception_v3(weights=None, init_weights=False, aux_logits=False).eval()

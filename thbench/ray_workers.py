@@ -52,7 +52,8 @@ def in_cluster(
 
     with _seen_by_all(folder) as probe:
         # Not pickle, which cannot send what a script defines itself.
-        orders = _Orders(__version__, os.getcwd(), probe, cloudpickle.dumps(set_up))
+        sent: bytes = cloudpickle.dumps(set_up)  # type: ignore[no-untyped-call]
+        orders = _Orders(__version__, os.getcwd(), probe, sent)
         crew = _Crew(engine, min(workers or room, len(items)), ray.put(orders))
         try:
             yield from crew.do(items)
