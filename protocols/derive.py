@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from protocols.clips import has_clips
 from protocols.definition import stored_definition
 from protocols.progress import Progress, unwatched
 from protocols.set_features import unit_features
@@ -41,14 +42,15 @@ def derive(
     Only features that are not stored are computed. Raises `ThbenchError` when the scores of a unit
     are missing.
     """
-    units = finished(run)
+    units, split = finished(run), run.record().split
     cluster = stored_definition(run.record().protocol).cluster
     table = _frame_table(run, units, frame_metrics(loaded, unavailable))
 
     estimates: dict[Cell, dict[str, Estimate]] = {_cell(unit): {} for unit in units}
     for name, metric in loaded.items():
         if is_set_metric(metric) and name not in unavailable:
-            for cell in progress(estimates, len(estimates), f"score sets, {metric.card.label}"):
+            cells = [cell for cell in estimates if has_clips(metric.card, split, cell[0])]
+            for cell in progress(cells, len(cells), f"score sets, {metric.card.label}"):
                 try:
                     estimates[cell][name] = _estimate(
                         run, metric, [unit for unit in units if _cell(unit) == cell], cluster

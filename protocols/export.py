@@ -65,6 +65,6 @@ def episodes(
             yield Episode(
                 video.key,
                 T,
-                sources.read(find_video(sources, video.key), nested_shots(video.shots, T)),
+                sources.read(find_video(sources, video.source), nested_shots(video.shots, T)),
                 definition.drive(dataset, video),
             )

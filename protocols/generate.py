@@ -66,7 +66,7 @@ class Workshop:
     def shots(self, video: DrawnVideo, T: int) -> Frames:
         """The first T shots of a video, which a head is learned from."""
         dataset = self.sources or self.dataset
-        return dataset.read(find_video(dataset, video.key), nested_shots(video.shots, T))
+        return dataset.read(find_video(dataset, video.source), nested_shots(video.shots, T))
 
     def drive(self, video: DrawnVideo) -> Frames:
         """The frames that drive a head of a video."""

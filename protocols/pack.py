@@ -15,7 +15,7 @@ from thbench.runs import Run, slug
 MARK = "pack.json"
 FORMAT = 1
 _KEPT = ("run.json", "frames.parquet", "summary.json", "timing.json", "study.json")
-_KEPT_FOLDERS = ("units", "references", "scores", "features")
+_KEPT_FOLDERS = ("units", "references", "scores", "features", "elsewhere")
 _LARGEST_BYTES = 4 << 30  # of all that is unpacked
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 
@@ -48,7 +48,9 @@ def unpack_run(file: Path, folder: Path) -> Run:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             if sum(entry.file_size for entry in entries) > _LARGEST_BYTES:
-                raise ThbenchError(f"{file} would unpack to more than 4 GiB; it is no packed run")
+                raise ThbenchError(
+                    f"{file} would unpack to more than 4 GiB; it is not a packed run"
+                )
             for entry in entries:
                 if stat.S_ISLNK(entry.external_attr >> 16):
                     raise ThbenchError(f"{file} holds a link, {entry.filename!r}: it is hostile")
@@ -56,7 +58,7 @@ def unpack_run(file: Path, folder: Path) -> Run:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(archive.read(entry))
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise ThbenchError(f"{file} is no packed run ({error}); pack it again") from error
+        raise ThbenchError(f"{file} is not a packed run ({error}); pack it again") from error
 
     mark = read_json_object(folder / MARK)
     digests = mark.get("files")

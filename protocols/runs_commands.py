@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from thbench.command_options import FILE, check_runs
 
+if TYPE_CHECKING:
+    from thbench.records.elsewhere import Program
+
 
 @click.group()
 def runs() -> None:
-    """Lists, shows, verifies and packs run folders."""
+    """Lists, shows, verifies and packs run folders, and reads other programs' scores into them."""
 
 
 @runs.command("list")
@@ -66,3 +70,27 @@ def pack(run: Path, output: Path | None) -> None:
     out = output or run.resolve().with_name(f"{run.resolve().name}.zip")
     count = pack_run(Run.open(run), out)
     click.echo(f"{out}: {count} files, {out.stat().st_size / 1e6:.1f} MB, no frames")
+
+
+@runs.command("import-scores")
+@click.argument("program", type=click.Choice(["vbench", "theval"]))
+@click.argument("file", type=FILE)
+@click.argument("run", type=FILE)
+@click.option("--method", help="Whose videos were measured.  [default: the run's only one]")
+@click.option("--T", "shots", type=int, help="With how many shots.  [default: the run's only T]")
+@click.option("--metric", default="", help="Which metric of FILE.  [default: all]")
+def import_scores(
+    program: Program, file: Path, run: Path, method: str | None, shots: int | None, metric: str
+) -> None:
+    """Reads what another PROGRAM measured on the videos of RUN from its result FILE.
+
+    vbench: the *_eval_results.json of `vbench evaluate --mode=custom_input`. theval: what one of
+    its metric scripts wrote. The scores have a table of their own, `thbench report elsewhere`.
+    """
+    check_runs(run)
+
+    from protocols.elsewhere.store import import_scores, told
+    from thbench.runs import Run
+
+    opened = Run.open(run)
+    click.echo(told(opened, import_scores(opened, program, file, method, shots, metric)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from protocols.definition import definition_names, load_definition, stored_definition
 from thbench.errors import ThbenchError
 from thbench.records.coverage import videos
+from thbench.records.elsewhere import PROGRAMS, read_elsewhere
 from thbench.records.run import MethodRecord, RunRecord
 from thbench.runs import Run
 
@@ -43,8 +44,16 @@ def show_text(run: Run) -> str:
         _machine_line(record),
         *_session_lines(record),
         *(_method_line(label, method) for label, method in record.methods.items()),
+        *_elsewhere_lines(run),
     ]
     return "\n".join(lines)
+
+
+def _elsewhere_lines(run: Run) -> Iterator[str]:
+    """One line for each method and T on whose videos another program measured something."""
+    for found in read_elsewhere(run.path):
+        columns = ", ".join(found.columns)
+        yield f"elsewhere {PROGRAMS[found.program]}, {found.method}, T = {found.T}: {columns}"
 
 
 def _line(path: Path, record: RunRecord) -> str:

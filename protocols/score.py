@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from protocols.clips import no_clips
 from protocols.definition import Definition, stored_definition
 from protocols.derive import derive, frame_metrics
 from protocols.progress import Progress, unwatched
@@ -107,9 +108,11 @@ def check_fits(metrics: Iterable[Metric], definition: Definition) -> None:
 
 def _unavailable(run: Run, loaded: Mapping[str, Metric]) -> dict[str, str]:
     """The metrics that cannot be computed on the pictures of a run, with the reasons."""
-    pictures = run.pictures()
+    pictures, split = run.pictures(), run.record().split
     reasons = {
-        name: means_nothing_on(metric.card, pictures) or metric.unavailable()
+        name: means_nothing_on(metric.card, pictures)
+        or no_clips(metric.card, split)
+        or metric.unavailable()
         for name, metric in loaded.items()
     }
     return {name: reason for name, reason in reasons.items() if reason is not None}

@@ -120,7 +120,7 @@ def _set_metric(name: str, device: str) -> SetMetric:
 def _card_key(metric: FrameMetric) -> str:
     """The identity of all that decides a metric's scores; the pictures it is valid on do not."""
     card = asdict(metric.card)
-    del card["valid_on"]
+    del card["valid_on"], card["clip_frames"]  # sets alone have clips
     return sha256_json(card)
 
 

@@ -22,13 +22,19 @@ Features = NDArray[np.floating[Any]]
 
 
 def unit_features(run: Run, metric: SetMetric, unit: Unit) -> tuple[Features, Features]:
-    """Of the generated frames and of the true ones, [N, D] each, from the store or else computed.
+    """Of the generated frames (or clips) and of the true ones, [N, D] each, from the store or else
+    computed.
 
     Raises `ThbenchError` where a frame is not the one that was committed.
     """
     store, spec = FeatureStore(run.path / "features"), metric.feature_spec()
     made, held = (
-        store.features(list(digests.values()), spec, partial(_compute, metric, folder, digests))
+        store.features(
+            list(digests.values()),
+            spec,
+            partial(_compute, metric, folder, digests),
+            metric.card.clip_frames,
+        )
         for folder, digests in frame_sets(run, unit)
     )
     return made, held

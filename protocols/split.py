@@ -16,7 +16,7 @@ from thbench.errors import ThbenchError
 from thbench.records.split import DrawnVideo, FramePlace, Split
 
 HoldoutRule = Literal["part", "interleaved"]
-DriveRule = Literal["spread", "consecutive"]
+DriveRule = Literal["spread", "consecutive", "even"]
 ShotRule = Literal["spread", "first-frame"]
 
 _Frames = NDArray[np.int64]
@@ -35,7 +35,7 @@ class Rules:
     The first order motion model and its heirs reconstruct a video from its first frame. drive:
     "consecutive" holds out frames that follow each other, within the hold-out part. shots:
     "first-frame" makes the first frame of a video its only shot; consecutive frames then are those
-    that come next.
+    that come next. With it, "even" holds out frames at equal distances, the last one among them.
     """
 
     holdout: HoldoutRule = "part"
@@ -59,7 +59,7 @@ def draw_split(
     random = np.random.default_rng([seed, 0])
     chosen = sorted(random.choice(len(eligible), videos, replace=False))
     drawn = [
-        _draw_video(dataset, eligible[index], tested, shots, holdout, seed, rules)
+        draw_video(dataset, eligible[index], tested, shots, holdout, seed, rules)
         for index in chosen
     ]
     return Split(seed, dataset.sha256, shots, holdout, drawn)
@@ -92,7 +92,7 @@ def _too_few(
     )
 
 
-def _draw_video(
+def draw_video(
     dataset: Dataset,
     video: Video,
     tested: Sequence[Video],
@@ -101,11 +101,12 @@ def _draw_video(
     seed: int,
     rules: Rules,
 ) -> DrawnVideo:
+    """The frames of one video, and triplets of them with other videos of the person in `tested`."""
     # Each video has a stream of its own, so a frame's fate does not depend on which other videos
     # were drawn.
     random = np.random.default_rng([seed, 1, *video.key.encode()])
     shown, held, rest = _draw_frames(video.n_frames, shots, holdout, rules, random)
-    floor = np.sort(random.choice(rest, holdout, replace=len(rest) < holdout))
+    floor = _draw_floor(rest, holdout, rules.drive, random)
 
     names = dataset.frame_names(video)
     times_s = dataset.frame_times_s(video)
@@ -144,12 +145,14 @@ def _draw_frames(
 def _after_the_first(
     n_frames: int, holdout: int, drive: DriveRule, random: np.random.Generator
 ) -> _Drawn:
-    """The first frame, and those right behind it or spread over all that follow it.
+    """The first frame, and others by the rule: right behind it, spread, or at equal distances.
 
     The floor is drawn from all frames that are not held out.
     """
     if drive == "consecutive":
         held = np.arange(1, holdout + 1)
+    elif drive == "even":
+        held = np.rint(np.linspace(1, n_frames - 1, holdout)).astype(int)
     else:
         stretches = np.array_split(np.arange(1, n_frames), holdout)
         held = np.array([random.choice(stretch) for stretch in stretches])
@@ -189,6 +192,24 @@ def _apart(
         held, shown = frames[shots:], frames[:shots]
         rest = np.arange(held[0])
     return random.permutation(shown), held, rest
+
+
+def _draw_floor(
+    rest: _Frames, holdout: int, drive: DriveRule, random: np.random.Generator
+) -> _Frames:
+    """As many frames of `rest`, in time order, as are held out.
+
+    Where frames that follow each other are held out, the floor's do so too, if there is room:
+    metrics of motion and of clips need it.
+    """
+    if drive == "consecutive":
+        stretches = np.split(rest, np.flatnonzero(np.diff(rest) != 1) + 1)
+        longest = max(stretches, key=len)
+        if len(longest) >= holdout:
+            start = random.integers(len(longest) - holdout + 1)
+            return longest[start : start + holdout]
+
+    return np.sort(random.choice(rest, holdout, replace=len(rest) < holdout))
 
 
 def _draw_others(

@@ -83,4 +83,5 @@ def check(file: Path, dataset: str, sources: str | None, skip_unusable: bool) ->
     opened = open_dataset(dataset)
     learned = open_sources(sources, opened.size_px, skip_unusable) if sources else None
     split = read_split(file, opened, learned)
-    click.echo(f"{file} fits {dataset}: {len(split.videos)} videos")
+    left = f"; {split.listed}" if split.listed else ""
+    click.echo(f"{file} fits {dataset}: {len(split.videos)} videos{left}")

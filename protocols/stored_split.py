@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from protocols.data import open_data
@@ -13,10 +14,11 @@ from protocols.definition import load_definition
 from protocols.kinds.base import Definition
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.errors import ThbenchError
+from thbench.files import sha256_json
 from thbench.nearest import did_you_mean
 from thbench.records.decode import read_record
 from thbench.records.encode import write_record
-from thbench.records.split import DrawnVideo, FramePlace, Split
+from thbench.records.split import DrawnVideo, FramePlace, ListedRecord, Split
 from thbench.runs import Run
 
 _REMEDY = "it is not a split file: export one with `thbench split export`"
@@ -60,16 +62,21 @@ def read_split(path: Path, dataset: Dataset, sources: Dataset | None = None) -> 
     frame.
 
     sources: where a cross-reenactment's heads are learned from, when that is another dataset.
-    Raises `ThbenchError` when the split was made for another dataset, names unknown videos or
-    frames, or its shots and hold-out overlap.
+
+    On another copy of the dataset, with other bytes or fewer clips, videos are matched by their
+    names: what is left of them is the split, and its `listed` says how much that is. Raises
+    `ThbenchError` where no video is left, where a frame has another name than the split says, so
+    that the copy's clip was cut otherwise, and where shots and hold-out overlap.
     """
     split = read_record(path, Split, _REMEDY)
     if split.sources_sha256 and sources is None:
         raise ThbenchError(f"{path} learns its heads from another dataset; name it with --sources")
+    if sources is not None and split.sources_sha256 is None:
+        raise ThbenchError(f"{path} learns its heads from its own dataset; leave --sources out")
 
-    _check_drawn_from(dataset, split.dataset_sha256, path)
-    if sources is not None:
-        _check_drawn_from(sources, split.sources_sha256, path)
+    drawn_from = (split.dataset_sha256, split.sources_sha256)
+    if drawn_from != (dataset.sha256, sources.sha256 if sources else None):
+        split = _left_of(split, dataset, sources, path)
     _check(split, dataset, sources or dataset, str(path))
     return split
 
@@ -87,11 +94,16 @@ def read_split_for(
             f"{path} has {split.shots} shots and {split.holdout} hold-out frames, the protocol "
             f"asks for {shots} and {frames}"
         )
-    if (len(split.videos), split.seed) != (definition.videos, definition.seed):
+    planned = split.listed.n_listed if split.listed else len(split.videos)
+    # By names a protocol takes what is there of a list; else it draws as many as it says.
+    fits = planned == definition.videos
+    if definition.names:
+        fits = len(split.videos) <= definition.videos
+    if not fits or split.seed != definition.seed:
         raise ThbenchError(
-            f"{path} has {len(split.videos)} videos drawn with seed {split.seed}, the protocol "
-            f"asks for {definition.videos} with seed {definition.seed}; add --videos "
-            f"{len(split.videos)} --seed {split.seed} to run it as it is"
+            f"{path} has {planned} videos drawn with seed {split.seed}, the protocol asks for "
+            f"{definition.videos} with seed {definition.seed}; add --videos {planned} --seed "
+            f"{split.seed} to run it as it is"
         )
     for video in split.videos:
         if problem := definition.check(video):
@@ -101,13 +113,39 @@ def read_split_for(
     return split
 
 
-def _check_drawn_from(dataset: Dataset, sha256: str | None, path: Path) -> None:
-    if sha256 != dataset.sha256:
-        theirs = f"sha256 {sha256[:12]}..." if sha256 else "none"
+def _left_of(split: Split, dataset: Dataset, sources: Dataset | None, path: Path) -> Split:
+    """The split on another copy of its dataset: the videos whose source and drivers are there, by
+    their names; without triplets where one of their frames is not.
+    """
+    tested = {video.key: video for video in videos_of(dataset, "test")}
+    learned = {video.key for video in videos_of(sources, "test")} if sources else set(tested)
+    found = [
+        replace(video, others=video.others if _has_triplets(video, tested) else None)
+        for video in split.videos
+        if video.source in learned and {key for key, _ in _driving(video)} <= set(tested)
+    ]
+    if not found:
+        first = split.videos[0].source
+        near = did_you_mean(first, sorted(learned))
         raise ThbenchError(
-            f"{path} was drawn from another dataset ({theirs}, {dataset.name} has "
-            f"{dataset.sha256[:12]}...)"
+            f"{path} was drawn from another dataset: none of its {len(split.videos)} videos is "
+            f"tested in {dataset.name} (the first is {first}" + (f"; {near})" if near else ")")
         )
+
+    planned = split.listed or ListedRecord(path.stem, len(split.videos), 0, "", "videos")
+    here = sha256_json([[video.key, video.shot_names, video.holdout_names] for video in found])
+    return replace(
+        split,
+        dataset_sha256=dataset.sha256,
+        sources_sha256=sources.sha256 if sources else None,
+        videos=found,
+        listed=replace(planned, n_found=len(found), found_sha256=here),
+    )
+
+
+def _has_triplets(video: DrawnVideo, tested: Mapping[str, Video]) -> bool:
+    places = [place for pair in video.others or [] for place in pair]
+    return all(key in tested and frame < tested[key].n_frames for key, frame in places)
 
 
 def _check(split: Split, dataset: Dataset, sources: Dataset, where: str) -> None:
@@ -120,10 +158,10 @@ def _check(split: Split, dataset: Dataset, sources: Dataset, where: str) -> None
         raise ThbenchError(f"{where} names {key} twice")
 
     for video in split.videos:
-        if video.key not in learned:
-            near = did_you_mean(video.key, learned)
+        if video.source not in learned:
+            near = did_you_mean(video.source, learned)
             raise ThbenchError(
-                f"{where} names {video.key}, which is not tested in {sources.name}"
+                f"{where} names {video.source}, which is not tested in {sources.name}"
                 + (f"; {near}" if near else "")
             )
         if len(video.holdout) != split.holdout:
@@ -132,7 +170,7 @@ def _check(split: Split, dataset: Dataset, sources: Dataset, where: str) -> None
                 f"{split.holdout} expected"
             )
 
-        source, driving = learned[video.key], _driving(video)
+        source, driving = learned[video.source], _driving(video)
         _check_frames(video, source, where)
         _check_places(video, tested, where)
 
@@ -188,8 +226,10 @@ def _check_names(
     where: str,
 ) -> None:
     known = {of.key: dataset.frame_names(of) for of, _ in places}
-    if list(names) != [known[of.key][frame] for of, frame in places]:
-        raise ThbenchError(
-            f"{where}: the frame names of {video.key} are not those of its frames; export the "
-            "split again"
-        )
+    for name, (of, frame) in zip(names, places, strict=True):
+        if known[of.key][frame] != name:
+            raise ThbenchError(
+                f"{where}: frame {frame} of {of.key} is {known[of.key][frame]} in {dataset.name}, "
+                f"and {name} in the split of {video.key}: prepare that clip as the split's was, or "
+                "export the split again"
+            )

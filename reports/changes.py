@@ -51,6 +51,8 @@ class ScoreChange:
     coverage_a and coverage_b: over how many of its planned videos each run's score is. ci95 lies
     inside the range that a difference can take. n_common: the videos that both runs scored, over
     whose common frames a, b and difference are where they are paired; 0 where they are not.
+    by_name: whether the datasets have other bytes, so that names are all that pairs their frames.
+    unlike: why there is no difference, where the runs scored sets of other frames.
     """
 
     metric: str
@@ -58,13 +60,15 @@ class ScoreChange:
     T: int
     a: float
     b: float
-    difference: float
+    difference: float | None
     ci95: tuple[float, float] | None
     p: float | None
     paired: bool
     coverage_a: Coverage
     coverage_b: Coverage
     n_common: int = 0
+    by_name: bool = False
+    unlike: str = ""
 
     @property
     def is_intersection(self) -> bool:
@@ -98,9 +102,10 @@ def score_changes(a: Results, b: Results) -> list[ScoreChange]:
     """B minus A for every score that both runs hold, with Holm-corrected p-values over each metric.
 
     Per-frame metrics are paired on the frames that both runs scored, found by their names: of two
-    copies of a dataset that lost different clips, what both still have. Set metrics (FID) and runs
-    without common frames get an interval that treats the runs as independent, too wide when they
-    share videos.
+    copies of a dataset that lost different clips, what both still have. Runs without common frames,
+    and set metrics (FID) over the same frames, get an interval that treats the runs as independent:
+    too wide where they share videos. A set metric over sets of other frames gets no difference, for
+    its value depends on the frames as much as on the method.
     """
     common = [metric for name, metric in a.metrics.items() if name in b.metrics]
     return [change for metric in common for change in _changes_of(a, b, metric)]
@@ -133,15 +138,19 @@ def _change(
         return None
 
     before, after = first.value, second.value
-    difference, interval, p, n_common = after - before, None, None, 0
+    interval, p, n_common = None, None, 0
+    difference: float | None = after - before
     paired = _paired(a, b, metric, cell)
-    if paired is not None:
+    unlike = "" if _is_by_frame(a, b, metric) else _unlike_sets(a, b, cell)
+    if unlike:
+        difference = None
+    elif paired is not None:
         before, after, n_common = paired.a, paired.b, paired.n_videos
         difference, found = paired.found.difference, paired.found
         interval, p = (found.ci95, found.p) if np.isfinite(found.p) else (None, None)
     elif first.se is not None and second.se is not None:
         width = Z_95 * float(np.hypot(first.se, second.se))
-        interval = (difference - width, difference + width)
+        interval = (after - before - width, after - before + width)
 
     method, T = cell
     return ScoreChange(
@@ -157,6 +166,8 @@ def _change(
         coverage_a=first.coverage or Coverage(0, 0),
         coverage_b=second.coverage or Coverage(0, 0),
         n_common=n_common,
+        by_name=paired is not None and a.record.dataset.sha256 != b.record.dataset.sha256,
+        unlike=unlike,
     )
 
 
@@ -172,8 +183,7 @@ class _Paired:
 
 def _paired(a: Results, b: Results, metric: Metric, cell: tuple[str, int]) -> _Paired | None:
     """The paired difference; None when the runs share no scored frame or the metric scores sets."""
-    is_there = all(metric.name in run.frames.columns for run in (a, b))
-    if not is_there or not _share_names(a, b):
+    if not _is_by_frame(a, b, metric) or not _are_of_one_size(a, b):
         return None
 
     ours, theirs = (_values(run, metric, cell) for run in (a, b))
@@ -188,25 +198,40 @@ def _paired(a: Results, b: Results, metric: Metric, cell: tuple[str, int]) -> _P
     return _Paired(before, after, difference_from_zero(estimate), len(estimate.videos))
 
 
-def _share_names(a: Results, b: Results) -> bool:
-    """Whether equal names mean equal frames: in one dataset, or two copies of it, or of a list."""
-    ours, theirs = a.record, b.record
-    is_one_dataset = ours.dataset.sha256 == theirs.dataset.sha256
-    lists = [run.split.listed for run in (ours, theirs)]
-    is_one_list = None not in lists and len({listed.name for listed in lists if listed}) == 1
-    is_named_alike = a.dataset == b.dataset and ours.dataset.size_px == theirs.dataset.size_px
-    return is_one_dataset or is_one_list or is_named_alike
+def _is_by_frame(a: Results, b: Results, metric: Metric) -> bool:
+    """Whether a metric scores frame by frame in both runs; otherwise it scores sets."""
+    return all(metric.name in run.frames.columns for run in (a, b))
+
+
+def _are_of_one_size(a: Results, b: Results) -> bool:
+    """A frame and its smaller copy have one name and are not one picture."""
+    return a.record.dataset.size_px == b.record.dataset.size_px
+
+
+def _unlike_sets(a: Results, b: Results, cell: tuple[str, int]) -> str:
+    """How the frames of a cell differ between two runs, by their names; "" where they do not."""
+    ours, theirs = (
+        set(_frames_of(run, cell)[FRAME_KEY].itertuples(index=False, name=None)) for run in (a, b)
+    )
+    if ours == theirs and _are_of_one_size(a, b):
+        return ""
+    return f"{len(ours)} frames of A and {len(theirs)} of B, {len(ours & theirs)} of them in both"
 
 
 def _values(run: Results, metric: Metric, cell: tuple[str, int]) -> pd.DataFrame:
     """The frames of a method at T with the number of each that enters means."""
+    frames = _frames_of(run, cell)
+    filler = 0.0 if metric.policy == "score-zero" else np.nan
+    return frames.assign(value=frames[metric.name].fillna(filler))[[*FRAME_KEY, "value"]]
+
+
+def _frames_of(run: Results, cell: tuple[str, int]) -> pd.DataFrame:
+    """The frames that a method rendered at T."""
     method, T = cell
     frames = run.frames
     is_wanted = (frames["method"] == method) & (frames["T"] == T) & (frames["error"] == "")
     frames = frames[is_wanted]
 
-    if "driver" not in frames:  # runs of before it was recorded
-        frames = frames.assign(driver="")
-
-    filler = 0.0 if metric.policy == "score-zero" else np.nan
-    return frames.assign(value=frames[metric.name].fillna(filler))[[*FRAME_KEY, "value"]]
+    if "driver" in frames:
+        return frames
+    return frames.assign(driver=video_keys(frames))  # of before it was recorded: itself

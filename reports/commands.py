@@ -288,3 +288,20 @@ def yaw_gaps(run: Path, metrics: tuple[str, ...], output: Path | None, format: T
     from reports.yaw_gaps import write_yaw_gaps
 
     click.echo(write_yaw_gaps(run, output, metrics, format), nl=False)
+
+
+@report.command("elsewhere")
+@RUN
+@click.option(
+    "--format",
+    type=click.Choice(["markdown", "csv", "latex", "html", "json"]),
+    default="markdown",
+    show_default=True,
+)
+def elsewhere(run: Path, format: TableFormat) -> None:
+    """What other programs measured on the videos of RUN (see `thbench runs import-scores`)."""
+    check_runs(run)
+
+    from reports.elsewhere import write_elsewhere
+
+    click.echo(write_elsewhere(run, format), nl=False)

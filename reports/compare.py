@@ -102,15 +102,7 @@ def _table(a: Results, b: Results, scores: Sequence[ScoreChange]) -> TableSpec:
 
 
 def _row(change: ScoreChange, metric: Metric) -> Row:
-    notes: tuple[str, ...] = ()
-    if change.is_intersection:
-        sides = f"{change.coverage_a.n_videos} of A and {change.coverage_b.n_videos} of B"
-        notes = (
-            f"A, B and B - A over the {videos(change.n_common)} that both runs have ({sides}).",
-        )
-    if not change.paired:
-        notes = (f"{metric.label} is not paired: the interval treats the runs as independent.",)
-
+    notes = _notes(change, metric)
     difference = Cell(
         change.difference, notes=notes, best=change.is_significant, coverage=change.coverage
     )
@@ -121,6 +113,26 @@ def _row(change: ScoreChange, metric: Metric) -> Row:
         "p": Cell(change.p),
     }
     return Row(change.method, cells, change.T)
+
+
+def _notes(change: ScoreChange, metric: Metric) -> tuple[str, ...]:
+    """What frames a difference is over."""
+    if change.unlike:
+        return (
+            f"No difference of {metric.label}, which compares sets: A and B are over other frames "
+            f"({change.unlike}). Make both runs on the frames that both have (--split).",
+        )
+    if not change.paired:
+        return (f"{metric.label} is not paired: the interval treats the runs as independent.",)
+    if not (change.is_intersection or change.by_name):
+        return ()
+
+    sides = f"{change.coverage_a.n_videos} of A and {change.coverage_b.n_videos} of B"
+    by_name = ", found by the names of their frames" if change.by_name else ""
+    return (
+        f"A, B and B - A over the {videos(change.n_common)} that both runs have "
+        f"({sides}){by_name}.",
+    )
 
 
 def _lost(metric: Metric, covered: Coverage) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from thbench.records.split import DrawnVideo
 HOLDOUT_RULES = {
     "part": "Hold-out frames are a part of the video apart from the shots",
     "interleaved": "Hold-out frames lie between the shots",
-    "first-frame": "The first frame is the shot, hold-out frames are spread over the rest",
     "clip": "Scored are the frames of the clips themselves; the first one stands for the shot",
 }
 FIRST_FRAME = "The shot is the first frame of the video, hold-out frames come after it"

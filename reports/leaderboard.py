@@ -92,7 +92,7 @@ def write_leaderboard(runs: Mapping[str, Results], output: Path) -> Path:
     are not scored, and where two protocols share a name but not their sha256.
     """
     if output.exists() and not (output / MARKER).exists() and any(output.iterdir()):
-        raise ThbenchError(f"{output} exists and is no leaderboard; choose another folder")
+        raise ThbenchError(f"{output} exists and is not a leaderboard; choose another folder")
     for name, results in runs.items():
         if not results.is_scored:
             raise ThbenchError(f"{name} holds no scores; score it before it can be ranked")

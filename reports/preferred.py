@@ -24,6 +24,9 @@ NEEDS_A_FACE = (
 )  # they have no value where they find no face
 DECIMALS: Mapping[str, int] = {
     "fid": 1,
+    "fd-dinov2": 1,
+    "fvd-16": 1,
+    "cmmd": 3,
     "psnr": 1,
     "l1": 3,
     "lpips": 3,
@@ -38,6 +41,8 @@ DECIMALS: Mapping[str, int] = {
     "ear": 3,
     "mar": 3,
     "jaw": 3,
+    "aed-mediapipe": 3,
+    "apd-mediapipe": 1,
 }
 
 

@@ -24,6 +24,9 @@ RANGES: Mapping[str, Interval] = {
     "flicker": (0, 2),
     "fid": (0, math.inf),
     "fd-heads": (0, math.inf),
+    "fd-dinov2": (0, math.inf),
+    "fvd-16": (0, math.inf),
+    "cmmd": (0, math.inf),
     "lpips": (0, math.inf),
     "akd": (0, math.inf),
     "nme": (0, math.inf),
@@ -36,6 +39,8 @@ RANGES: Mapping[str, Interval] = {
     "mar": (0, math.inf),
     "mouth-correlation": (-1, 1),
     "jaw": (0, math.inf),
+    "aed-mediapipe": (0, 1),
+    "apd-mediapipe": (0, 180),
 }
 
 

@@ -1,7 +1,9 @@
 """The habits of the repository: one version, a valid citation, checks that run elsewhere too."""
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -94,3 +96,21 @@ def test_nothing_names_a_host_of_packages() -> None:
 def test_types_are_part_of_the_package() -> None:
     assert (ROOT / "thbench" / "py.typed").exists()
     assert "py.typed" in PROJECT["tool"]["setuptools"]["package-data"]["*"]
+
+
+def test_messages_say_what_is_not_so_in_plain_english() -> None:
+    """Such as "is not a folder", which nobody writes as "is no folder"."""
+    odd = re.compile(r"(?<!there )\bis (no (?!longer|more|such)[a-z]|none of)")
+    found = []
+    for folder in ("thbench", "protocols", "reports", "baselines"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            found += [f"{file.name}: {text}" for text in _raised(file) if odd.search(text)]
+    assert found == []
+
+
+def _raised(file: Path) -> Iterator[str]:
+    """The texts of all exceptions that a file raises."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Raise):
+            parts = [part for part in ast.walk(node) if isinstance(part, ast.Constant)]
+            yield "".join(str(part.value) for part in parts)

@@ -14,9 +14,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thbench.errors import ThbenchError
+from thbench.method import Frames
 from thbench.metrics.face_fit import HeadPose, head_pose
 
 Array = NDArray[np.float64]
+_CORNERS = ((36, 39), (42, 45))  # the landmarks of each eye's corners
+
+
+def adapted(drive: Frames, shots: Tensor) -> Frames:
+    """The driving frames with landmarks as `adapted_landmarks` makes them; pupils, where they are
+    known, keep their place between the corners of their eye.
+    """
+    landmarks = adapted_landmarks(drive.landmarks, shots, drive.size_px)
+    pupils = drive.pupils
+    if pupils is not None:
+        pupils = _moved_along(pupils, drive.landmarks, landmarks)
+    return Frames(drive.images, landmarks, pupils)
 
 
 def adapted_landmarks(driving: Tensor, shots: Tensor, size_px: int) -> Tensor:
@@ -43,3 +56,16 @@ def _frontal(landmarks: Tensor, size_px: int, what: str) -> tuple[HeadPose, Arra
             f"no face can be fitted to the landmarks of {what} {broken[0]}; leave that frame out"
         )
     return pose, pose.to_front(points)
+
+
+def _moved_along(pupils: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """Pupils [N, 2, 2] moved, turned and scaled as the corners of their eyes were."""
+    moved = []
+    for eye, corners in enumerate(_CORNERS):
+        x, old, new = (
+            torch.view_as_complex(points.contiguous())
+            for points in (pupils[:, eye], before[:, corners], after[:, corners])
+        )
+        turn = (new[:, 1] - new[:, 0]) / (old[:, 1] - old[:, 0])
+        moved.append(torch.view_as_real(new.mean(1) + turn * (x - old.mean(1))))
+    return torch.stack(moved, 1)

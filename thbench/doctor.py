@@ -73,6 +73,12 @@ def _packages() -> list[Finding]:
             f"{', '.join(study)} not installed" if study else "installed",
             "pip install thbench[study]" if study else "",
         ),
+        Finding(
+            "mediapipe",
+            "ok" if find_spec("mediapipe") else "missing",
+            "installed" if find_spec("mediapipe") else "disables: AED and APD by MediaPipe",
+            "" if find_spec("mediapipe") else "pip install thbench[mediapipe]",
+        ),
         _checked("dlib landmarks", _dlib, "the offline landmark detector and CSIM (dlib)"),
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from thbench.adaptation import adapted_landmarks
+from thbench.adaptation import adapted
 from thbench.data.landmarks.load import load_detector
 from thbench.data.photos import Photos, drive_frames, held, listed, read_photos, refuse
 from thbench.data.prepare.crop import CropPolicy, pixels_outside
@@ -149,8 +149,7 @@ def _on_own_face(head: KeepableHead, drive: Frames, file: Path) -> Frames:
             f"{file} does not know the face shape of its person: make the head again with "
             "`thbench adapt`, or leave --adapt-landmarks out"
         )
-    adapted = adapted_landmarks(drive.landmarks, shots, head.size_px)
-    return Frames(drive.images, adapted)
+    return adapted(drive, shots)
 
 
 def _trained_size_px(checkpoint: Path | None) -> int | None:

@@ -6,7 +6,7 @@ What not every method or head can do is a protocol of its own, which `isinstance
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -28,11 +28,14 @@ class Frames:
     """Frames of one person, in order.
 
     images: uint8 [N, 3, H, W], RGB. landmarks: float32 [N, 68, 2], (x, y) in pixels of that image,
-    iBUG-68 order; the centre of the top-left pixel is (0, 0).
+    iBUG-68 order; the centre of the top-left pixel is (0, 0). pupils: float32 [N, 2, 2], centres of
+    the irises in the eyes of landmarks 36-41 and 42-47, NaN where lids hide one; None where nobody
+    knows them, as the detectors of landmarks find none.
     """
 
     images: Tensor
     landmarks: Tensor
+    pupils: Tensor | None = None
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -46,12 +49,18 @@ class Frames:
                 f"landmarks must be float32 [{n}, 68, 2], got {self.landmarks.dtype} "
                 f"{list(self.landmarks.shape)}"
             )
+        pupils = self.pupils
+        if pupils is not None and (pupils.dtype, list(pupils.shape)) != (torch.float32, [n, 2, 2]):
+            raise ThbenchError(
+                f"pupils must be float32 [{n}, 2, 2], got {pupils.dtype} {list(pupils.shape)}"
+            )
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, frames: slice | list[int]) -> Frames:
-        return Frames(self.images[frames], self.landmarks[frames])
+        pupils = None if self.pupils is None else self.pupils[frames]
+        return Frames(self.images[frames], self.landmarks[frames], pupils)
 
     @property
     def size_px(self) -> int:
@@ -60,7 +69,17 @@ class Frames:
 
     def without_images(self) -> Frames:
         """The same landmarks over black frames: what a method that drives with landmarks gets."""
-        return Frames(torch.zeros_like(self.images), self.landmarks)
+        return replace(self, images=torch.zeros_like(self.images))
+
+
+def joined(parts: Sequence[Frames]) -> Frames:
+    """Frames of equal size one after the other; without pupils where a part has none."""
+    pupils = [part.pupils for part in parts if part.pupils is not None]
+    return Frames(
+        torch.cat([part.images for part in parts]),
+        torch.cat([part.landmarks for part in parts]),
+        torch.cat(pupils) if len(pupils) == len(parts) else None,
+    )
 
 
 class TalkingHead(Protocol):

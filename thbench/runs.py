@@ -13,6 +13,7 @@
       timing.json                             (timing protocols only)
       study.json                              (written by `thbench study score`)
       scores/, features/                      what the two tables are made from
+      elsewhere/<program>/<method>/T<k>.json  scores that other programs measured
 
 A unit is (method, T, video). Its image folder is renamed into place first and its commit mark last,
 so a killed run holds only whole units; running again computes the rest. Wall-clock times live in

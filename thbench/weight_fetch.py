@@ -126,4 +126,4 @@ def _extract(archive: Path, file: str, target: Path) -> None:
             with members.open(found[0]) as source, open(target, "wb") as copy:
                 shutil.copyfileobj(source, copy)
     except zipfile.BadZipFile as error:
-        raise _FetchError(f"what came is no zip archive: {error}") from error
+        raise _FetchError(f"what came is not a zip archive: {error}") from error

@@ -117,6 +117,52 @@ WEIGHTS: dict[str, WeightFile] = {
             "FID and KID",
         ),
         WeightFile(
+            "dinov2-vitl14",
+            "dinov2_vitl14_pretrain.pth",
+            ("https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth",),
+            "",
+            None,
+            "Apache-2.0 (Meta)",
+            "FD and KID over DINOv2",
+        ),
+        WeightFile(
+            "clip-vitl14-336",
+            "clip-vit-large-patch14-336.bin",
+            (
+                "https://huggingface.co/openai/clip-vit-large-patch14-336/resolve/main/"
+                "pytorch_model.bin",
+            ),
+            "",
+            None,
+            "MIT code (OpenAI); made for research, says its model card",
+            "CMMD and KID over CLIP",
+        ),
+        WeightFile(
+            "i3d-kinetics400",
+            "i3d_pretrained_400.pt",
+            (
+                "https://github.com/songweige/TATS/raw/main/tats/fvd/i3d_pretrained_400.pt",
+                "https://huggingface.co/spaces/LanguageBind/Open-Sora-Plan-v1.0.0/resolve/main/"
+                "opensora/eval/fvd/videogpt/i3d_pretrained_400.pt",
+            ),
+            "",
+            None,
+            "Apache-2.0 (DeepMind); trained on Kinetics-400",
+            "FVD",
+        ),
+        WeightFile(
+            "mediapipe-face",
+            "face_landmarker.task",
+            (
+                "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/"
+                "float16/1/face_landmarker.task",
+            ),
+            "",
+            None,
+            "Apache-2.0 (Google)",
+            "AED and APD by MediaPipe",
+        ),
+        WeightFile(
             "arcface-buffalo-l",
             "w600k_r50.onnx",
             (

@@ -63,7 +63,7 @@ class ExternalHead:
             if sha256 in episode.frames:
                 return read_frame(episode.folder / episode.frames[sha256], episode.size_px)
         raise ThbenchError(
-            f"{self.label}: driving frame {index} is none of those exported to "
+            f"{self.label}: driving frame {index} is not one of those exported to "
             f"{self.episodes[0].folder}; export the protocol again for this dataset and split"
         )
 

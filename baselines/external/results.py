@@ -82,7 +82,7 @@ def _tiles(name: str, strip: Image) -> list[Image]:
     """The squares of a strip, from the left."""
     height, width = strip.shape[:2]
     if width % height:
-        raise ThbenchError(f"{name}: a strip of {width}x{height} pixels is no row of squares")
+        raise ThbenchError(f"{name}: a strip of {width}x{height} pixels is not a row of squares")
     return [strip[:, left : left + height] for left in range(0, width, height)]
 
 

@@ -48,7 +48,7 @@ class Program:
         value = self.text(key, "")
         path = Path(value).expanduser() if value else None
         if path is not None and not path.is_dir():
-            raise ThbenchError(f"{self.name}: {key} = {value!r} is no folder")
+            raise ThbenchError(f"{self.name}: {key} = {value!r} is not a folder")
         return path
 
 

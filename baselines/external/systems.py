@@ -115,7 +115,7 @@ def python_of(repository: Path) -> str:
 def missing(known: Recipe, repository: Path) -> list[str]:
     """What a clone lacks, one line each, with where it comes from."""
     if not repository.is_dir():
-        return [f"{repository} is no folder; clone {known.repository}"]
+        return [f"{repository} is not a folder; clone {known.repository}"]
     code = [file for file in known.files if not (repository / file).exists()]
     weights = [file for file in known.weight_files if not (repository / file).exists()]
     return [

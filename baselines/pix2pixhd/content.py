@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from baselines.pix2pixhd.losses import VGGLoss
-from baselines.weight_files import read_weights
 from thbench.errors import ThbenchError
 from thbench.perceptual.content import ContentLoss, content_networks
 from thbench.perceptual.vgg import VGG19, VGGFeatures, caffe_state, random_vgg
+from thbench.weight_files import read_weights
 from thbench.weights import weight_path
 
 # vgg19: the authors' (torchvision's VGG-19). random: the same architecture with seeded weights.

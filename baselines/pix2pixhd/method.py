@@ -17,7 +17,6 @@ from baselines.pix2pixhd.content import Content, content_loss
 from baselines.pix2pixhd.losses import adam, apply_gradients, compute_losses, take_gradients
 from baselines.pix2pixhd.network import PRESETS, Pix2pixHDConfig, build, without_running_statistics
 from baselines.pix2pixhd.training import mirrored
-from baselines.weight_files import read_weights
 from thbench.config import with_values
 from thbench.data.landmarks.image import landmark_images
 from thbench.errors import ThbenchError
@@ -26,6 +25,7 @@ from thbench.images import to_signed, to_uint8
 from thbench.method import DrivesWith, Frames, MethodOptions, seed_for
 from thbench.records.decode import decode
 from thbench.training import checkpoints
+from thbench.weight_files import read_weights
 
 RENDER_BATCH = 8
 

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from baselines.weight_files import read_weights
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
 from thbench.paper.config import ours_config
@@ -25,6 +24,7 @@ from thbench.paper.nets.discriminator import Discriminator
 from thbench.paper.nets.embedder import Embedder
 from thbench.paper.nets.generator import Generator
 from thbench.training import checkpoints
+from thbench.weight_files import read_weights
 
 # `args` is a Namespace that holds paths; nothing else of a file may be more than tensors.
 _PLAIN_CLASSES: list[Any] = [argparse.Namespace, pathlib.PosixPath, pathlib.PurePosixPath]
@@ -169,7 +169,7 @@ def _state(
 ) -> Mapping[str, Tensor]:
     state = averages.get(name, states.get(name))
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise ThbenchError(f"{file} holds no {name}: it is no FSTH model of that code")
+        raise ThbenchError(f"{file} holds no {name}: it is not an FSTH model of that code")
     return state
 
 

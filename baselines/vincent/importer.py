@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from baselines.vincent.network import LAYOUTS, Layout, VincentEmbedder, VincentGenerator
-from baselines.weight_files import read_weights
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
 from thbench.training import checkpoints
+from thbench.weight_files import read_weights
 
 KIND = "vincent"
 _ORIGINAL = "weight_orig"
@@ -81,7 +81,7 @@ def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _state(states: Mapping[str, Any], name: str, file: Path) -> dict[str, Tensor]:
     state = states.get(f"{name}_state_dict")
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise ThbenchError(f"{file} holds no {name}_state_dict: it is no model of that code")
+        raise ThbenchError(f"{file} holds no {name}_state_dict: it is not a model of that code")
     with checkpoints.telling_damage(file):
         plain = folded({key: tensor.float() for key, tensor in state.items()})
     plain.pop("psi", None)  # of one fine-tuned person

@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from baselines.weight_files import read_weights
 from baselines.x2face.network import PRESETS, X2FaceConfig, X2FaceNet, build
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
@@ -24,6 +23,7 @@ from thbench.images import to_uint8
 from thbench.method import DrivesWith, Frames, MethodOptions
 from thbench.records.decode import decode
 from thbench.training import checkpoints
+from thbench.weight_files import read_weights
 from thbench.weights import weight_path
 
 AUTHORS_FILE = "x2face_model_forpython3.pth"

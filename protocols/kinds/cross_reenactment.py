@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 import numpy as np
 
 from protocols.kinds.base import Definition
-from protocols.lists.draw import draw_pairs
+from protocols.lists.draw import draw_next_persons, draw_pairs
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.errors import ThbenchError
 from thbench.records.run import Kind
@@ -22,7 +22,7 @@ from thbench.records.split import DrawnVideo, Split
 if TYPE_CHECKING:
     from thbench.method import Frames
 
-DrivenBy = Literal["same-person", "other-persons", "listed"]
+DrivenBy = Literal["same-person", "other-persons", "next-person", "listed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,8 @@ class CrossReenactment(Definition):
         """See `Definition.draw`; raises `ThbenchError` also where a source has too few drivers."""
         if self.driven_by == "listed":
             return draw_pairs(dataset, self.names, self.videos, self.seed)
+        if self.driven_by == "next-person":
+            return draw_next_persons(dataset, self.names, self.videos, self.holdout, self.seed)
 
         random = np.random.default_rng([self.seed, 2])
         drivers = self._drivers(dataset, random)
@@ -69,9 +71,7 @@ class CrossReenactment(Definition):
 
     def drive(self, dataset: Dataset, video: DrawnVideo) -> Frames:
         """The frames of the drivers, one after the other."""
-        import torch
-
-        from thbench.method import Frames
+        from thbench.method import joined
 
         known = {driver.key: driver for driver in dataset.videos}
         places = zip(video.driver_of or [], video.holdout, strict=True)
@@ -79,28 +79,22 @@ class CrossReenactment(Definition):
             dataset.read(known[driver], [frame for _, frame in part])
             for driver, part in groupby(places, key=lambda place: place[0])
         ]
-        return Frames(
-            torch.cat([part.images for part in parts]),
-            torch.cat([part.landmarks for part in parts]),
-        )
+        return joined(parts)
 
     def drives(self, drive: Frames, shots: Frames, video: DrawnVideo) -> Frames:
         """With `adapt_landmarks` the motion of each driver on the face that the shots show."""
         if not self.adapt_landmarks:
             return drive
 
-        import torch
-
-        from thbench.adaptation import adapted_landmarks
-        from thbench.method import Frames
+        from thbench.adaptation import adapted
+        from thbench.method import joined
 
         parts, start = [], 0
         for _, part in groupby(video.driver_of or []):
             end = start + len(list(part))
-            driving = drive.landmarks[start:end]
-            parts.append(adapted_landmarks(driving, shots.landmarks, drive.size_px))
+            parts.append(adapted(drive[start:end], shots.landmarks))
             start = end
-        return Frames(drive.images, torch.cat(parts))
+        return joined(parts)
 
     def floor(self, dataset: Dataset, video: DrawnVideo) -> Frames:
         """The driving frames themselves: no other frame shows the person in their poses."""
@@ -140,11 +134,13 @@ class CrossReenactment(Definition):
             return f"driven_by = {self.driven_by!r}, choose one of {', '.join(get_args(DrivenBy))}"
         if self.drivers < 1:
             return "drivers must be at least 1"
-        is_listed = self.driven_by == "listed"
-        if is_listed and (self.drivers, self.holdout, max(self.T, default=1)) != (1, 1, 1):
+        one_each = (self.drivers, max(self.T, default=1)) == (1, 1)
+        if self.driven_by == "listed" and not (one_each and self.holdout == 1):
             return 'driven_by = "listed" has pairs of frames: T = [1], drivers = 1, holdout = 1'
-        if bool(self.names) != is_listed:
-            return 'names and driven_by = "listed" go together'
+        if self.driven_by == "next-person" and not one_each:
+            return 'driven_by = "next-person" has one shot and one driver: T = [1], drivers = 1'
+        if bool(self.names) != (self.driven_by in ("listed", "next-person")):
+            return 'names and driven_by = "listed" or "next-person" go together'
         return super().problem()
 
     @property

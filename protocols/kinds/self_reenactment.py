@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from protocols.kinds.base import Definition
-from protocols.lists.draw import draw_first_frames
+from protocols.lists.draw import draw_named
 from protocols.split import DriveRule, Rules, ShotRule, draw_split
 from thbench.data.dataset import Dataset, find_video
 from thbench.errors import ThbenchError
@@ -18,7 +18,7 @@ from thbench.records.split import DrawnVideo, Split
 if TYPE_CHECKING:
     from thbench.method import Frames
 
-HoldoutRule = Literal["part", "interleaved", "clip", "first-frame"]
+HoldoutRule = Literal["part", "interleaved", "clip"]
 Identity = Literal["frame", "shots"]
 
 
@@ -28,25 +28,24 @@ class SelfReenactment(Definition):
 
     kind: ClassVar[Kind] = "self-reenactment"
 
-    # See `split.Rules`; "clip": all frames of a clip, which `thbench score-videos` scores;
-    # "first-frame": the first frame is the shot, and frames spread over all others are held out.
+    # See `split.Rules`; "clip": all frames of a clip, which `thbench score-videos` scores.
     holdout_rule: HoldoutRule = "part"
     drive_rule: DriveRule = "spread"
     shot_rule: ShotRule = "spread"
     identity: Identity = "frame"  # what a face is compared with: the true frame, or the shots
 
     def draw(self, dataset: Dataset, sources: Dataset | None = None) -> Split:
-        """See `split.draw_split`, and `lists.draw` for "first-frame"; raises `ThbenchError`
-        also by the rule "clip".
+        """See `split.draw_split`, and `lists.draw` for a list of clips; raises `ThbenchError` also
+        by the rule "clip".
         """
         if self.holdout_rule == "clip":
             raise ThbenchError(
                 f'protocol {self.name!r}: holdout_rule = "clip" is that of `thbench score-videos`, '
                 "which draws nothing; choose part or interleaved"
             )
-        if self.holdout_rule == "first-frame":
-            return draw_first_frames(dataset, self.names, self.videos, self.holdout, self.seed)
         rules = Rules(self.holdout_rule, self.drive_rule, self.shot_rule)
+        if self.names:
+            return draw_named(dataset, self.names, self.videos, self.holdout, self.seed, rules)
         return draw_split(dataset, self.videos, max(self.T), self.holdout, self.seed, rules)
 
     def drive(self, dataset: Dataset, video: DrawnVideo) -> Frames:
@@ -61,9 +60,6 @@ class SelfReenactment(Definition):
         """See `Definition.check`."""
         if video.driver_of is not None:
             return "is driven by other videos"
-
-        if self.holdout_rule == "first-frame" and video.shots != [0]:
-            return "has a shot that is not the first frame"
 
         apart = max(video.shots) < min(video.holdout) or max(video.holdout) < min(video.shots)
         if self.holdout_rule == "part" and not apart:
@@ -81,10 +77,10 @@ class SelfReenactment(Definition):
 
     def problem(self) -> str:
         """See `Definition.problem`."""
-        if self.holdout_rule == "first-frame" and max(self.T, default=1) > 1:
-            return f'T = {list(self.T)} with holdout_rule = "first-frame", which has one shot'
-        if self.names and self.holdout_rule != "first-frame":
-            return 'names needs holdout_rule = "first-frame"'
+        if self.names and self.shot_rule != "first-frame":
+            return 'names needs shot_rule = "first-frame"'
+        if self.drive_rule == "even" and self.shot_rule != "first-frame":
+            return 'drive_rule = "even" needs shot_rule = "first-frame"'
         if self.shot_rule == "first-frame" and tuple(self.T) != (1,):
             return f'shot_rule = "first-frame" is one shot of each video, and T = {list(self.T)}'
 

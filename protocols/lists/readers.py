@@ -120,7 +120,7 @@ def _key(file: Path, number: int, name: str, layout: str) -> str:
 
     found = parsed(layout, stem)
     if found is None:
-        raise _broken(file, number, f"{name!r} is no name of layout {layout}")
+        raise _broken(file, number, f"{name!r} is not how clips of layout {layout} are named")
     return video_key(*found)
 
 

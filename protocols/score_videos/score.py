@@ -159,7 +159,7 @@ def _size_px(request: Request, found: Pairs) -> int:
 def _earlier(run: Run, sha256: str) -> RunRecord | None:
     if not run.run_json.exists():
         if not holds_nothing(run.path):
-            raise ThbenchError(f"{run.path} exists and is no run folder; choose another --out")
+            raise ThbenchError(f"{run.path} exists and is not a run folder; choose another --out")
         return None
     earlier = Run.open(run.path).record()
     if earlier.dataset.sha256 != sha256:

@@ -164,7 +164,7 @@ def test_other_shots_and_other_drivers_are_refused(answers: Path) -> None:
     method = external(MethodOptions(f"mirror={answers}"))
     with pytest.raises(ThbenchError, match="knows no episode with these 1 shots"):
         method.adapt(random_frames(1, seed=77))
-    with pytest.raises(ThbenchError, match="driving frame 1 is none of those exported"):
+    with pytest.raises(ThbenchError, match="driving frame 1 is not one of those exported"):
         method.adapt(episodes()[0].shots).render(
             Frames(
                 torch.zeros(2, 3, 64, 64, dtype=torch.uint8),

@@ -154,7 +154,7 @@ def test_wrong_answers_are_told(lines: str, told: str, tmp_path: Path) -> None:
         ("x=prog 'a", {}, "quotation"),
         ("x=prog", {"timeout": 3}, "did you mean 'timeout_s'"),
         ("x=prog", {"timeout_s": 0}, "above 0"),
-        ("x=prog", {"cwd": "/nowhere"}, "is no folder"),
+        ("x=prog", {"cwd": "/nowhere"}, "is not a folder"),
         ("real=prog", {}, "real frames"),
     ],
 )

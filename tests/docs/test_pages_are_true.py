@@ -102,7 +102,7 @@ def test_the_paper_map_runs_protocols_and_methods_that_are_there() -> None:
     run = {words[2] for command in commands if (words := command.split())[1] == "run-protocol"}
     assert {name for name in run if not name.startswith("-")} <= set(definition_names())
     # Experiments of later papers.
-    of_others = {"first-frame", "fomm-vox1", "dagan-cross", "hdtf", "vfhq", "th1kh"}
+    of_others = {"first-frame", "fomm-vox1", "dagan-cross", "hdtf", "vfhq", "th1kh", "vfhq-cross"}
     assert set(definition_names()) - {"demo", "self-reenactment"} - of_others <= run
 
     trained = {words[2] for command in commands if (words := command.split())[1] == "adapt"}

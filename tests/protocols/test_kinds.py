@@ -80,6 +80,8 @@ def test_rules_that_came_later_change_an_identity_only_where_they_are_others() -
     ("changes", "message"),
     [
         ({"shot_rule": "first-frame"}, r"one shot of each video, and T = \[1, 8, 32\]"),
+        ({"drive_rule": "even"}, 'needs shot_rule = "first-frame"'),
+        ({"names": "mine.json"}, 'names needs shot_rule = "first-frame"'),
         ({"drive_rule": "consecutive", "holdout_rule": "interleaved"}, "hold out a part"),
         ({"drive_rule": "consecutive", "holdout_rule": "clip"}, "hold out a part"),
     ],
@@ -132,17 +134,18 @@ def test_the_identities_of_the_bundled_protocols_stay() -> None:
 
 IDENTITIES = {
     "ablation": "c8b282421be3",
-    "dagan-cross": "612957be7003",
+    "dagan-cross": "7eebc8186efd",
     "demo": "29f6165dc314",
     "first-frame": "6ba86374038e",
-    "fomm-vox1": "ab0f72c6c84b",
-    "hdtf": "dd0efdc90b5f",
+    "fomm-vox1": "7fe578cacb10",
+    "hdtf": "64597b289b0b",
     "puppeteering": "328c08ffb8b1",
     "self-reenactment": "c8b282421be3",
     "selfies": "5a567dd9f928",
     "table1-vox1": "c8b282421be3",
     "table1-vox2": "c8b282421be3",
     "table2-timing": "f59be46d970f",
-    "th1kh": "a349cc3184a4",
-    "vfhq": "b09671a83ced",
+    "th1kh": "619965cf8180",
+    "vfhq": "ab38c9f54821",
+    "vfhq-cross": "67ef264f72f3",
 }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.datasets import FakeDataset
 
+from protocols.definition import load_definition
 from protocols.split import Rules, draw_split
-from protocols.stored_split import read_split
+from protocols.stored_split import read_split, read_split_for
 from thbench.data.dataset import Video
 from thbench.errors import ThbenchError
 from thbench.records.encode import encode, write_record
@@ -83,6 +85,15 @@ def test_consecutive_holdout_frames_lie_apart_from_the_shots(shots, holdout, spa
         others = [*video.shots, *video.floor]
         assert max(others) < start or min(others) > video.holdout[-1]
         assert max(others) < shots + holdout + spare
+
+
+@given(st.integers(1, 10), st.integers(0, 40), st.integers(0, 99))
+def test_the_floor_of_consecutive_frames_is_consecutive_where_there_is_room(holdout, spare, seed):
+    dataset = listing([1 + holdout + spare] * 4)
+    rules = Rules(drive="consecutive", shots="first-frame")
+    for video in draw_split(dataset, 2, 1, holdout, seed, rules).videos:
+        follows = video.floor == list(range(video.floor[0], video.floor[0] + holdout))
+        assert follows == (spare >= holdout or holdout == 1)
 
 
 def test_consecutive_frames_begin_anywhere_in_either_end_of_a_video():
@@ -228,7 +239,6 @@ def test_a_stored_split_comes_back(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda raw: raw.update(dataset_sha256="bb" * 32), "another dataset"),
         (lambda raw: raw["videos"][0].update(video="nothing"), "not tested in listing"),
         (
             lambda raw: raw["videos"][0]["holdout"].__setitem__(0, raw["videos"][0]["shots"][0]),
@@ -236,12 +246,14 @@ def test_a_stored_split_comes_back(tmp_path):
         ),
         (lambda raw: raw["videos"][0]["holdout"].__setitem__(0, 5000), "leave its 80 frames"),
         (lambda raw: raw["videos"][0]["shots"].pop(), "7 shots"),
+        (lambda raw: raw["videos"][0]["shot_names"].__setitem__(0, "c/9999"), "export the split"),
+        (lambda raw: raw.update(holdout=7), "1 to 7 expected"),
         (
             lambda raw: raw["videos"][0].update(floor=raw["videos"][0]["holdout"]),
             "real-vs-real frames",
         ),
         (lambda raw: raw["videos"][0]["others"][0].__setitem__(0, ["p9/none", 0]), "a triplet of"),
-        (lambda raw: raw.pop("seed"), "no split file|not a split file"),
+        (lambda raw: raw.pop("seed"), "not a split file"),
     ],
 )
 def test_an_edited_split_is_refused(tmp_path, change, message):
@@ -251,3 +263,68 @@ def test_an_edited_split_is_refused(tmp_path, change, message):
     (tmp_path / "split.json").write_text(json.dumps(raw))
     with pytest.raises(ThbenchError, match=message):
         read_split(tmp_path / "split.json", dataset)
+
+
+def test_on_another_copy_a_split_is_what_is_left_of_it_by_name(tmp_path):
+    whole = listing([80] * 9)
+    split = draw_split(whole, 5, 8, 8, 3, Rules())
+    write_record(tmp_path / "split.json", split)
+    gone = {split.videos[1].key, split.videos[3].key}
+    copy = replace(
+        whole,
+        videos=[video for video in whole.videos if video.key not in gone],
+        sha256="ab" * 32,
+        name="copy",
+    )
+    left = read_split(tmp_path / "split.json", copy)
+
+    assert [video.key for video in left.videos] == [
+        video.key for video in split.videos if video.key not in gone
+    ]
+    assert str(left.listed).startswith("split: 3 of 5 videos (found: ")
+    assert left.dataset_sha256 == copy.sha256
+    for video in left.videos:
+        places = [key for pair in video.others or [] for key, _ in pair]
+        assert not gone & set(places)
+        (own,) = (each for each in split.videos if each.key == video.key)
+        assert (video.shots, video.holdout, video.floor) == (own.shots, own.holdout, own.floor)
+
+    # The lab that has everything, in other bytes, has all of it.
+    other_bytes = replace(whole, sha256="cd" * 32)
+    assert read_split(tmp_path / "split.json", other_bytes).videos == split.videos
+
+
+def test_a_split_of_left_videos_is_that_of_its_protocol(tmp_path):
+    protocol = load_definition("self-reenactment").with_values(videos=5, holdout=8, T=(8,))
+    whole = listing([80] * 9)
+    split = protocol.draw(whole)
+    write_record(tmp_path / "split.json", split)
+    gone = split.videos[2].key
+    kept = [video for video in whole.videos if video.key != gone]
+    copy = replace(whole, videos=kept, sha256="ab" * 32)
+    assert len(read_split_for(protocol, tmp_path / "split.json", copy, None).videos) == 4
+
+
+def test_a_copy_whose_frames_have_other_names_is_refused(tmp_path):
+    """As where a detector dropped a frame: all that follow it stand one place earlier."""
+
+    class Shifted(FakeDataset):
+        def frame_names(self, video: Video) -> list[str]:
+            return [f"c/{index + (index >= 5):04d}" for index in range(video.n_frames)]
+
+    whole = listing([80] * 9)
+    write_record(tmp_path / "split.json", draw_split(whole, 5, 8, 8, 3, Rules()))
+    shifted = Shifted(whole.videos, name="shifted", sha256="ab" * 32)
+    with pytest.raises(ThbenchError, match=r"frame \d+ of p\d/v\d is c/.* in shifted, and c/"):
+        read_split(tmp_path / "split.json", shifted)
+
+    fewer = [replace(video, n_frames=20) for video in whole.videos]
+    with pytest.raises(ThbenchError, match="leave its 20 frames"):
+        read_split(tmp_path / "split.json", replace(whole, videos=fewer, sha256="ab" * 32))
+
+
+def test_another_dataset_altogether_is_refused(tmp_path):
+    write_record(tmp_path / "split.json", draw_split(listing([80] * 9), 5, 8, 8, 3, Rules()))
+    others = [Video("somebody", f"w{index}", "test", 80) for index in range(9)]
+    with pytest.raises(ThbenchError, match="another dataset: none of its 5 videos is tested"):
+        read_split(tmp_path / "split.json", FakeDataset(others, sha256="ab" * 32))

@@ -80,8 +80,11 @@ def test_every_network_trained_on_one_kind_of_face_says_which(name):
     expected = {
         "csim-heads": "synthetic heads",
         "fd-heads": "synthetic heads",
+        "kid-heads": "synthetic heads",
         "csim": "photographs",
         "csim-dlib": "photographs",
         "identity-error": "photographs",
+        "aed-mediapipe": "photographs",
+        "apd-mediapipe": "photographs",
     }
     assert card.valid_on == expected.get(name, "any pictures")

@@ -80,7 +80,12 @@ def test_set_metrics_and_other_data_are_not_called_paired(tmp_path: Path) -> Non
     assert fid.ci95 is not None
     assert fid.ci95[1] == pytest.approx(1.96 * np.sqrt(2) * se)
     other = Results.open(make_run(tmp_path / "b", images=False, dataset="VoxCeleb2"))
-    assert not any(change.paired for change in score_changes(a, other))
+    frames = other.frames
+    frames["person"] = "another " + frames["person"]
+    changes = score_changes(a, other)
+    assert not any(change.paired for change in changes)
+    unlike = next(change for change in changes if change.metric == "fid")
+    assert (unlike.difference, unlike.ci95, unlike.p) == (None, None, None)
 
 
 def test_text_tells_settings_and_scores(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from support.fake_run import make_run
 
-from reports.changes import score_changes
+from reports.changes import ScoreChange, score_changes
 from reports.compare import compare_text
 from reports.results import Results
 from thbench.files import read_json, write_json
@@ -42,9 +42,12 @@ def set_scores(path: Path, kept: NDArray[np.bool_], scores: NDArray[np.float64])
     frames[stays].to_parquet(Run(path).frames_parquet)
 
 
-def ssim_change(a: Path, b: Path):  # type: ignore[no-untyped-def]
-    changes = score_changes(Results.open(a), Results.open(b))
-    return next(change for change in changes if change.metric == "ssim")
+def changes_of(a: Path, b: Path) -> list[ScoreChange]:
+    return score_changes(Results.open(a), Results.open(b))
+
+
+def ssim_change(a: Path, b: Path) -> ScoreChange:
+    return next(change for change in changes_of(a, b) if change.metric == "ssim")
 
 
 def test_the_difference_is_over_what_both_have(tmp_path: Path) -> None:
@@ -60,7 +63,54 @@ def test_the_difference_is_over_what_both_have(tmp_path: Path) -> None:
     assert change.difference == pytest.approx(0.05)
     assert change.b - change.a == pytest.approx(change.difference)
     assert change.a == pytest.approx(before[~lost_a & ~lost_b].mean())
-    assert "over the 27 videos that both runs have (35 of A and 32 of B)" in compare_text(a, b)
+    text = compare_text(a, b)
+    assert (
+        "over the 27 videos that both runs have (35 of A and 32 of B), found by the names of their "
+        "frames." in text
+    )
+
+
+def test_sets_of_other_frames_get_no_difference(tmp_path: Path) -> None:
+    scores = np.full((N_VIDEOS, N_FRAMES), 0.5)
+    kept = np.arange(N_VIDEOS) >= 5
+    a = copy_of(tmp_path / "a", kept, scores)
+    b = copy_of(tmp_path / "b", np.ones(N_VIDEOS, bool), scores)
+    c = copy_of(tmp_path / "c", kept, scores)
+
+    fid = next(each for each in changes_of(a, b) if each.metric == "fid")
+    assert (fid.difference, fid.ci95, fid.p) == (None, None, None)
+    assert (
+        "No difference of FID, which compares sets: A and B are over other frames (105 frames of A "
+        "and 120 of B, 105 of them in both)." in compare_text(a, b)
+    )
+    same = next(each for each in changes_of(a, c) if each.metric == "fid")
+    assert same.difference == 0
+
+
+def test_frames_of_another_size_are_not_the_same_frames(tmp_path: Path) -> None:
+    scores = np.full((N_VIDEOS, N_FRAMES), 0.5)
+    everything = np.ones(N_VIDEOS, bool)
+    a = copy_of(tmp_path / "a", everything, scores)
+    b = copy_of(tmp_path / "b", everything, scores)
+    info = read_json(b / "run.json")
+    info["dataset"]["size_px"] *= 2
+    write_json(b / "run.json", info)
+    assert not any(change.paired for change in changes_of(a, b))
+
+
+def test_copies_of_other_names_are_paired_by_their_frames(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    before = random.normal(0.6, 0.1, (N_VIDEOS, N_FRAMES))
+    everything = np.ones(N_VIDEOS, bool)
+    a = copy_of(tmp_path / "a", everything, before)
+    b = copy_of(tmp_path / "b", everything, before + 0.02)
+    info = read_json(b / "run.json")
+    info["dataset"] |= {"name": "our-vox", "label": "our-vox", "sha256": "ee" * 32}
+    write_json(b / "run.json", info)
+
+    change = ssim_change(a, b)
+    assert (change.paired, change.n_common, change.by_name) == (True, N_VIDEOS, True)
+    assert "over the 40 videos that both runs have (40 of A and 40 of B)" in compare_text(a, b)
 
 
 def test_copies_that_share_no_clip_are_not_paired(tmp_path: Path) -> None:

@@ -74,5 +74,5 @@ def test_the_page_stands_alone_and_escapes_what_it_is_told(tmp_path: Path) -> No
     write_leaderboard({"mine": Results.open(run)}, tmp_path / "site")  # replaces its own
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
-    with pytest.raises(ThbenchError, match="is no leaderboard"):
+    with pytest.raises(ThbenchError, match="is not a leaderboard"):
         write_leaderboard({"mine": Results.open(run)}, tmp_path / "other")

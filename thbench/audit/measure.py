@@ -159,7 +159,7 @@ def _part(
 ) -> PartRecord:
     loaded = {name: load_metric(name) for name in names}
     reasons = {
-        name: means_nothing_on(metric.card, pictures) or metric.unavailable()
+        name: means_nothing_on(metric.card, pictures) or _of_clips(metric) or metric.unavailable()
         for name, metric in loaded.items()
     }
     metrics = {name: metric for name, metric in loaded.items() if reasons[name] is None}
@@ -202,6 +202,10 @@ def _part(
         ],
         left_out={name: reason for name, reason in reasons.items() if reason is not None},
     )
+
+
+def _of_clips(metric: Metric) -> str | None:
+    return "it compares clips, and these frames are spread" if metric.card.clip_frames > 1 else None
 
 
 def _measured(

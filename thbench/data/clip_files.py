@@ -47,7 +47,7 @@ class Keep:
         length = image.shape[1 if self.along == "columns" else 0]
         if length % self.count:
             raise ThbenchError(
-                f"{self.name} of a frame of {_size(image)} pixels is no whole number of pixels"
+                f"{self.name} of a frame of {_size(image)} pixels is not a whole number of pixels"
             )
         part = length // self.count
         kept = slice(self.index * part, (self.index + 1) * part)
@@ -156,7 +156,7 @@ def clips_below(folder: Path) -> dict[str, Path]:
     Raises `ThbenchError` when two have the same name, or the folder cannot be read.
     """
     if not folder.is_dir():
-        raise ThbenchError(f"{folder} is no folder; name one that holds videos or frame folders")
+        raise ThbenchError(f"{folder} is not a folder; name one that holds videos or frame folders")
     found: dict[str, Path] = {}
     for path in _clip_paths(folder):
         relative = path.relative_to(folder)

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from thbench.data.dataset import Dataset, Video, videos_of
-from thbench.data.landmarks.image import landmark_images
+from thbench.data.landmarks.image import drawn
 from thbench.errors import ThbenchError
 from thbench.workers import end_with_parent
 
@@ -86,8 +86,16 @@ class EpisodeSampler:
 class EpisodeBatches(TorchDataset[Episodes]):
     """Item `step` is the whole batch of that step, read and drawn by one worker of the loader."""
 
-    def __init__(self, dataset: Dataset, sampler: EpisodeSampler, batch: int) -> None:
+    def __init__(
+        self, dataset: Dataset, sampler: EpisodeSampler, batch: int, pupils: bool = False
+    ) -> None:
+        """pupils: whether landmark images show them. Raises `ThbenchError` where a first frame has
+        none.
+        """
         self.dataset, self.sampler, self.batch = dataset, sampler, batch
+        self.pupils = pupils
+        if pupils:
+            drawn(dataset.read(sampler.training[0], [0]), pupils)
 
     def __getitem__(self, step: int) -> Episodes:
         rows, images, landmarks = [], [], []
@@ -96,7 +104,7 @@ class EpisodeBatches(TorchDataset[Episodes]):
             read = self.dataset.read(video, frames)
             rows.append(row)
             images.append(read.images)
-            landmarks.append(landmark_images(read.landmarks, self.dataset.size_px))
+            landmarks.append(drawn(read, self.pupils))
 
         x, y = torch.stack(images), torch.stack(landmarks)
         return Episodes(

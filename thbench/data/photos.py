@@ -224,4 +224,10 @@ def _cut(
         landmarks[place] = moved(face.landmarks, square, size_px)
 
     pixels = torch.from_numpy(cuts).permute(0, 3, 1, 2).contiguous()
-    return Frames(pixels, torch.from_numpy(landmarks))
+    pupils = [
+        moved(face.pupils, square, size_px)
+        for face, square in zip(faces, squares, strict=True)
+        if face.pupils is not None
+    ]
+    known = torch.from_numpy(np.stack(pupils)) if len(pupils) == len(faces) > 0 else None
+    return Frames(pixels, torch.from_numpy(landmarks), known)

@@ -44,7 +44,8 @@ class MetricCard:
     network is the name of the pretrained network as tables print it, None where there is none;
     stand_in marks a network that takes the place of the one the paper used (and is never printed
     under that one's name). valid_on says on which pictures the metric means something: on others it
-    is not computed.
+    is not computed. clip_frames: how many frames that follow each other make one row of features of
+    a set metric; where frames are spread over a video, a metric of clips is not computed.
     """
 
     name: str
@@ -60,6 +61,7 @@ class MetricCard:
     stand_in: bool = False
     compares: Compares = "frame"
     valid_on: ValidOn = "any pictures"
+    clip_frames: int = 1
 
 
 class FrameMetric(Protocol):
@@ -114,7 +116,10 @@ class SetMetric(Protocol):
         ...
 
     def features(self, images: Tensor) -> NDArray[np.float32]:
-        """uint8 [N, 3, H, W] -> float32 [N, D]."""
+        """The frames of one video in time order, uint8 [N, 3, H, W] -> float32 [N, D].
+
+        Of a metric of clips float32 [N // `card.clip_frames`, D].
+        """
         ...
 
     def estimate(

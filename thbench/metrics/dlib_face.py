@@ -1,11 +1,11 @@
 """dlib's face descriptor (128-d ResNet), whose weights come inside the package
-face_recognition_models.
+face_recognition_models: dlib aligns the face, `dlib_net` describes it.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,11 @@ from thbench.data.landmarks.detector import detection_scale, scaled
 from thbench.data.landmarks.dlib import model_file
 from thbench.metrics.frame_cache import FrameCache
 
+if TYPE_CHECKING:
+    from thbench.metrics.dlib_net import DlibNet
+
+SIZE_PX = 150
+PADDING = 0.25  # of the face's box, dlib's own
 FILE = "dlib_face_recognition_resnet_model_v1.dat"
 _CACHE = FrameCache()
 
@@ -37,11 +42,12 @@ def _descriptor(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDA
     points = np.rint((landmarks + 0.5) * (large.shape[0] / image.shape[0]) - 0.5).astype(int)
     box = dlib.rectangle(*points.min(0).tolist(), *points.max(0).tolist())
     face = dlib.full_object_detection(box, [dlib.point(x, y) for x, y in points.tolist()])
-    return np.array(_model().compute_face_descriptor(np.ascontiguousarray(large), face), np.float64)
+    chip = dlib.get_face_chip(np.ascontiguousarray(large), face, SIZE_PX, PADDING)
+    return _net()(chip)
 
 
 @lru_cache(maxsize=1)
-def _model() -> Any:
-    import dlib
+def _net() -> DlibNet:
+    from thbench.metrics.dlib_net import load_dlib_net
 
-    return dlib.face_recognition_model_v1(str(model_file(FILE)))
+    return load_dlib_net(model_file(FILE))

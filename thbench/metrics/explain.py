@@ -39,7 +39,7 @@ COMPARED = {
     "identity": (
         "whose face it is: with the true frame or, where another video drives, with the shots"
     ),
-    "pose": "the landmarks with those of the driving frame",
+    "pose": "the landmarks, pose or expression with those of the driving frame",
     "nothing": "nothing: looks at the generated frame alone",
 }
 POLICIES = {

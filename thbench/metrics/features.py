@@ -36,27 +36,28 @@ class FeatureStore:
         frames_sha256: Sequence[str],
         spec: Mapping[str, Any],
         compute: Callable[[], NDArray[Any]],
+        clip_frames: int = 1,
     ) -> NDArray[Any]:
         """The features [N, D] of N frames, from the store or else computed and stored.
 
         frames_sha256 are the digests of the frames in order; spec is `SetMetric.feature_spec()`.
+        clip_frames: as of a `MetricCard`; the rows are N // clip_frames then.
         Raises `ThbenchError` when a stored file is broken or `compute` gives another number of
         rows.
         """
-        path = self.file(frames_sha256, spec)
+        path, rows = self.file(frames_sha256, spec), len(frames_sha256) // clip_frames
         if path.exists():
             stored = read_array(path, "delete it: the features will be made again", "features")
-            if stored.ndim != 2 or len(stored) != len(frames_sha256) or stored.dtype.kind != "f":
+            if stored.ndim != 2 or len(stored) != rows or stored.dtype.kind != "f":
                 raise ThbenchError(
                     f"the stored features {path} are broken ({stored.dtype} {list(stored.shape)}): "
                     "delete the file, it will be made again"
                 )
             return stored
         features = compute()
-        if len(features) != len(frames_sha256):
-            raise ThbenchError(
-                f"features for {len(frames_sha256)} frames asked for, {len(features)} rows came"
-            )
+        if len(features) != rows:
+            parts = "frames" if clip_frames == 1 else "clips"
+            raise ThbenchError(f"features for {rows} {parts} asked for, {len(features)} rows came")
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, features=features)
         return features

@@ -5,8 +5,7 @@ from __future__ import annotations
 from thbench.metrics.base import MetricCard
 from thbench.metrics.formula import SetFormula
 from thbench.metrics.frechet import FORMULA, SETTINGS, frechet_estimate
-from thbench.metrics.inception import INCEPTION, INCEPTION_NAME
-from thbench.metrics.inception import SETTINGS as INCEPTION_SETTINGS
+from thbench.metrics.inception import INCEPTION
 
 
 def fid(device: str = "cpu") -> SetFormula:
@@ -26,8 +25,8 @@ _CARD = MetricCard(
     unit="",
     value_range="0 upwards, 0 for equal frames",
     formula=f"{FORMULA} of the Inception features of generated and true frames",
-    settings={**INCEPTION_SETTINGS, **SETTINGS},
+    settings={**INCEPTION.settings, **SETTINGS},
     source="Heusel et al., NeurIPS 2017; network of pytorch-fid 0.3",
     policy="drop-pairwise",
-    network=INCEPTION_NAME,
+    network=INCEPTION.name,
 )

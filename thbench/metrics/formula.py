@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thbench.metrics.base import MetricCard
+from thbench.metrics.base import MetricCard, ValidOn
 from thbench.metrics.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -69,12 +69,16 @@ class IdentityFormula:
 class FeatureNetwork:
     """What makes features of frames.
 
-    spec() is `SetMetric.feature_spec`; features(images, device): uint8 [N, 3, H, W] -> [N, D].
+    name, settings, valid_on: as cards of its metrics have them. spec() is
+    `SetMetric.feature_spec`; features(images, device): uint8 [N, 3, H, W] -> [N, D].
     """
 
+    name: str
+    settings: Mapping[str, Any]
     spec: Callable[[], dict[str, Any]]
     features: Callable[[Tensor, str], NDArray[np.float32]]
     missing: Missing = nothing_missing
+    valid_on: ValidOn = "any pictures"
 
 
 @dataclass(frozen=True)

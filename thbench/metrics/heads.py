@@ -59,7 +59,7 @@ def fd_heads(device: str = "cpu") -> SetFormula:
     160 dimensions, so that 256 frames already give covariances of full rank. It is never printed as
     FID.
     """
-    return SetFormula(_FD_CARD, FeatureNetwork(_feature_spec, _textures), frechet_estimate, device)
+    return SetFormula(_FD_CARD, HEADS, frechet_estimate, device)
 
 
 def _feature_spec() -> dict[str, Any]:
@@ -80,6 +80,13 @@ def _textures(images: Tensor, device: str) -> NDArray[np.float32]:
     return np.asarray(measure(images, device).texture.numpy(), np.float32)
 
 
+HEADS = FeatureNetwork(
+    _NETWORK,
+    _SETTINGS,
+    _feature_spec,
+    _textures,
+    valid_on="synthetic heads",
+)
 _CSIM_CARD = MetricCard(
     name="csim-heads",
     label="CSIM (heads)",

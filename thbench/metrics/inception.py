@@ -70,4 +70,6 @@ def _official(path: Path, device: str) -> nn.Module:
     return fid_inception(torch.load(path, map_location="cpu", weights_only=True)).to(device)
 
 
-INCEPTION = FeatureNetwork(feature_spec, inception_features, partial(missing, WEIGHTS))
+INCEPTION = FeatureNetwork(
+    INCEPTION_NAME, SETTINGS, feature_spec, inception_features, partial(missing, WEIGHTS)
+)

@@ -1,18 +1,21 @@
-"""KID for frames that come in clusters: pairs of frames of one video are left out of all three
-kernel sums.
+"""KID with the features of any network, for frames that come in clusters: pairs of frames of one
+video are left out of all three kernel sums.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from thbench.metrics.base import MetricCard
-from thbench.metrics.formula import SetFormula
-from thbench.metrics.inception import INCEPTION, INCEPTION_NAME, SETTINGS
-from thbench.metrics.statistics import Estimate, video_groups
+from thbench.metrics.clip_features import CLIP
+from thbench.metrics.dinov2_features import DINOV2
+from thbench.metrics.formula import FeatureNetwork, SetFormula
+from thbench.metrics.heads import HEADS
+from thbench.metrics.inception import INCEPTION
+from thbench.metrics.mmd import polynomial, unbiased_mmd
+from thbench.metrics.statistics import Estimate
 
 SCALE = 1000  # KID is printed times 1000
 
@@ -24,7 +27,24 @@ def kid(device: str = "cpu") -> SetFormula:
     far from 0 even between two sets of real frames. It can be negative, as any unbiased estimator
     of a squared distance.
     """
-    return SetFormula(_CARD, INCEPTION, kid_jackknife, device)
+    return _kid("kid", "KID", INCEPTION, device)
+
+
+def kid_dinov2(device: str = "cpu") -> SetFormula:
+    """Entry point: `kid` with the features of DINOv2."""
+    return _kid("kid-dinov2", "KID (DINOv2)", DINOV2, device)
+
+
+def kid_clip(device: str = "cpu") -> SetFormula:
+    """Entry point: `kid` with the embeddings of CLIP, as long as the network makes them."""
+    return _kid("kid-clip", "KID (CLIP)", CLIP, device)
+
+
+def kid_heads(device: str = "cpu") -> SetFormula:
+    """Entry point: `kid` with the features of heads-net, which means something on synthetic heads
+    only.
+    """
+    return _kid("kid-heads", "KID (heads)", HEADS, device)
 
 
 def kid_jackknife(
@@ -33,67 +53,30 @@ def kid_jackknife(
     videos: NDArray[Any],
     clusters: NDArray[Any] | None = None,
 ) -> Estimate:
-    """1000 KID of matched sets [N, D] over pairs of different videos, with its jackknife.
-
-    clusters [N]: what the jackknife leaves out as one; by default each video. Kernel sums are kept
-    per pair of videos, so a replicate is a subtraction. The value is NaN below two videos, a
-    replicate where fewer than two stay.
-    """
-    labels, groups = video_groups(videos)
-    x, y = np.asarray(generated, np.float64), np.asarray(real, np.float64)
-    member = np.eye(len(labels))[groups]
-    frames = member.sum(0)
-
-    # [V, V] sums of h(i, j) = k(xi, xj) + k(yi, yj) - 2 k(xi, yj) over the frames of two videos,
-    # and their numbers.
-    sums = member.T @ (_kernel(x, x) + _kernel(y, y) - 2 * _kernel(x, y)) @ member
-    pairs = np.outer(frames, frames)
-    np.fill_diagonal(sums, 0)
-    np.fill_diagonal(pairs, 0)
-
-    left_out = np.eye(len(labels)) if clusters is None else _videos_of(groups, clusters)
-    with np.errstate(invalid="ignore"):  # no pair is left: NaN
-        replicates = SCALE * _without(sums, left_out) / _without(pairs, left_out)
-        value = float(SCALE * sums.sum() / pairs.sum())
-    return Estimate(value, replicates, labels, len(groups))
+    """1000 KID of matched sets [N, D] with its jackknife: see `unbiased_mmd`."""
+    return unbiased_mmd(generated, real, videos, clusters, polynomial, SCALE)
 
 
-def _videos_of(groups: NDArray[np.intp], clusters: NDArray[Any]) -> NDArray[np.float64]:
-    """[C, V]: 1 where a video lies in a cluster. groups [N]: the number of each row's video."""
-    labels, of_rows = video_groups(clusters)
-    inside = np.zeros((len(labels), groups.max() + 1))
-    inside[of_rows, groups] = 1
-    return inside
-
-
-def _without(pairs: NDArray[np.float64], left_out: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[C]: the sum of [V, V] without the rows and columns of the videos of each cluster [C, V]."""
-    crossing = left_out @ (pairs.sum(0) + pairs.sum(1))
-    within = np.einsum("cv,vw,cw->c", left_out, pairs, left_out)
-    return np.asarray(pairs.sum() - crossing + within, np.float64)
-
-
-def _kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray((a @ b.T / a.shape[1] + 1) ** 3, np.float64)
-
-
-_CARD = MetricCard(
-    name="kid",
-    label="KID",
-    higher_is_better=False,
-    unit="10^-3",
-    value_range="0 upwards on average, single values can be negative",
-    formula=(
-        "1000 (mean k(x, x') + mean k(y, y') - 2 mean k(x, y)) over all pairs from different "
-        "videos, k(a, b) = (a.b / D + 1)^3"
-    ),
-    settings={
-        **SETTINGS,
-        "pairs": "all, same-video pairs excluded",
-        "subsets": "none",
-        "uncertainty": "delete-one-video jackknife",
-    },
-    source="Binkowski et al., ICLR 2018; pairs as the clusters demand",
-    policy="drop-pairwise",
-    network=INCEPTION_NAME,
-)
+def _kid(name: str, label: str, network: FeatureNetwork, device: str) -> SetFormula:
+    card = MetricCard(
+        name=name,
+        label=label,
+        higher_is_better=False,
+        unit="10^-3",
+        value_range="0 upwards on average, single values can be negative",
+        formula=(
+            "1000 (mean k(x, x') + mean k(y, y') - 2 mean k(x, y)) over all pairs from different "
+            "videos, k(a, b) = (a.b / D + 1)^3"
+        ),
+        settings={
+            **network.settings,
+            "pairs": "all, same-video pairs excluded",
+            "subsets": "none",
+            "uncertainty": "delete-one-video jackknife",
+        },
+        source="Binkowski et al., ICLR 2018; pairs as the clusters demand",
+        policy="drop-pairwise",
+        network=network.name,
+        valid_on=network.valid_on,
+    )
+    return SetFormula(card, network, kid_jackknife, device)

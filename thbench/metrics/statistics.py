@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtr, stdtrit  # scipy.stats takes half a second to import
 
 from thbench.errors import ThbenchError
 
@@ -141,7 +141,7 @@ def difference_from_zero(estimate: Estimate) -> PairedDifference:
     elif se == 0:
         p = float(estimate.value == 0)
     else:
-        p = float(2 * stats.t.sf(abs(estimate.value) / se, clusters - 1))
+        p = float(2 * stdtr(clusters - 1, -abs(estimate.value) / se))
     return PairedDifference(estimate.value, se, estimate.interval(), p)
 
 
@@ -165,4 +165,4 @@ def video_groups(videos: ArrayLike) -> tuple[tuple[str, ...], NDArray[np.intp]]:
 
 
 def _t_quantile(level: float, clusters: int) -> float:
-    return float(stats.t.ppf((1 + level) / 2, clusters - 1)) if clusters > 1 else float("nan")
+    return float(stdtrit(clusters - 1, (1 + level) / 2)) if clusters > 1 else float("nan")

@@ -86,7 +86,7 @@ def summarise(
             )
     return SummaryRecord(
         cluster=cluster,
-        metrics={name: _described(card) for name, card in cards.items()},
+        metrics={name: _described(card, frames) for name, card in cards.items()},
         rows=rows,
         differences=differences,
     )
@@ -140,25 +140,32 @@ def _row(
         n_frames=len(succeeded),
         n_failed_units=len(failed[["person", "video"]].drop_duplicates()),
         metrics={
-            name: _score(name, table, estimates.get(name), unavailable.get(name), cluster)
-            for name in cards
+            name: _score(card, table, estimates.get(name), unavailable.get(name), cluster)
+            for name, card in cards.items()
         },
     )
 
 
 def _score(
-    name: str, table: pd.DataFrame, estimate: Estimate | None, reason: str | None, cluster: Cluster
+    card: MetricCard,
+    table: pd.DataFrame,
+    estimate: Estimate | None,
+    reason: str | None,
+    cluster: Cluster,
 ) -> ScoreRecord:
     if reason is not None:
         return _empty(0, reason)
+    name = card.name
+    rows = "frames" if card.clip_frames == 1 else f"clips of {card.clip_frames} frames"
     if estimate is not None and not math.isfinite(estimate.value):
         return _empty(
-            len(table), f"too few: {estimate.n_frames} frames of {len(estimate.videos)} videos"
+            len(table), f"too few: {estimate.n_frames} {rows} of {len(estimate.videos)} videos"
         )
     if estimate is not None:
-        return _numbers(estimate, estimate.n_frames, len(table))
+        return _numbers(estimate, estimate.n_frames * card.clip_frames, len(table))
     if name not in table:
-        return _empty(0, "not computed for this row")
+        spread = ": its frames do not follow each other" if card.clip_frames > 1 else ""
+        return _empty(0, f"not computed for this row{spread}")
     scored = int(np.isfinite(table.loc[table.error == "", name]).sum())
     estimate = video_mean(table[f"{name}/value"], video_keys(table), _clusters(table, cluster))
     return (
@@ -235,9 +242,9 @@ def _holm(differences: list[DifferenceRecord]) -> list[DifferenceRecord]:
     ]
 
 
-def _described(card: MetricCard) -> MetricRecord:
+def _described(card: MetricCard, frames: pd.DataFrame) -> MetricRecord:
     return MetricRecord(
-        label=card.label,
+        label=_label(card, frames),
         higher_is_better=card.higher_is_better,
         unit=card.unit,
         network=card.network,
@@ -245,6 +252,15 @@ def _described(card: MetricCard) -> MetricRecord:
         policy=card.policy,
         description=f"{card.formula}. {card.source}",
     )
+
+
+def _label(card: MetricCard, frames: pd.DataFrame) -> str:
+    """The metric's label; of one of clips with the number of clips that a row rests on."""
+    if card.clip_frames == 1:
+        return card.label
+    first = frames[["method", "T"]].eq(frames[["method", "T"]].iloc[0]).all(axis=1)
+    lengths = video_keys(frames[first]).value_counts()
+    return f"{card.label}x{int((lengths // card.clip_frames).sum())}"
 
 
 def _clusters(table: pd.DataFrame, cluster: Cluster) -> pd.Series[str]:

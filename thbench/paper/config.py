@@ -59,6 +59,11 @@ class OursConfig:
     def size_px(self) -> int:
         return self.net.size_px
 
+    @property
+    def draws_pupils(self) -> bool:
+        """See `trainer.DrawsPupils`."""
+        return self.net.pupils
+
     def without_fetched_weights(self) -> OursConfig:
         return self if self.content == "heads" else replace(self, content="random")
 

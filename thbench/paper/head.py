@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from thbench.data.landmarks.image import landmark_images
+from thbench.data.landmarks.image import drawn
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path
 from thbench.images import to_signed, to_uint8
@@ -58,7 +58,8 @@ class OursHead:
     def render(self, drive: Frames) -> Tensor:
         """Frames uint8 [N, 3, S, S] from the landmarks of `drive`; its images are not looked at.
 
-        Raises `ThbenchError` for frames of another size than the head's.
+        Raises `ThbenchError` for frames of another size than the head's, and for frames without
+        pupils where the head was made with them.
         """
         if drive.size_px != self.size_px:
             raise ThbenchError(
@@ -66,7 +67,7 @@ class OursHead:
                 f"{self.size_px}; prepare the frames with --size {self.size_px}"
             )
 
-        y = to_signed(landmark_images(drive.landmarks, self.size_px))
+        y = to_signed(drawn(drive, self.config.pupils))
         frames = [to_uint8(self._render(part)) for part in torch.split(y, RENDER_BATCH)]
         return torch.cat(frames)
 

@@ -116,12 +116,13 @@ def load_start(
 ) -> None:
     """Loads a model file into the networks of a training that goes on from it.
 
-    Raises `ThbenchError` when it is missing, or of other sizes.
+    Landmark images may show pupils from there on, or no longer: they have three channels anyway.
+    Raises `ThbenchError` when the file is missing, or of other sizes.
     """
     tensors, description, _ = checkpoints.load_model(path, "ours")
     found = decode(NetConfig, description["config"]["net"], path, "start from another model")
-    if found != net:
-        wanted = asdict(net)
+    wanted = {**asdict(net), "pupils": found.pupils}
+    if asdict(found) != wanted:
         changed = [name for name, value in asdict(found).items() if value != wanted[name]]
         raise ThbenchError(
             f"start = {path} has another {', '.join(changed)}; start from a model of this preset"

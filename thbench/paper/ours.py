@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from thbench.config import with_values
-from thbench.data.landmarks.image import landmark_images
+from thbench.data.landmarks.image import drawn
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
 from thbench.method import DrivesWith, Frames, MethodOptions, seed_for
@@ -63,7 +63,7 @@ class OursFF:
     def adapt(self, shots: Frames) -> OursHead:
         """Embeds the T shots as e_NEW (eq. 7) and projects it to psi-hat = P e_NEW."""
         clock = _PartsClock(self.device)
-        x, y = _inputs(shots, self.device)
+        x, y = _inputs(self.model, shots, self.device)
         clock.note("data_s")
 
         adaptive = _predicted(self.model, self.model.embed(x, y))
@@ -91,8 +91,9 @@ class OursFT:
         self.model = _model(self.name, options)
         if self.model.variant == "ff":
             raise ThbenchError(
-                f"{options.checkpoint} was trained without the match loss (variant ff), so w' has "
-                "no start; fine-tune a checkpoint of `thbench train ours --variant ft`"
+                f"{options.checkpoint} was trained without the match loss (variant ff), so its "
+                "discriminator cannot be fine-tuned to a person; give ours-ft a checkpoint of "
+                "`thbench train ours --variant ft`, or use ours-ff"
             )
 
         with checkpoints.telling_damage(self.model.file):
@@ -109,7 +110,7 @@ class OursFT:
     def adapt(self, shots: Frames) -> OursHead:
         """Embeds the T shots as e_NEW (eq. 7) and fine-tunes, seeded by run and shots."""
         clock = _PartsClock(self.device)
-        x, y = _inputs(shots, self.device)
+        x, y = _inputs(self.model, shots, self.device)
         clock.note("data_s")
 
         embedding = self.model.embed(x, y)
@@ -176,10 +177,10 @@ def _renderer(options: MethodOptions) -> tuple[Renderer | None, dict[str, Any]]:
     return renderer, settings
 
 
-def _inputs(shots: Frames, device: str) -> tuple[Tensor, Tensor]:
+def _inputs(model: MetaLearned, shots: Frames, device: str) -> tuple[Tensor, Tensor]:
     """The shots and their landmark images, [T, 3, S, S] in [-1, 1] on the device."""
     x = to_signed(shots.images).to(device)
-    y = to_signed(landmark_images(shots.landmarks, shots.size_px)).to(device)
+    y = to_signed(drawn(shots, model.net.pupils)).to(device)
     return x, y
 
 

@@ -22,6 +22,8 @@ class DrawnVideo:
     shot_names, holdout_names: what the dataset calls the frames.
     others: for each hold-out frame, two frames of two other videos of the person, for the user
         study's triplets; None where the person has fewer than three videos.
+    shown_in: the video of the dataset ("person/video") that the shots are of; None where it is this
+        one. Several pairs of a list may share a source, and then have names of their own.
     driver_of: in cross-reenactment, the video ("person/video") that each hold-out frame comes from,
         driver by driver; None where the video itself drives.
     shot_times_s, holdout_times_s: when the frames were recorded, in seconds from the start of the
@@ -40,6 +42,7 @@ class DrawnVideo:
     shot_times_s: list[float] | None = None
     holdout_times_s: list[float] | None = None
     floor_of: str | None = field(default=None, metadata=WHERE_SAID)
+    shown_in: str | None = field(default=None, metadata=WHERE_SAID)
 
     def __post_init__(self) -> None:
         """Raises `ValueError` unless each frame has one name, driver, time and pair of others."""
@@ -74,24 +77,30 @@ class DrawnVideo:
         """The key of the video, "person/video"."""
         return video_key(self.person, self.video)
 
+    @property
+    def source(self) -> str:
+        """The key of the dataset's video that the shots are of."""
+        return self.shown_in or self.key
+
 
 @dataclass(frozen=True)
 class ListedRecord:
-    """How much of a published list of clips the dataset has.
+    """How much of a published list of clips, or of pairs, the dataset has.
 
-    found_sha256: a hash over the clips found and how many frames each has. Two labs that have the
-    same clips have the same hash.
+    found_sha256: a hash over the clips found and how many frames each has, or over the pairs. Two
+    labs that have the same ones have the same hash.
     """
 
     name: str
     n_listed: int
     n_found: int
     found_sha256: str
+    what: str = field(default="clips", metadata=WHERE_SAID)
 
     def __str__(self) -> str:
         """A line such as "fomm-vox1: 437 of 525 clips (found: 0f3a12...)"."""
         found = self.found_sha256[:12]
-        return f"{self.name}: {self.n_found} of {self.n_listed} clips (found: {found})"
+        return f"{self.name}: {self.n_found} of {self.n_listed} {self.what} (found: {found})"
 
 
 @dataclass(frozen=True)
@@ -115,14 +124,16 @@ class Split:
     listed: ListedRecord | None = field(default=None, metadata=WHERE_SAID)
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for no videos, and for a video with other than the stated shots."""
+        """Raises `ValueError` for no videos, and for one with other than the stated numbers of
+        shots and hold-out frames.
+        """
         if not self.videos:
             raise ValueError("names no video")
 
         for video in self.videos:
             shots, holdout = len(video.shots), len(video.holdout)
-            if min(shots, holdout) < 1 or shots != self.shots:
+            if shots != self.shots or not 1 <= holdout <= self.holdout:
                 raise ValueError(
                     f"has {shots} shots and {holdout} hold-out frames of {video.key}, "
-                    f"{self.shots} and {self.holdout} expected"
+                    f"{self.shots} and 1 to {self.holdout} expected"
                 )

@@ -133,7 +133,7 @@ def load_model(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
 def read_description(path: Path) -> dict[str, Any]:
     """The description in a model file's header; raises `ThbenchError` if there is no such file."""
     if not path.is_file():
-        raise ThbenchError(f"{path} does not exist or is no file")
+        raise ThbenchError(f"{path} does not exist or is not a file")
     return _read(path)[1]
 
 
@@ -236,7 +236,7 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     description = parse_json(metadata.get("thbench", "{}"), f"the description in {file}")
     if not isinstance(description, dict):
         raise ThbenchError(
-            f"{file} is damaged (its description is no object); restore or remove it"
+            f"{file} is damaged (its description is not an object); restore or remove it"
         )
     return tensors, description
 

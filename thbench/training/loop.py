@@ -32,7 +32,7 @@ from thbench.training.folder import TrainingFolder
 from thbench.training.plan import begins, phases_text, resumed_text
 from thbench.training.progress import TrainingProgress, write_png
 from thbench.training.samples import sample_grid
-from thbench.training.trainer import Trainer, TrainingConfig
+from thbench.training.trainer import DrawsPupils, Trainer, TrainingConfig
 from thbench.training.watch import (
     TrainingPart,
     best_quality,
@@ -136,7 +136,8 @@ class _Loop:
         held_out = held_out_persons(dataset, loop.watch_persons)
         self.description = _description(trainer_class, config, dataset, loop, held_out)
         self.steps_before = self._claim_folder(resume)
-        self.watched = watched(dataset, held_out, max(1, config.shots))
+        pupils = isinstance(config, DrawsPupils) and config.draws_pupils
+        self.watched = watched(dataset, held_out, max(1, config.shots), pupils)
         self.watching_metrics = watching_metrics(dataset) if self.watched else []
 
         trained_on = TrainingPart(dataset, held_out)
@@ -145,7 +146,7 @@ class _Loop:
         )
         if sampler.left_out and self.speaks:
             print(f"{sampler.left_out} training videos have a single frame and make no episode")
-        self.batches = EpisodeBatches(trained_on, sampler, config.batch // loop.devices)
+        self.batches = EpisodeBatches(trained_on, sampler, config.batch // loop.devices, pupils)
 
         fabric.seed_everything(loop.seed + fabric.global_rank, verbose=False)
         self.trainer = trainer_class(config, len(sampler.training), fabric)

@@ -103,7 +103,9 @@ def _steps_planned(out: Path) -> int | None:
 def _steps_taken(folder: Path) -> int:
     file = folder / "losses.rank0.jsonl"
     if not file.exists():
-        raise ThbenchError(f"{folder} is no training folder (no {file.name}); give --steps instead")
+        raise ThbenchError(
+            f"{folder} is not a training folder (no {file.name}); give --steps instead"
+        )
     # What follows the last line feed is half a line of a training that was killed.
     lines = read_text(file).rpartition("\n")[0].splitlines()
     if not lines:

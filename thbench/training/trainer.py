@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import Field
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from lightning.fabric import Fabric
 from torch import Tensor
@@ -45,6 +45,14 @@ class TrainingConfig(Protocol):
     def without_fetched_weights(self) -> Self:
         """The same arithmetic, with seeded weights where others would have to be fetched."""
         ...
+
+
+@runtime_checkable
+class DrawsPupils(Protocol):
+    """A configuration that says whether landmark images show pupils; elsewhere they show none."""
+
+    @property
+    def draws_pupils(self) -> bool: ...
 
 
 class Trainer(Protocol):

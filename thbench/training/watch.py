@@ -12,7 +12,7 @@ from torch import Tensor
 
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.data.episodes import Episodes
-from thbench.data.landmarks.image import landmark_images
+from thbench.data.landmarks.image import drawn
 from thbench.images import to_uint8
 from thbench.method import Frames
 from thbench.metrics.base import is_frame_metric, load_metric
@@ -76,13 +76,18 @@ def held_out_persons(dataset: Dataset, persons: int) -> tuple[str, ...]:
     return tuple(names[index * len(names) // count] for index in range(count))
 
 
-def watched(dataset: Dataset, persons: Sequence[str], shots: int) -> list[WatchedPerson]:
-    """The first video of each person that has frames enough for targets apart from shots."""
+def watched(
+    dataset: Dataset, persons: Sequence[str], shots: int, pupils: bool = False
+) -> list[WatchedPerson]:
+    """The first video of each person that has frames enough for targets apart from shots.
+
+    pupils: whether landmark images show them.
+    """
     found = []
     for person, videos in groupby(videos_of(dataset, "train"), key=lambda video: video.person):
         long_enough = [video for video in videos if video.n_frames >= 4 * TARGETS]
         if person in persons and long_enough:
-            found.append(_watched(dataset, long_enough[0], shots))
+            found.append(_watched(dataset, long_enough[0], shots, pupils))
     return found
 
 
@@ -137,17 +142,17 @@ def best_quality(lines: Sequence[Mapping[str, float]]) -> float:
     )
 
 
-def _watched(dataset: Dataset, video: Video, shots: int) -> WatchedPerson:
+def _watched(dataset: Dataset, video: Video, shots: int, pupils: bool) -> WatchedPerson:
     last_quarter = video.n_frames - video.n_frames // 4
     shown = dataset.read(video, _spread(0, last_quarter - TARGETS, shots))
     true = dataset.read(video, _spread(last_quarter, video.n_frames, TARGETS))
 
-    y = landmark_images(shown.landmarks, dataset.size_px)
+    y = drawn(shown, pupils)
     episodes = Episodes(
         shown.images.expand(TARGETS, *shown.images.shape),
         y.expand(TARGETS, *y.shape),
         true.images,
-        landmark_images(true.landmarks, dataset.size_px),
+        drawn(true, pupils),
         torch.zeros(TARGETS, dtype=torch.int64),
     )
     return WatchedPerson(episodes, true)

@@ -14,8 +14,9 @@ from click.testing import CliRunner
 
 from cli import thbench
 from protocols.definition import load_definition
-from protocols.lists.draw import draw_first_frames, draw_pairs
+from protocols.lists.draw import ALL_TEST_CLIPS, draw_named, draw_next_persons, draw_pairs
 from protocols.lists.readers import read_list
+from protocols.split import Rules
 from thbench.data.dataset import Video
 from thbench.data.prepare.clip_names import parsed
 from thbench.data.prepare.listing import list_source
@@ -63,6 +64,9 @@ def copy_of(*keys: str, n_frames: int = 40) -> Named:
     return Named([Video(person, video, "test", n_frames) for person, video in parts])
 
 
+EVENLY = Rules(drive="even", shots="first-frame")
+
+
 def listed(folder: Path, form: str, text: str) -> Path:
     original = folder / f"{form}.csv"
     original.write_text(text)
@@ -96,7 +100,11 @@ def test_dagans_pairs_keep_their_frames_and_order(tmp_path: Path) -> None:
         ("fomm", FOMM.replace("test", "train"), "names no clip"),
         ("dagan", "source,driving\na/b.png,c\n", "line 2: a/b.png does not end in"),
         ("dagan", "source,driving\nonly\n", "line 2: it has too few columns"),
-        ("names", "WRA_X_000\n", "line 1: 'WRA_X_000' is no name of layout vox-flat"),
+        (
+            "names",
+            "WRA_X_000\n",
+            "line 1: 'WRA_X_000' is not how clips of layout vox-flat are named",
+        ),
     ],
 )
 def test_a_line_of_another_form_is_named(
@@ -139,8 +147,8 @@ def test_a_tree_with_the_names_of_a_list_is_found_whole(tmp_path: Path, as_folde
 
 def test_first_frames_of_what_is_left_of_a_list(tmp_path: Path) -> None:
     names = str(listed(tmp_path, "fomm", FOMM))
-    whole = draw_first_frames(copy_of(FIRST, SECOND, THIRD), names, 525, 8, seed=0)  # type: ignore[arg-type]
-    left = draw_first_frames(copy_of(FIRST, THIRD, "id1/other"), names, 525, 8, seed=0)  # type: ignore[arg-type]
+    whole = draw_named(copy_of(FIRST, SECOND, THIRD), names, 525, 8, seed=0, rules=EVENLY)  # type: ignore[arg-type]
+    left = draw_named(copy_of(FIRST, THIRD, "id1/other"), names, 525, 8, seed=0, rules=EVENLY)  # type: ignore[arg-type]
 
     assert [video.key for video in left.videos] == [FIRST, THIRD]
     assert left.listed == ListedRecord("fomm", 3, 2, left.listed.found_sha256)  # type: ignore[union-attr]
@@ -157,23 +165,80 @@ def test_first_frames_of_what_is_left_of_a_list(tmp_path: Path) -> None:
 
 def test_clips_that_are_too_short_do_not_count_as_here(tmp_path: Path) -> None:
     names = str(listed(tmp_path, "fomm", FOMM))
-    with pytest.raises(ThbenchError, match="none of the 3 clips"):
-        draw_first_frames(copy_of(FIRST, n_frames=8), names, 525, 8, seed=0)  # type: ignore[arg-type]
+    with pytest.raises(ThbenchError, match="none of the 3 in "):
+        draw_named(copy_of(FIRST, n_frames=8), names, 525, 8, seed=0, rules=EVENLY)  # type: ignore[arg-type]
 
 
-def test_the_first_pair_of_each_source_with_the_frames_of_the_list(tmp_path: Path) -> None:
+def test_every_pair_of_a_list_has_a_head_of_its_own_frame(tmp_path: Path) -> None:
     names = str(listed(tmp_path, "dagan", DAGAN))
     split = draw_pairs(copy_of(FIRST, THIRD, n_frames=50), names, 2083, seed=0)  # type: ignore[arg-type]
-    (video,) = split.videos  # the other pair's driving frame 99 is not there
-    assert (video.key, video.shots, video.holdout, video.driver_of) == (FIRST, [5], [3], [THIRD])
-    assert split.listed is not None
-    assert (split.listed.n_found, split.listed.n_listed) == (1, 2)
-    assert load_definition("dagan-cross").check(video) is None
+    # The third pair's driving frame 99 is not there; the first two learn from one clip.
+    found = [(each.key, each.source, each.shots, each.holdout) for each in split.videos]
+    assert found == [(f"{FIRST}@0001", FIRST, [5], [3]), (f"{FIRST}@0002", FIRST, [2], [7])]
+    assert all(each.driver_of == [THIRD] for each in split.videos)
+    assert str(split.listed).startswith("dagan: 2 of 3 pairs (found: ")
+    assert all(load_definition("dagan-cross").check(each) is None for each in split.videos)
+
+    whole = draw_pairs(copy_of(FIRST, THIRD, n_frames=100), names, 2083, seed=0)  # type: ignore[arg-type]
+    assert whole.videos[:2] == split.videos  # a pair does not depend on which others are left
+    assert [each.key for each in whole.videos] == [
+        f"{FIRST}@0001",
+        f"{FIRST}@0002",
+        f"{THIRD}@0003",
+    ]
+
+
+def test_a_listed_frame_is_found_by_its_number_where_others_were_dropped(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Dropped(Named):
+        """Frames 0 and 4 of every clip showed no face."""
+
+        def frame_names(self, video: Video) -> list[str]:
+            left = [frame for frame in range(video.n_frames + 2) if frame not in (0, 4)]
+            return [f"video/{frame:07d}" for frame in left]
+
+    names = str(listed(tmp_path, "dagan", DAGAN))
+    dataset = Dropped(copy_of(FIRST, THIRD, n_frames=120).videos)
+    split = draw_pairs(dataset, names, 2083, seed=0)  # type: ignore[arg-type]
+    first = split.videos[0]
+    assert (first.shot_names, first.holdout_names) == (["video/0000005"], ["video/0000003"])
+    assert (first.shots, first.holdout) == ([3], [2])
+
+
+def test_each_clip_is_driven_by_the_next_person_in_the_order_of_names(tmp_path: Path) -> None:
+    keys = ["a/1", "a/2", "b/1", "c/1"]
+    split = draw_next_persons(copy_of(*keys, n_frames=9), ALL_TEST_CLIPS, 50, 3, seed=0)  # type: ignore[arg-type]
+    pairs = {each.key: (each.driver_of or [""])[0] for each in split.videos}
+    assert pairs == {"a/1": "b/1", "a/2": "b/1", "b/1": "c/1", "c/1": "a/1"}
+    assert all((each.shots, each.holdout) == ([0], [0, 4, 8]) for each in split.videos)
+    protocol = load_definition("vfhq-cross").with_values(holdout=3)
+    assert all(protocol.check(each) is None for each in split.videos)
+    assert str(split.listed).startswith("all test clips: 4 of 50 clips")
+
+    # By a list, a clip whose driver is gone is gone too: nobody else takes the driver's place.
+    three = [FIRST, THIRD, "id10282/DDDDDDDDDDD#000001#000050"]
+    original = tmp_path / "names.txt"
+    original.write_text("\n".join(key.replace("/", "#") for key in three))
+    write_record(tmp_path / "names.json", read_list("names", original))
+    left = draw_next_persons(
+        copy_of(FIRST, three[2]),  # type: ignore[arg-type]
+        str(tmp_path / "names.json"),
+        50,
+        3,
+        seed=0,
+    )
+    assert [(each.key, (each.driver_of or [""])[0]) for each in left.videos] == [(three[2], FIRST)]
+    assert str(left.listed).startswith("names: 1 of 3 clips")
+
+
+def test_one_person_alone_has_no_next() -> None:
+    with pytest.raises(ThbenchError, match="another person's clip after it"):
+        draw_next_persons(copy_of("a/1", "a/2"), ALL_TEST_CLIPS, 50, 3, seed=0)  # type: ignore[arg-type]
 
 
 def test_a_list_that_is_not_here_says_how_to_make_it() -> None:
     with pytest.raises(ThbenchError, match="thbench protocols import"):
-        draw_first_frames(copy_of(FIRST), "none.json", 5, 8, seed=0)  # type: ignore[arg-type]
+        draw_named(copy_of(FIRST), "none.json", 5, 8, seed=0, rules=EVENLY)  # type: ignore[arg-type]
 
 
 def test_from_the_published_file_to_a_table_that_tells_the_coverage(tmp_path: Path) -> None:
@@ -194,7 +259,7 @@ def test_from_the_published_file_to_a_table_that_tells_the_coverage(tmp_path: Pa
     toml = (
         'name = "mine"\nkind = "self-reenactment"\nversion = 1\nsource = "here"\nT = [1]\n'
         'methods = ["copy-nearest"]\nmetrics = ["l1"]\nvideos = 525\nholdout = 4\n'
-        'holdout_rule = "first-frame"\nnames = "mine.json"\n'
+        'shot_rule = "first-frame"\ndrive_rule = "even"\nnames = "mine.json"\n'
     )
     (tmp_path / "mine.toml").write_text(toml)
     prepare = ["prepare", "vox-flat", "test", "data", "--size", "64", "--workers", "1"]
@@ -204,7 +269,7 @@ def test_from_the_published_file_to_a_table_that_tells_the_coverage(tmp_path: Pa
     assert "mine: 2 of 3 clips (found: " in told
     table = run_in(tmp_path, ["report", "latex", "run", "--format", "markdown", "--metrics", "l1"])
     assert "mine: 2 of 3 clips" in table
-    assert "The first frame is the shot" in table
+    assert "The shot is the first frame" in table
     assert Run(tmp_path / "run").record().split.listed is not None
 
 

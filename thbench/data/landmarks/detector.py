@@ -20,13 +20,14 @@ SHORT_SIDE_PX, LONG_SIDE_PX = 256, 1024
 @dataclass(frozen=True)
 class Face:
     """A face in an image. box: float32 [4], left, top, right, bottom; landmarks: float32 [68, 2],
-    (x, y).
+    (x, y); pupils: float32 [2, 2] as in `Frames`, None where its source knows none.
 
-    Both in pixels of the image that was given, the centre of its top-left pixel is (0, 0).
+    All in pixels of the image that was given, the centre of its top-left pixel is (0, 0).
     """
 
     box: NDArray[np.float32]
     landmarks: NDArray[np.float32]
+    pupils: NDArray[np.float32] | None = None
 
     @property
     def area_px(self) -> float:

@@ -7,6 +7,10 @@ Coordinates are pixels of the source frame.
     .npy   [68, 2 or 3] or [frames, 68, 2 or 3]; the third coordinate is left out
     .pts   300-W annotation, whose first pixel is (1, 1)
     .csv   OpenFace output: columns x_0 .. x_67, y_0 .. y_67, and `success` where there is one
+
+Pupils come along where a file has them: as points 68 and 69 of 70 (`.npy` and `.pts`; the order of
+OpenPose, the eye of landmarks 36-41 first), or as OpenFace's eye landmarks, columns eye_lmk_x_0 ..
+eye_lmk_y_55. A pupil that is NaN is one that lids hide.
 """
 
 from __future__ import annotations
@@ -54,10 +58,11 @@ class ImportedLandmarks:
                 f"frame {key.position} of {key.path} has none: import landmarks of the same video"
             )
 
-        points = landmarks[key.position]
+        points, pupils = landmarks[key.position, :68], landmarks[key.position, 68:]
         if not np.isfinite(points).all():
             return []
-        return [Face(np.concatenate([points.min(0), points.max(0)]), points)]
+        box = np.concatenate([points.min(0), points.max(0)])
+        return [Face(box, points, pupils if len(pupils) else None)]
 
     def _file(self, source: str) -> Path | None:
         stem = source.rpartition(".")[0]
@@ -66,7 +71,7 @@ class ImportedLandmarks:
 
 
 def _read(path: Path) -> NDArray[np.float32]:
-    """float32 [frames, 68, 2]."""
+    """float32 [frames, 68 or 70, 2]."""
     try:
         landmarks = _READERS[path.suffix](path)
     except (ValueError, KeyError, TypeError, OSError, EOFError, csv.Error, ThbenchError) as error:
@@ -74,9 +79,14 @@ def _read(path: Path) -> NDArray[np.float32]:
 
     if landmarks.ndim == 2:
         landmarks = landmarks[None]
-    if landmarks.ndim != 3 or landmarks.shape[1] != 68 or landmarks.shape[2] not in (2, 3):
+    if (
+        landmarks.ndim != 3
+        or landmarks.shape[1] not in (68, 70)
+        or landmarks.shape[2] not in (2, 3)
+    ):
         raise ThbenchError(
-            f"{path} holds an array {list(landmarks.shape)}, not [68, 2] or [frames, 68, 2]"
+            f"{path} holds an array {list(landmarks.shape)}, not [68, 2] or [frames, 68, 2] (70 "
+            "with pupils)"
         )
     return np.ascontiguousarray(landmarks[..., :2], np.float32)
 
@@ -98,16 +108,29 @@ def _read_pts(path: Path) -> NDArray[np.float64]:
 def _read_csv(path: Path) -> NDArray[np.float64]:
     frames = []
     with open(path, newline="", encoding="utf-8", errors="replace") as file:
-        for row in csv.DictReader(file, skipinitialspace=True):
+        rows = csv.DictReader(file, skipinitialspace=True)
+        eyes = len(_EYES) if "eye_lmk_x_0" in (rows.fieldnames or ()) else 0
+        for row in rows:
             if float(row.get("success", 1)) > 0:
-                frames.append([_point(row, number) for number in range(68)])
+                face = [_point(row, "", number) for number in range(68)]
+                frames.append(face + [_pupil(row, eye) for eye in _EYES[:eyes]])
             else:
-                frames.append([[np.nan, np.nan]] * 68)
+                frames.append([[np.nan, np.nan]] * (68 + eyes))
     return np.array(frames)
 
 
-def _point(row: Mapping[str, str], number: int) -> list[float]:
-    return [float(row[f"x_{number}"]), float(row[f"y_{number}"])]
+# OpenFace's 28 landmarks of the eye on the left of the image, then of the other; the first 8 of
+# each lie on the iris, and the pupil is their mean.
+_EYES = (range(8), range(28, 36))
+
+
+def _pupil(row: Mapping[str, str], iris: range) -> list[float]:
+    points = np.array([_point(row, "eye_lmk_", number) for number in iris])
+    return [float(value) for value in points.mean(axis=0)]
+
+
+def _point(row: Mapping[str, str], part: str, number: int) -> list[float]:
+    return [float(row[f"{part}x_{number}"]), float(row[f"{part}y_{number}"])]
 
 
 _READERS = {".npy": _read_npy, ".pts": _read_pts, ".csv": _read_csv}

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from thbench.data.landmarks.detector import Face, LandmarkDetector
 from thbench.data.prepare.clips import ClipReader, SourceFrame, sampled_positions
-from thbench.data.prepare.crop import CropPolicy, crop_squares, cut, moved, share_outside
+from thbench.data.prepare.crop import (
+    CropPolicy,
+    Square,
+    crop_squares,
+    cut,
+    moved,
+    share_outside,
+)
 from thbench.data.prepare.source import Clip, Dropped, SourceVideo
 from thbench.data.store.shards import ShardWriter, commit_shard, shard_path
 from thbench.data.video import VideoError
@@ -147,6 +154,7 @@ def _clip_frames(
             "landmarks": landmarks.reshape(-1),
             "landmark_source": detector.source,
             "time_s": _time_s(recipe, reader, frame),
+            "pupils": _pupils(frame.face, square, recipe.size_px),
         }
         yield _encode(cut(source.image, square, recipe.size_px), recipe), row
 
@@ -158,6 +166,11 @@ def _time_s(recipe: Recipe, reader: ClipReader, frame: _Found) -> float | None:
     if recipe.layout == "vox1-frames" and frame.name.isdecimal():
         return int(frame.name) / VOX1_FRAMES_PER_SECOND
     return None
+
+
+def _pupils(face: Face, square: Square, size_px: int) -> NDArray[np.float32] | None:
+    """The pupils [4] in the cut frame; None where the source of landmarks knows none."""
+    return None if face.pupils is None else moved(face.pupils, square, size_px).reshape(-1)
 
 
 def _faces(

@@ -108,11 +108,16 @@ def told(reasons: Mapping[str, int]) -> str:
 
 
 def table_sha256(table: pa.Table) -> bytes:
-    """The digest of what names and describes the frames of one shard: names, split, landmarks."""
+    """The digest of what names and describes the frames of one shard: names, split, landmarks and
+    pupils.
+    """
     digest = hashlib.sha256()
     for column in ("person", "video", "clip", "frame", "split"):
         digest.update("\0".join(table[column].to_pylist()).encode())
-    digest.update(table["landmarks"].combine_chunks().flatten().to_numpy().astype("<f4").tobytes())
+    for column in ("landmarks", "pupils"):
+        if column in table.column_names:  # nothing is added where nobody knows the pupils
+            points = table[column].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            digest.update(points.astype("<f4").tobytes())
     return digest.digest()
 
 

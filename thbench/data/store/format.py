@@ -39,10 +39,13 @@ SCHEMA = pa.schema(
         ("size", pa.int32()),  # of the encoded frame, in bytes
         ("crc32", pa.uint32()),
         ("time_s", pa.float64()),  # since the start of the clip; null where nobody recorded it
+        # Centres of the irises, x and y of the eye of landmarks 36-41, then of 42-47, in pixels of
+        # the stored frame; NaN where lids hide one, null where nobody knows them.
+        ("pupils", pa.list_(pa.float32(), 4)),
     ]
 )
-# What every index has: stores of before times were recorded lack the last column.
-REQUIRED_SCHEMA = SCHEMA.remove(SCHEMA.get_field_index("time_s"))
+# What every index has: older stores lack the last columns.
+REQUIRED_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in ("time_s", "pupils")])
 DROPPED_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("reason", "person", "video", "clip", "frame")]
 )

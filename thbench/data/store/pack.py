@@ -127,7 +127,11 @@ def _frames(
     frames = dataset.read(video, positions)
     images = frames.images.permute(0, 2, 3, 1).numpy()
 
-    for position, image, landmarks in zip(positions, images, frames.landmarks, strict=True):
+    eyes = [None] * len(frames) if frames.pupils is None else frames.pupils.flatten(1).tolist()
+
+    for position, image, landmarks, pupils in zip(
+        positions, images, frames.landmarks, eyes, strict=True
+    ):
         clip, _, frame = names[position].rpartition("/")
         low, high = landmarks.min(dim=0).values, landmarks.max(dim=0).values
         row = {
@@ -141,6 +145,7 @@ def _frames(
             "landmarks": landmarks.flatten().tolist(),
             "landmark_source": dataset.name,
             "time_s": None if times_s is None else times_s[position],
+            "pupils": pupils,
         }
         yield _png(image), row
 

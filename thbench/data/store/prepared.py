@@ -94,9 +94,8 @@ class PreparedStore:
             images[slot] = image
 
         landmarks = self._gather(rows, "landmarks").reshape(-1, 68, 2)
-        return Frames(
-            torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(landmarks)
-        )
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        return Frames(pixels, torch.from_numpy(landmarks), self._pupils(rows))
 
     def frame_names(self, video: Video) -> list[str]:
         """See `Dataset.frame_names`."""
@@ -112,6 +111,17 @@ class PreparedStore:
         rows = self._rows(video, range(video.n_frames))
         times_s = self._gather(rows, "time_s").astype(np.float64)
         return times_s.tolist() if np.isfinite(times_s).all() else None
+
+    def _pupils(self, rows: NDArray[np.int64]) -> torch.Tensor | None:
+        """The pupils [N, 2, 2] of these rows; None unless all have some, and for older stores."""
+        if "pupils" not in self._index.schema_arrow.names:
+            return None
+
+        pupils = self._gather(rows, "pupils")
+        if any(eyes is None for eyes in pupils):
+            return None
+        flat = np.concatenate([np.empty(0, np.float32), *pupils])
+        return torch.from_numpy(flat.astype(np.float32).reshape(-1, 2, 2))
 
     def _rows(self, video: Video, frames: Sequence[int]) -> NDArray[np.int64]:
         rows = self._rows_of.get(video.key)
@@ -157,7 +167,11 @@ class PreparedStore:
             self._cached_column(int(group), column)[row - self._group_starts[group]]
             for group, row in zip(groups, rows, strict=True)
         ]
-        return np.array(parts, np.float32 if column == "landmarks" else object)
+        if column == "landmarks":
+            return np.array(parts, np.float32)
+        found = np.empty(len(parts), object)
+        found[:] = parts
+        return found
 
     def _read_column(self, group: int, column: str) -> NDArray[Any]:
         try:

@@ -38,8 +38,12 @@ class Resized:
         ]
         none = np.empty((0, self.size_px, self.size_px, 3), np.uint8)
         small = np.stack(images) if images else none
-        landmarks = (large.landmarks + 0.5) * (self.size_px / self._dataset.size_px) - 0.5
-        return Frames(torch.from_numpy(small).permute(0, 3, 1, 2).contiguous(), landmarks)
+        pixels = torch.from_numpy(small).permute(0, 3, 1, 2).contiguous()
+        pupils = None if large.pupils is None else self._smaller(large.pupils)
+        return Frames(pixels, self._smaller(large.landmarks), pupils)
+
+    def _smaller(self, points: torch.Tensor) -> torch.Tensor:
+        return (points + 0.5) * (self.size_px / self._dataset.size_px) - 0.5
 
     def frame_names(self, video: Video) -> list[str]:
         """See `Dataset.frame_names`."""

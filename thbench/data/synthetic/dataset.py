@@ -13,7 +13,7 @@ import torch
 from thbench.data.dataset import Video
 from thbench.data.synthetic.motion import FRAMES_PER_SECOND, Motion
 from thbench.data.synthetic.person import Person, sample_person
-from thbench.data.synthetic.render import Cast, Studio, build_cast, build_studio, render
+from thbench.data.synthetic.render import Cast, Studio, build_cast, build_studio, pupils, render
 from thbench.data.synthetic.scene import Scene, sample_scene
 from thbench.errors import ThbenchError
 from thbench.files import sha256_json
@@ -63,8 +63,8 @@ class Synth:
         object.__setattr__(self, "videos", _videos())
 
     def read(self, video: Video, frames: Sequence[int]) -> Frames:
-        """Draws the frames at these positions, in the order asked for: uint8 [N, 3, size, size] and
-        landmarks.
+        """Draws the frames at these positions, in the order asked for: uint8 [N, 3, size, size],
+        landmarks and pupils.
 
         Raises `ThbenchError` for a video that is not in the dataset or a position outside it.
         """
@@ -77,12 +77,14 @@ class Synth:
 
         images = np.empty((len(frames), self.size_px, self.size_px, 3), np.uint8)
         landmarks = np.empty((len(frames), 68, 2), np.float32)
+        eyes = np.empty((len(frames), 2, 2), np.float32)
         for position, frame in enumerate(frames):
             motion = studio.scene.trajectory.at(frame)
             images[position], landmarks[position] = render(studio, motion)
+            eyes[position] = pupils(studio, motion)
 
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-        return Frames(pixels, torch.from_numpy(landmarks))
+        return Frames(pixels, torch.from_numpy(landmarks), torch.from_numpy(eyes))
 
     def truth(self, video: Video, frames: Sequence[int]) -> tuple[Person, Scene, list[Motion]]:
         """What the renderer was told: the person, the video, and the motion of each frame."""

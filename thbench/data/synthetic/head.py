@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from thbench.data.synthetic.bumps import Array, bump
-from thbench.data.synthetic.curves import INNER_LANDMARKS, moved_curves, rest_curves
+from thbench.data.synthetic.curves import CURVES, INNER_LANDMARKS, moved_curves, rest_curves
 from thbench.data.synthetic.motion import Motion
 from thbench.data.synthetic.person import Person
 
@@ -120,6 +120,23 @@ class Head:
         angle = np.concatenate([_JAW_ANGLE, self.angle(inner[:, 0], inner[:, 1])])
         return self.at(angle, np.concatenate([_JAW_Y, inner[:, 1]]), motion)
 
+    def pupils(self, curves: Floats, motion: Motion) -> Floats:
+        """The centres of both irises [2, 3] on the surface, the one on the left of the image first;
+        NaN where the lids have closed over one.
+        """
+        centres = np.concatenate([curves[CURVES["gaze_l"]], curves[CURVES["gaze_r"]]])
+        points = self.at(self.angle(centres[:, 0], centres[:, 1]), centres[:, 1], motion)
+
+        for eye, side in enumerate(("l", "r")):
+            upper, lower = curves[CURVES[f"upper_{side}"]], curves[CURVES[f"lower_{side}"]]
+            if (
+                not _height_at(centres[eye, 0], lower)
+                < centres[eye, 1]
+                < _height_at(centres[eye, 0], upper)
+            ):
+                points[eye] = np.nan
+        return points
+
     def _relief(self, x: Array, y: Array) -> Floats:
         """What the features add to the depth of a smooth head."""
         person, side = self.person, np.abs(x)
@@ -172,3 +189,9 @@ class Head:
         moved_y = y - drop + 0.025 * cheek
         moved_z = z - 0.35 * hang * 0.13 * motion.jaw + 0.05 * cheek
         return np.stack([moved_x, moved_y, moved_z], -1).astype(np.float32)
+
+
+def _height_at(x: float, lid: Floats) -> float:
+    """The height of an eyelid [13, 2], whose points run to either side, at a place."""
+    order = np.argsort(lid[:, 0])
+    return float(np.interp(x, lid[order, 0], lid[order, 1]))

@@ -104,6 +104,13 @@ def render(studio: Studio, motion: Motion) -> tuple[Image, Floats]:
     return np.asarray(image, np.uint8), marks
 
 
+def pupils(studio: Studio, motion: Motion) -> Floats:
+    """The centres of the irises in a frame, float32 [2, 2] in pixels; NaN where lids hide one."""
+    head = studio.cast.head
+    points = head.pupils(head.curves(motion), motion)
+    return project(points, motion, studio.scene.distance, studio.size_px)[0]
+
+
 def _look_up(atlas: Image, places: Floats) -> Image:
     """The atlas at fractional positions [2, n]: uint8 [n, 3]."""
     count = places.shape[1]

@@ -30,6 +30,7 @@ class NetConfig:
     attention_up_px: int = 64
     upsample: Upsample = "start"  # where up blocks double the resolution
     relu_before_skip: bool = False  # in E and D: an in-place ReLU of another code reached the skip
+    pupils: bool = False  # drawn into the landmark images; frames without are refused then
 
     def __post_init__(self) -> None:
         if self.size_px % 2**self.generator_blocks:

@@ -144,6 +144,32 @@ def test_npy_pts_and_csv_hold_the_same_points(tmp_path: Path) -> None:
         assert np.allclose(found, expected, atol=1e-4)
 
 
+def test_pupils_come_with_70_points_and_with_the_eyes_of_openface(tmp_path: Path) -> None:
+    folder = tmp_path / "p/v"
+    folder.mkdir(parents=True)
+    eyes = np.array([[40.0, 50.0], [np.nan, np.nan]], np.float32)
+    np.save(folder / "7.npy", np.concatenate([points(3), eyes]))
+    (faces,) = ImportedLandmarks(tmp_path).detect([FRAME], [KEY])
+    assert np.allclose(faces[0].landmarks, points(3))
+    assert np.allclose(faces[0].pupils, eyes, equal_nan=True)
+    assert np.isfinite(faces[0].box).all()
+
+    # OpenFace: 28 landmarks of each eye, of which the first 8 lie on the iris.
+    circle = 2 * np.stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)], 1)
+    lids = np.full((20, 2), 99.0)
+    both = np.concatenate([circle + (40, 50), lids, circle + (70, 52), lids])
+    openface_csv(folder / "1.csv", [points(0), points(1)], lost=1)
+    head, *rows = (folder / "1.csv").read_text().splitlines()
+    names = [f" eye_lmk_{axis}_{point}" for axis in "xy" for point in range(56)]
+    values = ",".join(map(str, both.T.reshape(-1)))
+    lines = [",".join([head, *names]), *(f"{row},{values}" for row in rows)]
+    (folder / "1.csv").write_text("\n".join(lines))
+
+    (found,) = ImportedLandmarks(tmp_path).detect([FRAME], [FrameKey("p/v/1.mp4", 0)])
+    assert np.allclose(found[0].pupils, [[40, 50], [70, 52]], atol=1e-4)
+    assert imported(tmp_path, FrameKey("p/v/1.mp4", 1)) is None
+
+
 def test_a_video_has_one_row_per_frame(tmp_path: Path) -> None:
     (tmp_path / "p/v").mkdir(parents=True)
     openface_csv(tmp_path / "p/v/1.csv", [points(0), points(1), points(2)], lost=1)

@@ -48,6 +48,29 @@ def test_a_packed_dataset_reads_the_same(tmp_path):
         assert store.frame_times_s(video) == dataset.frame_times_s(video)
 
 
+def test_pupils_are_packed_where_they_are_known(tmp_path):
+    blind = replace(
+        TWO_PERSONS,
+        draw=lambda video, frames: replace(synthetic_heads(video, frames), pupils=None),
+    )
+    pack(TWO_PERSONS, tmp_path / "seeing")
+    pack(blind, tmp_path / "blind")
+    pack(Resized(TWO_PERSONS, 32), tmp_path / "small")
+    seeing, without, small = (
+        PreparedStore(tmp_path / name) for name in ("seeing", "blind", "small")
+    )
+    for video in seeing.videos:
+        own = synthetic_heads(video, [4, 1]).pupils
+        assert own is not None
+        torch.testing.assert_close(seeing.read(video, [4, 1]).pupils, own, equal_nan=True)
+        assert without.read(video, [4, 1]).pupils is None
+        smaller = small.read(video, [4, 1]).pupils
+        torch.testing.assert_close(smaller, own / 2 - 0.25, equal_nan=True)
+    assert seeing.read(seeing.videos[0], []).pupils.shape == (0, 2, 2)
+    assert seeing.sha256 != without.sha256
+    assert "is whole" in verify(tmp_path / "seeing")
+
+
 def test_a_store_of_before_times_were_recorded_has_none_and_is_whole(tmp_path):
     pack(TWO_PERSONS, tmp_path / "store")
     index = tmp_path / "store" / "index.parquet"
