@@ -37,7 +37,6 @@ class Costs:
     read_frame_s: float
     step_s: float  # one episode of 8 shots: E and G once, D twice
     step_operations: float
-    step_memory_bytes: float  # of the whole process, at its peak
     embed_frame_operations: float
     render_frame_s: float
     render_frame_operations: float
@@ -187,11 +186,6 @@ def measured(costs: Costs) -> list[Row]:
         ),
         Row("score a frame", "the sum of these", milliseconds(costs.score_frame_s)),
         Row("memory of a process that prepares", "peak", gigabytes(costs.prepare_memory_bytes)),
-        Row(
-            "memory of a process that trains",
-            "peak, one episode",
-            gigabytes(costs.step_memory_bytes),
-        ),
     ]
 
 
@@ -247,7 +241,7 @@ def training(costs: Costs) -> list[Row]:
                 Row(
                     f"{cards} x {card.name}",
                     "*estimate*: operations / (cards x peak x utilisation)",
-                    f"{one_s / cards / DAY_S:,.1f} days{money}; reads {per_s * (SHOTS + 1):,.0f} "
+                    f"{one_s / cards / HOUR_S:,.1f} h{money}; reads {per_s * (SHOTS + 1):,.0f} "
                     f"frames/s on {per_s * (SHOTS + 1) * costs.read_frame_s:,.1f} cores",
                 )
             )

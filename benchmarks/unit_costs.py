@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,6 @@ def measured(clips: Path, folder: Path) -> Costs:
 
     by_metric = scoring(read_images(images, [f"{i:02d}.png" for i in positions]), real)
     step_s, step_operations = training_step(store)
-    step_memory = memory_bytes()
     embed_operations, render_s, render_operations = rendering()
 
     return Costs(
@@ -109,7 +109,6 @@ def measured(clips: Path, folder: Path) -> Costs:
         read_frame_s=read_s,
         step_s=step_s,
         step_operations=step_operations,
-        step_memory_bytes=step_memory,
         embed_frame_operations=embed_operations,
         render_frame_s=render_s,
         render_frame_operations=render_operations,
@@ -134,7 +133,7 @@ def scoring(generated: torch.Tensor, real: Frames) -> dict[str, float]:
         metric = load_metric(name, "cpu")
         assert is_frame_metric(metric)
         metric.score(generated[:2], replace_frames(real, 2))  # loads what it needs
-        found[name] = cpu_s(lambda metric=metric: metric.score(generated, real)) / len(generated)
+        found[name] = cpu_s(partial(metric.score, generated, real)) / len(generated)
 
     # FID's own network is this one but for its weights and details of its pooling.
     network = inception_v3(weights=None, init_weights=False, aux_logits=False).eval()

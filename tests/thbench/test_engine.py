@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from protocols.request import Request, how_to_run, measure
 from protocols.run import HowToRun
 from thbench.engine import LOCAL, Engine, on_device
 from thbench.errors import ThbenchError
+from thbench.workers import each
 
 with_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is an extra: pip install 'thbench[ray]'"
@@ -67,3 +69,11 @@ def test_times_are_not_measured_on_a_cluster(tmp_path: Path) -> None:
     how = how_to_run("cpu", None, Engine("ray"))
     with pytest.raises(ThbenchError, match="a timing protocol measures this machine"):
         measure("table2-timing", Request(dataset="synth:64"), tmp_path / "run", how, quiet=True)
+
+
+@with_ray
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "head:port"])
+def test_an_address_where_nobody_answers_is_told_at_once(address: str) -> None:
+    with pytest.raises(ThbenchError, match=f"no Ray cluster answers at {address} ") as caught:
+        list(each(partial(int), ["1"], 1, Engine("ray", address)))
+    assert "\n" not in str(caught.value)
