@@ -46,6 +46,9 @@ FIGURE = reads("report figure run -o figure")
 COMPARE = reads("report compare run timed")
 AGAINST = reads("compare run copy-nearest copy-nearest")
 TIMES = reads("report latex timed --table 2")
+VBENCH = reads("runs import-scores vbench given/vbench.json run --T 1")
+THEVAL = reads("runs import-scores theval given/theval.txt run --T 2")
+ELSEWHERE = reads("report elsewhere run")
 USERS = reads("report latex run --metrics ssim user")
 SPLIT_OF_RUN = reads("split export run -o out.json")
 RESUME = reads(f"run-protocol --resume run {ONE_WORKER}")
@@ -128,6 +131,9 @@ KINDS = (
     Kind("run/images/*/*/landmarks.npy", (VERIFY, SCORE), RUN),
     Kind("run/study.json", (USERS, PAGE), RUN),
     Kind("run/.lock", (SCORE, RESUME), RUN),
+    Kind("run/elsewhere/*/*/*.json", (ELSEWHERE, SHOW, VBENCH), ("run", "given")),
+    Kind("given/vbench.json", (VBENCH,), ("run", "given")),
+    Kind("given/theval.txt", (THEVAL,), ("run", "given")),
     Kind("timed/timing.json", (TIMES, RESUME_TIMED), RUN),
     Kind("timed/run.json", (TIMES, RESUME_TIMED, LIST), RUN),
     Kind("given/split.json", (CHECK_SPLIT, STORED_SPLIT), ("given", "store")),
