@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -63,8 +64,8 @@ class EpisodeSampler:
         usable = np.flatnonzero(frame_counts(self.training) >= 2)
         self.left_out = len(self.training) - len(usable)
 
-        self.rows = usable[rank::world]
-        if not len(self.rows):
+        self.rows: list[int] = usable[rank::world].tolist()
+        if not self.rows:
             raise ThbenchError(
                 f"{dataset.name} has {len(usable)} training videos of 2 or more frames, "
                 f"process {rank} of {world} needs at least one; prepare more videos or use fewer "
@@ -74,7 +75,7 @@ class EpisodeSampler:
     def draw(self, step: int, slot: int) -> tuple[int, Video, list[int]]:
         """(row of W, video, [target, s_1, ..., s_K]) of one episode."""
         random = np.random.default_rng([self.seed, self.rank, step, slot])
-        row = int(self.rows[random.integers(len(self.rows))])
+        row = self.rows[random.integers(len(self.rows))]
         video = self.training[row]
 
         target = int(random.integers(video.n_frames))
@@ -154,3 +155,6 @@ def episode_loader(
 
 def _begin_worker(parent: int, number: int) -> None:
     end_with_parent(parent)
+    # A cluster sends them to all processes; the training still takes a step, and then ends these.
+    for stop in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(stop, signal.SIG_IGN)

@@ -45,6 +45,7 @@ def description(spec: str) -> dict[str, Any]:
         "size_px": dataset.size_px,
         "sha256": dataset.sha256,
         "counts": {split: _counts(dataset, split) for split in ("train", "test")},
+        "pupils": dataset.read(dataset.videos[0], [0]).pupils is not None,
     }
     if isinstance(dataset, PreparedStore):
         info = dataset.info
@@ -73,6 +74,7 @@ def text(shown: Mapping[str, Any]) -> str:
             line += f" ({fewest} to {most} a video)"
         lines.append(line)
 
+    pupils = ", with pupils" if shown["pupils"] else ""
     if "recipe" in shown:
         recipe, outside = shown["recipe"], shown["landmarks_outside"]
         form = "PNG" if recipe["lossless"] else f"JPEG quality {recipe.get('quality', 'unknown')}"
@@ -80,7 +82,7 @@ def text(shown: Mapping[str, Any]) -> str:
             form = "decoded from the videos"
         lines += [
             f"  split      {shown['split']['rule']}",
-            f"  landmarks  {shown['landmarks']['source']}",
+            f"  landmarks  {shown['landmarks']['source']}{pupils}",
             f"  frames     {recipe['layout']}, crop {recipe.get('crop', 'as-is')}, {form}",
             f"  dropped    {told(shown['dropped']) or 'nothing'}",
             f"  outside    {Outside(**outside).text if outside else 'not counted behind a URL'}",

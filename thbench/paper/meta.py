@@ -30,6 +30,7 @@ from thbench.perceptual.content import ContentLoss, content_networks
 from thbench.training.alarms import Alarm
 from thbench.training.checkpoints import prefixed
 from thbench.training.plan import Phase
+from thbench.training.trainer import VideoShare
 
 Objective = Callable[[Tensor, Tensor, Episodes], dict[str, Tensor]]
 """(fake frames, embeddings, episodes) -> the weighted terms of what E and G minimise."""
@@ -50,7 +51,7 @@ class OursTrainer:
     configure = staticmethod(ours_config)
     parameter_counts = staticmethod(parameter_counts)
 
-    def __init__(self, config: OursConfig, videos: int, fabric: Fabric) -> None:
+    def __init__(self, config: OursConfig, videos: VideoShare, fabric: Fabric) -> None:
         self.config, self.fabric, self.steps = config, fabric, 0
         networks = content_networks(config.content, fabric.device)
         self.content = ContentLoss(networks).to(fabric.device)
@@ -64,7 +65,7 @@ class OursTrainer:
         if config.ema:
             self.average = Average([embedder, generator], config.ema, fabric.device)
         self._share(embedder, generator)
-        self._keep_for_this_process(discriminator, videos)
+        self._keep_for_this_process(discriminator, videos.own)
 
     def _share(self, embedder: Embedder, generator: Generator) -> None:
         """E and G are one network for all processes."""
@@ -81,7 +82,7 @@ class OursTrainer:
         )
         self.optimiser: Any = self.fabric.setup_optimizers(optimiser)
 
-    def _keep_for_this_process(self, discriminator: Discriminator, videos: int) -> None:
+    def _keep_for_this_process(self, discriminator: Discriminator, videos: Sequence[int]) -> None:
         """D and W are each process's own: the paper reduces gradients for E and G only (A.4). But
         every D starts as one, or each process's match loss would pull E to another space.
         """
@@ -151,23 +152,26 @@ class OursTrainer:
 
     def shared_state(self) -> dict[str, Any]:
         average = [module.state_dict() for module in self.average.modules] if self.average else []
-        return {
+        state = {
             "embedder": self.embedder.module.state_dict(),
             "generator": self.generator.module.state_dict(),
             "average": average,
             "optimiser": self.optimiser.state_dict(),
+            "row_steps": self.optimiser_w.steps,
             "steps": self.steps,
         }
+        return state | self._discriminator_state() if self.config.sync_discriminator else state
 
     def rank_state(self) -> dict[str, Any]:
-        return {
-            "discriminator": self.discriminator.state_dict(),
-            "videos": self.videos.state_dict(),
-            "optimiser_d": self.optimiser_d.state_dict(),
-            "optimiser_w": self.optimiser_w.state_dict(),
-        }
+        return {} if self.config.sync_discriminator else self._discriminator_state()
 
-    def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None:
+    def row_state(self) -> dict[str, Tensor]:
+        """W_i, whether it has been started, and its moments."""
+        return {**self.videos.state_dict(), **self.optimiser_w.row_state()}
+
+    def load_states(
+        self, shared: Mapping[str, Any], rank: Mapping[str, Any], rows: Mapping[str, Tensor]
+    ) -> None:
         self.embedder.module.load_state_dict(shared["embedder"])
         self.generator.module.load_state_dict(shared["generator"])
         if self.average:
@@ -175,10 +179,19 @@ class OursTrainer:
                 module.load_state_dict(state)
         self.optimiser.load_state_dict(shared["optimiser"])
         self.steps = shared["steps"]
-        self.discriminator.load_state_dict(rank["discriminator"])
-        self.videos.load_state_dict(rank["videos"])
-        self.optimiser_d.load_state_dict(rank["optimiser_d"])
-        self.optimiser_w.load_state_dict(rank["optimiser_w"])
+
+        mine = shared if self.config.sync_discriminator else rank
+        self.discriminator.load_state_dict(mine["discriminator"])
+        self.optimiser_d.load_state_dict(mine["optimiser_d"])
+
+        self.videos.load_state_dict({name: rows[name] for name in self.videos.state_dict()})
+        self.optimiser_w.load_rows(shared["row_steps"], rows)
+
+    def _discriminator_state(self) -> dict[str, Any]:
+        return {
+            "discriminator": self.discriminator.state_dict(),
+            "optimiser_d": self.optimiser_d.state_dict(),
+        }
 
     def _generator_step(
         self,
