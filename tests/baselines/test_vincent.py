@@ -154,7 +154,7 @@ def test_each_layout_does_what_its_formulas_say(
     method = VincentFF(MethodOptions(checkpoint=out))
     x, y = torch.rand(1, 3, SIZE_PX, SIZE_PX), torch.rand(1, 3, SIZE_PX, SIZE_PX)
     with torch.no_grad():
-        e = method.embedder(x, y)
+        e = method.model.embedder(x, y)
         made = method.generator(y, method.generator.project(e))
 
     true_e = Plain(name, states["E_state_dict"]).embed(x.double(), y.double())

@@ -75,5 +75,5 @@ def test_times_are_not_measured_on_a_cluster(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "head:port"])
 def test_an_address_where_nobody_answers_is_told_at_once(address: str) -> None:
     with pytest.raises(ThbenchError, match=f"no Ray cluster answers at {address} ") as caught:
-        list(each(partial(int), ["1"], 1, Engine("ray", address)))
+        list(each(partial(lambda: int), ["1"], 1, Engine("ray", address)))
     assert "\n" not in str(caught.value)

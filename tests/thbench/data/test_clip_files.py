@@ -85,10 +85,10 @@ def test_links_in_a_circle_pipes_and_names_that_nothing_can_print_are_told(tmp_p
     with pytest.raises(ThbenchError, match="neither a file nor a folder"):
         ClipFile(tmp_path / "pipe.mp4")
 
-    for name in (b"b\xff.mp4", b"b\n.mp4"):
-        folder = tmp_path / name[1:2].hex()
+    for odd in (b"b\xff.mp4", b"b\n.mp4"):
+        folder = tmp_path / odd[1:2].hex()
         folder.mkdir()
-        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).touch()
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + odd)).touch()
         with pytest.raises(ThbenchError, match="control or undecodable"):
             clips_below(folder)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -38,7 +40,7 @@ def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     suffix, codec, options = FORMS[request.param]
     path = tmp_path_factory.mktemp("seek") / f"{request.param}.{suffix}"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options=options)
+        stream = cast("VideoStream", container.add_stream(codec, rate=25, options=options))
         stream.width = stream.height = 64
         stream.pix_fmt = "yuv420p"
         for image in moving_noise():

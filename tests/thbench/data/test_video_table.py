@@ -16,7 +16,7 @@ from thbench.data.episodes import EpisodeSampler
 from thbench.data.store.format import VIDEOS_SCHEMA
 from thbench.data.video_table import VideoTable, frame_counts
 
-NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=3)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3)
 
 
 def table_of(videos: Sequence[Video]) -> VideoTable:

@@ -49,9 +49,9 @@ def test_whatever_is_kept_is_what_was_put(
     path = tmp_path_factory.mktemp("cache") / "ranges.sqlite"
     cache = RangeCache(path, LIMIT_BYTES)
     last = {}
-    for key, size in puts:
-        last[str(key)] = content(str(key), size)
-        cache.put({str(key): last[str(key)]})
+    for number, size in puts:
+        last[str(number)] = content(str(number), size)
+        cache.put({str(number): last[str(number)]})
         assert cache.size_bytes() <= LIMIT_BYTES
     for key, data in cache.get([str(key) for key in range(10)]).items():
         # Too large to be kept: what was there before stays.
