@@ -23,12 +23,13 @@ from protocols.split_commands import split
 from reports.audit.commands import audit
 from reports.commands import compare, report
 from reports.study.commands import study
+from reports.training.commands import train_report
 from thbench import __version__
 from thbench.command_options import FILE
 from thbench.commands import adapt, doctor, drive, explain, export_head, weights
 from thbench.data.commands import data
 from thbench.data.prepare.commands import prepare
-from thbench.errors import ThbenchError, unforeseen
+from thbench.errors import Stopped, ThbenchError, unforeseen
 from thbench.training.commands import model_info, train
 
 COMMANDS: list[click.Command] = [
@@ -51,6 +52,7 @@ COMMANDS: list[click.Command] = [
     # Reading what was measured
     report,
     compare,
+    train_report,
     study,
     audit,
     # Heads of one's own, and what is installed
@@ -138,7 +140,7 @@ def main() -> None:
 
     Of what nobody foresaw, a fault of this program, the traceback is kept in a file that the line
     names. SIGTERM is handled like Ctrl-C: what runs is ended and cleaned up, exit code 143 (130 for
-    Ctrl-C).
+    Ctrl-C). A training keeps a checkpoint first, also on SIGUSR1 (exit code 138).
     """
     terminated = _interrupt_on_sigterm()
 
@@ -156,6 +158,10 @@ def main() -> None:
             err=True,
         )
         sys.exit(128 + signal.SIGTERM if terminated.is_set() else 128 + signal.SIGINT)
+    except Stopped as stop:
+        if str(stop):
+            click.echo(f"stopped: {stop}", err=True)
+        sys.exit(128 + stop.number)
     except ThbenchError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)

@@ -38,6 +38,7 @@ from thbench.paper.nets.discriminator import Discriminator
 from thbench.paper.nets.generator import Generator
 from thbench.paper.render import Renderer, make_render
 from thbench.perceptual.content import ContentLoss, content_networks
+from thbench.training.trainer import VideoShare
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bf16")
 SHOTS = (1, 8, 32)
@@ -165,7 +166,7 @@ def meta_training(setting: Setting, peak: float, batch: int) -> Iterator[Row]:
             precision=precision,
         )
         config = replace(setting.config, batch=batch, shots_min=None)
-        trainer = OursTrainer(config, batch, fabric)
+        trainer = OursTrainer(config, VideoShare.whole(batch), fabric)
         episodes = random_episodes(batch, config.shots, setting.size_px)
         if setting.device.type == "cuda":
             episodes = episodes.pin_memory()

@@ -36,6 +36,7 @@ from thbench.paper.nets.discriminator import Discriminator
 from thbench.paper.nets.embedder import Embedder
 from thbench.paper.nets.generator import Generator
 from thbench.perceptual.content import ContentLoss, content_networks
+from thbench.training.trainer import VideoShare
 
 CPU = torch.device("cpu")
 
@@ -142,7 +143,7 @@ def fine_tuning(config: OursConfig, rate: float, rounds: int) -> list[Row]:
 
 def meta_training(config: OursConfig, rate: float, videos: int, rounds: int) -> Row:
     """A step of meta-learning with W of so many videos."""
-    trainer = OursTrainer(config, videos, Fabric(accelerator="cpu", devices=1))
+    trainer = OursTrainer(config, VideoShare.whole(videos), Fabric(accelerator="cpu", devices=1))
     many = random_frames(config.batch * config.shots, config.size_px)
     many = many.view(config.batch, config.shots, *many.shape[1:])
     one = random_frames(config.batch, config.size_px)
@@ -156,7 +157,9 @@ def share_of_waiting(config: OursConfig, steps: int) -> float:
     """Of wall time, while two workers draw synthetic heads; the first steps are not counted."""
     heads = synth(config.size_px)
     sampler = EpisodeSampler(heads, config.shots, 0)
-    trainer = OursTrainer(config, len(sampler.training), Fabric(accelerator="cpu", devices=1))
+    trainer = OursTrainer(
+        config, VideoShare.whole(len(sampler.training)), Fabric(accelerator="cpu", devices=1)
+    )
     warm_up, waited_s, started = 3, 0.0, 0.0
     asked = time.perf_counter()
     loader = episode_loader(EpisodeBatches(heads, sampler, config.batch), 0, steps + warm_up, 2)

@@ -23,7 +23,7 @@ def write_random_model(trainer: str, size_px: int, path: Path, seed: int) -> Non
     from lightning.fabric import Fabric
 
     from thbench.training.checkpoints import save_model
-    from thbench.training.trainer import load_trainer
+    from thbench.training.trainer import VideoShare, load_trainer
 
     trainer_class = load_trainer(trainer)
     config = _config(trainer_class, size_px)
@@ -31,7 +31,7 @@ def write_random_model(trainer: str, size_px: int, path: Path, seed: int) -> Non
         torch.manual_seed(seed)
         fabric = Fabric(accelerator="cpu", devices=1)
         fabric.launch()
-        tensors = trainer_class(config, 1, fabric).model()
+        tensors = trainer_class(config, VideoShare.whole(1), fabric).model()
     save_model(
         path,
         tensors,

@@ -17,6 +17,17 @@ class ThbenchError(Exception):
     """
 
 
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """A signal ended the work, and what was done is kept: the message tells how to go on.
+
+    The command line prints the message, if there is one, and exits with code 128 + `number`.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 def unforeseen(error: Exception, arguments: Sequence[str]) -> str:
     """One line on a fault of this program; the traceback is kept in the temporary folder."""
     from thbench import __version__

@@ -25,6 +25,7 @@ from thbench.images import to_signed
 from thbench.training.alarms import Alarm
 from thbench.training.checkpoints import prefixed
 from thbench.training.plan import Phase
+from thbench.training.trainer import VideoShare
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,9 @@ class Pix2pixHDTrainer:
     def parameter_counts(preset: str) -> dict[str, int]:
         return parameter_counts(pix2pixhd_training(preset).net)
 
-    def __init__(self, config: Pix2pixHDTraining, videos: int, fabric: Fabric) -> None:
+    def __init__(self, config: Pix2pixHDTraining, videos: VideoShare, fabric: Fabric) -> None:
         self.config, self.fabric = config, fabric
-        self.steps_per_epoch = max(1, videos // config.batch)
+        self.steps_per_epoch = max(1, videos.total // config.batch)
         self.steps = 0
         self.content = content_loss(config.content, fabric.device)
 
@@ -175,7 +176,13 @@ class Pix2pixHDTrainer:
         """All that differs between processes: which pairs each of them mirrors."""
         return {"random": self.random.get_state()}
 
-    def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None:
+    def row_state(self) -> dict[str, Tensor]:
+        """Nothing: no weight belongs to a training video."""
+        return {}
+
+    def load_states(
+        self, shared: Mapping[str, Any], rank: Mapping[str, Any], rows: Mapping[str, Tensor]
+    ) -> None:
         for network, state in zip(self.networks, shared["networks"], strict=True):
             network.load_state_dict(state)
         for optimiser, state in zip(self.optimisers, shared["optimisers"], strict=True):

@@ -20,6 +20,7 @@ from thbench.data.episodes import Episodes
 from thbench.errors import ThbenchError
 from thbench.training.alarms import Alarm
 from thbench.training.plan import Phase
+from thbench.training.trainer import VideoShare
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class X2FaceTrainer:
     def parameter_counts(preset: str) -> dict[str, int]:
         return parameter_counts(x2face_training(preset).net)
 
-    def __init__(self, config: X2FaceTraining, videos: int, fabric: Fabric) -> None:
+    def __init__(self, config: X2FaceTraining, videos: VideoShare, fabric: Fabric) -> None:
         self.config, self.fabric, self.steps = config, fabric, 0
         net = build(config.net)
         net.initialise()
@@ -134,7 +135,13 @@ class X2FaceTrainer:
         """Nothing: all processes share one network."""
         return {}
 
-    def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None:
+    def row_state(self) -> dict[str, Tensor]:
+        """Nothing: no weight belongs to a training video."""
+        return {}
+
+    def load_states(
+        self, shared: Mapping[str, Any], rank: Mapping[str, Any], rows: Mapping[str, Tensor]
+    ) -> None:
         self.net.module.load_state_dict(shared["net"])
         self.optimiser.load_state_dict(shared["optimiser"])
         self.steps = shared["steps"]

@@ -142,6 +142,7 @@ from test_baseline_training import PIX2PIXHD, X2FACE
 from baselines.pix2pixhd.training import Pix2pixHDTrainer
 from baselines.x2face.training import X2FaceTrainer
 from thbench.data.episodes import EpisodeBatches, EpisodeSampler
+from thbench.training.trainer import VideoShare
 
 def weights(trainer):
     tensors = trainer.model().items()
@@ -153,7 +154,7 @@ for trainer_class, config in ((Pix2pixHDTrainer, PIX2PIXHD), (X2FaceTrainer, X2F
     sampler = EpisodeSampler(random_pictures(), config.shots, 0, fabric.global_rank, 2)
     batches = EpisodeBatches(random_pictures(), sampler, 2)
     fabric.seed_everything(fabric.global_rank, verbose=False)
-    trainer = trainer_class(config, 3, fabric)
+    trainer = trainer_class(config, VideoShare.whole(3), fabric)
     first = weights(trainer)
     for step in range(2):
         trainer.step([batches[step]])

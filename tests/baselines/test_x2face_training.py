@@ -21,6 +21,7 @@ from thbench.data.episodes import EpisodeBatches, EpisodeSampler
 from thbench.method import MethodOptions
 from thbench.training.alarms import Watchman
 from thbench.training.loop import LoopConfig, train
+from thbench.training.trainer import VideoShare
 
 TINY = X2FaceConfig(size_px=32, ngf=4, depth=5, bottleneck=8)
 SMALL = replace(x2face_training("small"), net=TINY, single_source_steps=200, learning_rate=2e-3)
@@ -96,7 +97,7 @@ def test_the_alarm_needs_fifty_dead_steps() -> None:
 def test_what_is_logged_of_the_driver_is_what_its_last_block_does() -> None:
     """The zeros are what the last convolution reads, the offsets what the warp adds."""
     torch.manual_seed(0)
-    trainer = X2FaceTrainer(SMALL, 4, Fabric(accelerator="cpu"))
+    trainer = X2FaceTrainer(SMALL, VideoShare.whole(4), Fabric(accelerator="cpu"))
     heads = four_heads()
     episodes = EpisodeBatches(heads, EpisodeSampler(heads, 3, 0), 4)[0]
     driver = trainer.net.module.driver
@@ -128,5 +129,9 @@ def test_the_first_steps_read_one_source_only() -> None:
         for batch in (episodes, others):
             torch.manual_seed(0)
             config = replace(SMALL, single_source_steps=single_source_steps)
-            losses.append(X2FaceTrainer(config, 4, Fabric(accelerator="cpu")).step([batch])["l1"])
+            losses.append(
+                X2FaceTrainer(config, VideoShare.whole(4), Fabric(accelerator="cpu")).step([batch])[
+                    "l1"
+                ]
+            )
         assert (losses[0] == losses[1]) is alike

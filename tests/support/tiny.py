@@ -12,6 +12,7 @@ from thbench.data.episodes import EpisodeBatches, EpisodeSampler
 from thbench.paper.config import OursConfig, ours_config
 from thbench.paper.meta import OursTrainer
 from thbench.paper.nets.config import NetConfig
+from thbench.training.trainer import VideoShare
 
 TINY = replace(
     ours_config("small"),
@@ -42,7 +43,9 @@ def trainer(config: OursConfig = TINY, seed: int = 0) -> tuple[OursTrainer, Epis
     torch.manual_seed(seed)
     dataset = few_heads()
     sampler = EpisodeSampler(dataset, config.shots, seed)
-    return OursTrainer(config, 3, fabric), EpisodeBatches(dataset, sampler, config.batch)
+    return OursTrainer(config, VideoShare.whole(3), fabric), EpisodeBatches(
+        dataset, sampler, config.batch
+    )
 
 
 def snapshot(module: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -23,6 +23,7 @@ from thbench.heads import adapt_head, drive_head, load_head
 from thbench.method import Frames, MethodOptions, load_method
 from thbench.paper.meta import OursTrainer
 from thbench.training.checkpoints import load_model, save_model
+from thbench.training.trainer import VideoShare
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 PHOTOS = DATA / "vox1-sample" / "unzippedFaces" / "Peter_Capaldi" / "1.6" / "uAgUjSqIj7U"
@@ -38,7 +39,7 @@ def model(tmp_path_factory):
     """An untrained model file of a tiny configuration."""
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     torch.manual_seed(0)
-    training = OursTrainer(QUICK, 1, Fabric(accelerator="cpu", devices=1))
+    training = OursTrainer(QUICK, VideoShare.whole(1), Fabric(accelerator="cpu", devices=1))
     save_model(
         path,
         training.model(),

@@ -31,6 +31,7 @@ from thbench.perceptual.content import ContentLoss, content_networks
 from thbench.training.alarms import Alarm
 from thbench.training.checkpoints import prefixed
 from thbench.training.plan import Phase
+from thbench.training.trainer import VideoShare
 
 
 class OursTrainer:
@@ -48,7 +49,7 @@ class OursTrainer:
     configure = staticmethod(ours_config)
     parameter_counts = staticmethod(parameter_counts)
 
-    def __init__(self, config: OursConfig, videos: int, fabric: Fabric) -> None:
+    def __init__(self, config: OursConfig, videos: VideoShare, fabric: Fabric) -> None:
         self.config, self.fabric, self.steps = config, fabric, 0
         networks = content_networks(config.content, fabric.device)
         self.content = laid_out(ContentLoss(networks), fabric.device)
@@ -62,7 +63,7 @@ class OursTrainer:
         if config.ema:
             self.average = Average([embedder, generator], config.ema, fabric.device)
         self._share(embedder, generator)
-        self._keep_for_this_process(discriminator, videos)
+        self._keep_for_this_process(discriminator, videos.own)
 
     def _share(self, embedder: Embedder, generator: Generator) -> None:
         """E and G are one network for all processes."""
@@ -80,7 +81,7 @@ class OursTrainer:
         )
         self.optimiser: Any = self.fabric.setup_optimizers(optimiser)
 
-    def _keep_for_this_process(self, discriminator: Discriminator, videos: int) -> None:
+    def _keep_for_this_process(self, discriminator: Discriminator, videos: Sequence[int]) -> None:
         """D and W are each process's own: the paper reduces gradients for E and G only (A.4). But
         every D starts as one, or each process's match loss would pull E to another space.
         """
@@ -152,23 +153,26 @@ class OursTrainer:
 
     def shared_state(self) -> dict[str, Any]:
         average = [module.state_dict() for module in self.average.modules] if self.average else []
-        return {
+        state = {
             "embedder": self.embedder.module.state_dict(),
             "generator": self.generator.module.state_dict(),
             "average": average,
             "optimiser": self.optimiser.state_dict(),
+            "row_steps": self.optimiser_w.steps,
             "steps": self.steps,
         }
+        return state | self._discriminator_state() if self.config.sync_discriminator else state
 
     def rank_state(self) -> dict[str, Any]:
-        return {
-            "discriminator": self.discriminator.state_dict(),
-            "videos": self.videos.state_dict(),
-            "optimiser_d": self.optimiser_d.state_dict(),
-            "optimiser_w": self.optimiser_w.state_dict(),
-        }
+        return {} if self.config.sync_discriminator else self._discriminator_state()
 
-    def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None:
+    def row_state(self) -> dict[str, Tensor]:
+        """W_i, whether it has been started, and its moments."""
+        return {**self.videos.state_dict(), **self.optimiser_w.row_state()}
+
+    def load_states(
+        self, shared: Mapping[str, Any], rank: Mapping[str, Any], rows: Mapping[str, Tensor]
+    ) -> None:
         self.embedder.module.load_state_dict(shared["embedder"])
         self.generator.module.load_state_dict(shared["generator"])
         if self.average:
@@ -176,10 +180,19 @@ class OursTrainer:
                 module.load_state_dict(state)
         self.optimiser.load_state_dict(shared["optimiser"])
         self.steps = shared["steps"]
-        self.discriminator.load_state_dict(rank["discriminator"])
-        self.videos.load_state_dict(rank["videos"])
-        self.optimiser_d.load_state_dict(rank["optimiser_d"])
-        self.optimiser_w.load_state_dict(rank["optimiser_w"])
+
+        mine = shared if self.config.sync_discriminator else rank
+        self.discriminator.load_state_dict(mine["discriminator"])
+        self.optimiser_d.load_state_dict(mine["optimiser_d"])
+
+        self.videos.load_state_dict({name: rows[name] for name in self.videos.state_dict()})
+        self.optimiser_w.load_rows(shared["row_steps"], rows)
+
+    def _discriminator_state(self) -> dict[str, Any]:
+        return {
+            "discriminator": self.discriminator.state_dict(),
+            "optimiser_d": self.optimiser_d.state_dict(),
+        }
 
     def _first_update(
         self, episodes: list[Episodes], warm_up: bool
@@ -224,7 +237,7 @@ class OursTrainer:
         Each loss goes back as far as the fake frames before the next is computed, so that the graph
         of one of the fixed and judging networks is in memory at a time.
         """
-        seen = fake.detach().float().requires_grad_()
+        seen = fake.detach().requires_grad_()
         terms = self._content_term(seen, part, share)
         rest = embeddings.new_zeros(())
         if not warm_up:
@@ -236,7 +249,7 @@ class OursTrainer:
 
         assert seen.grad is not None
         # Its gradient with respect to the fake frames is what the losses left in `seen`.
-        self.fabric.backward((fake.float() * seen.grad).sum() + rest * share)
+        self.fabric.backward((fake * seen.grad).sum() + rest * share)
         return {name: term.detach() for name, term in terms.items()}
 
     def _rows(self, part: Episodes, embeddings: Tensor) -> Tensor:

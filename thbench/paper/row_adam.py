@@ -4,6 +4,8 @@ step's cost.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -25,6 +27,26 @@ class RowAdam(torch.optim.Optimizer):
             "seen": torch.zeros(len(table), dtype=table.dtype, device=table.device),
             "second_moment": torch.zeros_like(table),
         }
+
+    @property
+    def steps(self) -> Tensor:
+        """The number of steps taken, int64 []."""
+        (state,) = self.state.values()
+        steps: Tensor = state["step"]
+        return steps
+
+    def row_state(self) -> dict[str, Tensor]:
+        """What is kept of each row, [rows, ...]: with `steps` all that it takes to go on."""
+        (state,) = self.state.values()
+        return {"second_moment": state["second_moment"], "last_step": state["seen"]}
+
+    def load_rows(self, steps: Tensor, rows: Mapping[str, Tensor]) -> None:
+        """Goes on from what `steps` and `row_state` were, of these rows."""
+        self.steps.copy_(steps)
+        for name, tensor in self.row_state().items():
+            if tensor.shape != rows[name].shape:  # copying would repeat one row for all
+                raise ValueError(f"{name} has the shape {tuple(rows[name].shape)}")
+            tensor.copy_(rows[name])
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]

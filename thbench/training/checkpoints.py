@@ -1,9 +1,18 @@
 """Training checkpoints (everything needed to resume bit for bit) and model files (what a method
 loads).
 
-A checkpoint is a folder `step-00001000/`: `shared.safetensors` + `shared.json` written by rank 0,
-one `rank<r>.safetensors` + `rank<r>.json` per process, and `COMMIT` last. Folders without COMMIT
-are ignored and removed. A model file is one safetensors file with a JSON description in its header.
+A checkpoint is a folder `step-00001000/`. Process 0 writes what all processes share; each process
+writes what is its own, and the rows of W of its own videos:
+
+    checkpoint.json                        the step, and the number of processes
+    shared.safetensors, shared.json        E and G, their average, their optimiser
+    rows0.safetensors, rows0.json          W and its optimiser's moments, of the videos of process 0
+    rank0.safetensors, rank0.json          the discriminator of process 0
+    rows1.safetensors ...
+
+Each process writes its `rank<r>.json` last: a checkpoint counts when checkpoint.json and all parts
+are there. Others are passed over, and removed by process 0. A model file is one safetensors file
+with a JSON description in its header.
 """
 
 from __future__ import annotations
@@ -11,8 +20,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +32,60 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from thbench.errors import ThbenchError
-from thbench.files import (
-    atomic_path,
-    parse_json,
-    read_json,
-    read_text,
-    sha256_file,
-    write_json,
-    write_text,
-)
+from thbench.files import atomic_path, parse_json, read_json, sha256_file, write_json
+from thbench.records.decode import read_record
+from thbench.records.encode import write_record
 
-COMMIT = "COMMIT"
+_MARK = "checkpoint.json"
+_REMOVE = "remove that folder to go on from the checkpoint before"
 
 
-def save_part(folder: Path, part: str, state: Mapping[str, Any]) -> None:
-    """Writes one part ("shared" or "rank3") of a checkpoint: tensors in safetensors, the rest in
-    JSON.
-    """
+@dataclass(frozen=True)
+class CheckpointRecord:
+    """What `checkpoint.json` holds."""
+
+    format: int
+    step: int
+    processes: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint on disk."""
+
+    folder: Path
+    step: int
+    processes: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A state as it was at one moment: its tensors by name, in host memory, and all the rest."""
+
+    tensors: dict[str, Tensor]
+    rest: Any
+
+
+def snapshot(state: Mapping[str, Any]) -> Snapshot:
+    """Copies a state, so that it can be written while the training goes on."""
     tensors: dict[str, Tensor] = {}
-    skeleton = _take_tensors(state, "", tensors)
-    _write(folder / f"{part}.safetensors", tensors, None)
-    write_json(folder / f"{part}.json", skeleton)
+    return Snapshot(tensors, _take_tensors(state, "", tensors))
+
+
+def begin(folder: Path, step: int, processes: int) -> None:
+    """Makes the folder of a checkpoint, anew where there is one; for process 0, before any other
+    writes its part.
+    """
+    _remove(folder)
+    write_record(folder / _MARK, CheckpointRecord(2, step, processes))
+
+
+def save_part(folder: Path, part: str, state: Snapshot) -> None:
+    """Writes one part ("shared", "rank3", "rows3") of a checkpoint: tensors in safetensors, the
+    rest in JSON, which comes last.
+    """
+    _write(folder / f"{part}.safetensors", state.tensors, None)
+    write_json(folder / f"{part}.json", state.rest)
 
 
 def load_part(folder: Path, part: str) -> Any:
@@ -54,46 +97,87 @@ def load_part(folder: Path, part: str) -> Any:
         return _put_tensors(skeleton, tensors)
 
 
-def commit(folder: Path, ranks: int) -> None:
-    """Marks a checkpoint as whole; called by rank 0 when every process has written its part."""
-    write_text(folder / COMMIT, f"{ranks}\n")
+def load_rows(checkpoint: Checkpoint, videos: Sequence[int], first: int) -> dict[str, Tensor]:
+    """The rows of these videos, in their order, from the parts of all processes: tensors by name,
+    [videos, ...].
+
+    first: the process whose part is read first; others are read as long as videos are missing.
+    Raises `ThbenchError` for a part that is damaged, and when the checkpoint lacks a video.
+    """
+    found: dict[str, Tensor] = {}
+    missing = dict(zip(videos, range(len(videos)), strict=True))  # video -> its row here
+
+    for process in sorted(range(checkpoint.processes), key=lambda process: process != first):
+        if found and not missing:
+            break
+
+        part = load_part(checkpoint.folder, f"rows{process}")
+        with telling_damage(checkpoint.folder / f"rows{process}.json"):
+            there = {video: row for row, video in enumerate(part["videos"].tolist())}
+            taken = [video for video in missing if video in there]
+            rows = torch.tensor([there[video] for video in taken], dtype=torch.int64)
+            places = torch.tensor([missing.pop(video) for video in taken], dtype=torch.int64)
+
+            for name, tensor in part["rows"].items():
+                shape = (len(videos), *tensor.shape[1:])
+                whole = found.setdefault(name, torch.zeros(shape, dtype=tensor.dtype))
+                whole[places] = tensor[rows]
+
+    if found and missing:
+        raise ThbenchError(
+            f"{checkpoint.folder} lacks the rows of {len(missing)} training videos, the first is "
+            f"number {min(missing)}; {_REMOVE}"
+        )
+    return found
 
 
 def step_folder(root: Path, step: int) -> Path:
     return root / f"step-{step:08d}"
 
 
-def latest(root: Path, ranks: int) -> tuple[Path, int] | None:
-    """The newest whole checkpoint under `root` and its step, or None.
-
-    Raises `ThbenchError` when it was written by another number of processes: each keeps its own
-    discriminator.
-    """
-    whole = sorted(folder for folder in root.glob("step-*") if (folder / COMMIT).exists())
-    if not whole:
-        return None
-
-    mark, name = read_text(whole[-1] / COMMIT).strip(), whole[-1].name
-    if not re.fullmatch("[0-9]{1,6}", mark) or not re.fullmatch("step-[0-9]{8,12}", name):
-        raise ThbenchError(
-            f"{whole[-1] / COMMIT} is damaged; remove that folder to go on from the checkpoint "
-            "before"
-        )
-    written_by = int(mark)
-    if written_by != ranks:
-        raise ThbenchError(
-            f"{whole[-1]} was written by {written_by} processes, this is {ranks}: each process "
-            f"keeps its own discriminator; resume with {written_by}"
-        )
-    return whole[-1], int(name.removeprefix("step-"))
+def latest(root: Path) -> Checkpoint | None:
+    """The newest whole checkpoint under `root`, or None."""
+    whole = _whole(root)
+    return whole[-1] if whole else None
 
 
 def keep_newest(root: Path, keep: int) -> None:
-    """Removes half-written checkpoints and all whole ones but the newest `keep`."""
-    whole = sorted(folder for folder in root.glob("step-*") if (folder / COMMIT).exists())
+    """Removes half-written checkpoints and all whole ones but the newest `keep`; for process 0,
+    while no process writes.
+    """
+    kept = {checkpoint.folder for checkpoint in _whole(root)[-keep:]}
     for folder in root.glob("step-*"):
-        if folder not in whole[-keep:]:
-            shutil.rmtree(folder)
+        if folder not in kept:
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """The mark goes first, so that half a folder does not count."""
+    (folder / _MARK).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _whole(root: Path) -> list[Checkpoint]:
+    """The checkpoints of which all parts are there, oldest first."""
+    found = []
+    for folder in sorted(root.glob("step-*")):
+        if (folder / "COMMIT").exists():
+            raise ThbenchError(
+                f"{folder} was written by an older version of thbench, and this one cannot go on "
+                "from it; finish the training with that version, or start another --out"
+            )
+        if not (folder / _MARK).exists():
+            continue
+
+        record = read_record(folder / _MARK, CheckpointRecord, _REMOVE)
+        named = re.fullmatch("step-[0-9]{8,12}", folder.name)
+        if not named or folder != step_folder(root, record.step) or record.processes < 1:
+            raise ThbenchError(f"{folder / _MARK} is damaged; {_REMOVE}")
+
+        last = ["shared", *(f"rank{process}" for process in range(record.processes))]
+        if all((folder / f"{part}.json").exists() for part in last):
+            found.append(Checkpoint(folder, record.step, record.processes))
+    return found
 
 
 def save_model(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
@@ -246,7 +330,7 @@ def _take_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     hold the rest.
     """
     if isinstance(value, Tensor):
-        tensors[path] = value.detach().cpu().clone().contiguous()
+        tensors[path] = value.detach().to("cpu", copy=True).contiguous()
         return {"$tensor": path}
     if isinstance(value, Mapping):
         return {

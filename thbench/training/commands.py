@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from thbench.command_options import FILE, QUIET, REQUIRED_DATASET, SEED
 from thbench.plugins import check_plugin
+
+if TYPE_CHECKING:
+    from thbench.training.loggers import LoggerName
 
 
 @click.command()
@@ -49,7 +53,19 @@ from thbench.plugins import check_plugin
 )
 @SEED
 @click.option(
-    "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Processes."
+    "--devices",
+    type=click.IntRange(min=1),
+    help="Processes on each machine.  [default: what torchrun or Slurm started, else 1]",
+)
+@click.option(
+    "--nodes",
+    type=click.IntRange(min=1),
+    help="Machines.  [default: what torchrun or Slurm started, else 1]",
+)
+@click.option(
+    "--sync-discriminator",
+    is_flag=True,
+    help="ours only: reduces the gradients of D, too; in the paper each process has its own D.",
 )
 @click.option(
     "--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
@@ -76,6 +92,13 @@ from thbench.plugins import check_plugin
 )
 @click.option("--checkpoint-every", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--sample-every", type=click.IntRange(min=1), default=500, show_default=True)
+@click.option(
+    "--logger",
+    type=click.Choice(["tensorboard", "wandb", "mlflow"]),
+    default="tensorboard",
+    show_default=True,
+    help="Where the values of each step go, beside losses.rank0.jsonl.",
+)
 @QUIET
 def train(
     method: str,
@@ -88,26 +111,32 @@ def train(
     settings: tuple[str, ...],
     resume: bool,
     seed: int,
-    devices: int,
+    devices: int | None,
+    nodes: int | None,
+    sync_discriminator: bool,
     accelerator: str,
     precision: str,
     accumulate: int,
     workers: int,
     checkpoint_every: int,
     sample_every: int,
+    logger: LoggerName,
     quiet: bool,
 ) -> None:
     """Trains METHOD (ours, x2face, pix2pixhd) on the training persons of a dataset.
 
     The folder gets model.safetensors (what --checkpoint takes), checkpoints, losses, sample
-    pictures and TensorBoard logs. A killed training goes on with --resume.
+    pictures and TensorBoard logs. A killed training goes on with --resume. torchrun and srun start
+    it on several machines.
     """
     check_plugin("thbench.trainers", method, "trainer")
 
     from thbench.training.start import start_training
 
     folder = out or Path("checkpoints") / method
-    start_training(
+    if sync_discriminator:
+        settings = (*settings, "sync_discriminator=true")
+    rank = start_training(
         method,
         dataset,
         folder,
@@ -119,15 +148,18 @@ def train(
         seed=seed,
         accumulate=accumulate,
         devices=devices,
+        nodes=nodes,
         precision=precision,
         accelerator=accelerator,
         workers=workers,
         checkpoint_every=checkpoint_every,
         sample_every=sample_every,
+        logger=logger,
         resume=resume,
         quiet=quiet,
     )
-    click.echo(f"{folder}/model.safetensors")
+    if rank == 0:
+        click.echo(f"{folder}/model.safetensors")
 
 
 @click.command("model-info")

@@ -6,34 +6,34 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.fabric import Fabric
-from lightning.fabric.strategies.ddp import DDPStrategy
+from lightning.fabric.loggers.logger import Logger
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from thbench.data.dataset import Dataset
 from thbench.data.episodes import EpisodeBatches, Episodes, EpisodeSampler, episode_loader
 from thbench.device import tensor_cores
-from thbench.errors import ThbenchError
+from thbench.errors import Stopped, ThbenchError
 from thbench.images import to_uint8
 from thbench.locks import locked
 from thbench.training import checkpoints
 from thbench.training.alarms import WAITING, Watchman
 from thbench.training.folder import TrainingFolder
-from thbench.training.plan import begins, phases_text, resumed_text
+from thbench.training.loggers import LoggerName, check_logger, logging
+from thbench.training.plan import begins, phases_text, resumed_text, shared_out_text
 from thbench.training.progress import TrainingProgress, write_png
 from thbench.training.samples import sample_grid
-from thbench.training.trainer import DrawsPupils, Trainer, TrainingConfig
+from thbench.training.saving import Saver
+from thbench.training.stopping import StopRequest, stop_requests
+from thbench.training.trainer import DrawsPupils, Trainer, TrainingConfig, VideoShare
 from thbench.training.watch import (
     TrainingPart,
     best_quality,
@@ -42,7 +42,7 @@ from thbench.training.watch import (
     watched,
     watching_metrics,
 )
-from thbench.workers import end_with_parent
+from thbench.training.world import World, launched, telling_lost_processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,7 @@ class HowToTrain:
     keep: int = 2  # newest checkpoints
     workers: int = 2  # processes that read frames
     accelerator: str = "auto"
+    logger: LoggerName = "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class LoopConfig(HowToTrain):
     # Training persons held out for watching, a tenth of them at most; 0: none.
     watch_persons: int = 8
     accumulate: int = 1
-    devices: int = 1
+    world: World = field(default_factory=World)
     precision: str = "32-true"  # or "bf16-mixed"
 
 
@@ -78,41 +79,42 @@ def train(
     out: Path,
     resume: bool = False,
     quiet: bool = False,
-) -> None:
+) -> int:
     """Trains until `loop.steps` and leaves `model.safetensors`, checkpoints, `losses.rank0.jsonl`
     and samples in `out`.
 
     A few training persons are held out; each `watch_every` steps they are reconstructed and scored,
     and the model that did best is kept as `best.safetensors`. Alarms are said, and kept in
-    `alarms.rank0.txt`.
+    `alarms.rank0.txt`. SIGTERM and SIGUSR1 end the training after the step that is being taken,
+    with a checkpoint.
+
+    Returns the number of this process in the training; 0 is the one that speaks for all.
 
     Raises `ThbenchError` when `out` already holds a training run and `resume` is false, when it was
-    started with another configuration or dataset, or when the dataset's size does not fit.
+    started with another configuration or dataset, when the dataset's size does not fit, and when
+    another process of the training has ended; `Stopped` when a signal ended it.
     """
+    check_logger(loop.logger)
+    processes = loop.world.processes
     if dataset.size_px != config.size_px:
         raise ThbenchError(
             f"{dataset.name} has frames of {dataset.size_px} pixels, the configuration needs "
             f"{config.size_px}; choose another --preset or prepare with --size {config.size_px}"
         )
-    if config.batch % (loop.devices * loop.accumulate):
+    if config.batch % (processes * loop.accumulate):
         raise ThbenchError(
-            f"batch = {config.batch} is not divisible by {loop.devices} processes x "
+            f"batch = {config.batch} is not divisible by {processes} processes x "
             f"{loop.accumulate} accumulation steps"
         )
 
-    # Several forwards precede one backward, so buffers must not be broadcast in between.
-    strategy: Any = DDPStrategy(broadcast_buffers=False) if loop.devices > 1 else "auto"
-    fabric = Fabric(
-        accelerator=loop.accelerator,
-        devices=loop.devices,
-        strategy=strategy,
-        precision=loop.precision,  # type: ignore[arg-type]
-    )
-    fabric.launch()
-    if fabric.local_rank > 0:
-        end_with_parent(os.getppid())
-    with locked(out) if fabric.global_rank == 0 else nullcontext():
-        _Loop(trainer_class, config, dataset, loop, out, resume, quiet, fabric).run()
+    fabric = launched(loop.world, loop.accelerator, loop.precision)
+    with (
+        telling_lost_processes(fabric),
+        locked(out) if fabric.global_rank == 0 else nullcontext(),
+        stop_requests() as request,
+    ):
+        _Loop(trainer_class, config, dataset, loop, out, resume, quiet, fabric, request).run()
+    return fabric.global_rank
 
 
 class _Loop:
@@ -128,8 +130,9 @@ class _Loop:
         resume: bool,
         quiet: bool,
         fabric: Fabric,
+        request: StopRequest,
     ) -> None:
-        self.loop, self.fabric = loop, fabric
+        self.loop, self.fabric, self.request = loop, fabric, request
         self.folder = TrainingFolder(out, fabric.global_rank)
         self.leads = fabric.global_rank == 0  # writes what is written once, and speaks
         self.speaks = self.leads and not quiet
@@ -147,11 +150,19 @@ class _Loop:
         )
         if sampler.left_out and self.speaks:
             print(f"{sampler.left_out} training videos have a single frame and make no episode")
-        self.batches = EpisodeBatches(trained_on, sampler, config.batch // loop.devices, pupils)
+        self.batches = EpisodeBatches(
+            trained_on, sampler, config.batch // fabric.world_size, pupils
+        )
 
         fabric.seed_everything(loop.seed + fabric.global_rank, verbose=False)
-        self.trainer = trainer_class(config, len(sampler.training), fabric)
-        self.step = self._restore() if resume else 0
+        self.trainer = trainer_class(
+            config, VideoShare(sampler.rows, len(sampler.training)), fabric
+        )
+        self.saver = Saver(
+            self.folder, self.trainer, sampler.rows, fabric, self.description, loop.keep
+        )
+        self.resumed = self.saver.restore() if resume else None
+        self.step = self.resumed.step if self.resumed else 0
         self.best = best_quality(self.folder.logged())
 
     def run(self) -> None:
@@ -161,7 +172,9 @@ class _Loop:
         with (
             self._log() as log,
             progress,
-            open(self.folder.losses, "a", encoding="utf-8", buffering=1) as lines,
+            open(self.folder.losses, "a", encoding="utf-8", buffering=1) as losses,
+            open(self.folder.times, "a", encoding="utf-8", buffering=1) as times,
+            self.saver.running(),
         ):
             self._announce(progress)
             waiting_since = time.perf_counter()
@@ -169,16 +182,16 @@ class _Loop:
                 self._announce_next_phase(progress)
                 started = time.perf_counter()
                 values = self._take_step(episodes)
-                # Times go to the eye only: the file is the same, byte for byte, when steps are
-                # taken again.
-                lines.write(json.dumps({"step": self.step, **values}) + "\n")
+                losses.write(json.dumps({"step": self.step, **values}) + "\n")
 
                 took_s = time.perf_counter() - waiting_since
                 values["time/waiting"] = (started - waiting_since) / took_s
+                timed = {"step": self.step, "took_s": took_s, "waiting": values["time/waiting"]}
+                times.write(json.dumps(timed) + "\n")
                 progress.advance(values, self.trainer.config.batch / took_s)
                 if log is not None:
-                    for name, value in values.items():
-                        log.add_scalar(name if "/" in name else f"loss/{name}", value, self.step)
+                    named = {_logged_name(name): value for name, value in values.items()}
+                    log.log_metrics(named, self.step)
                 for alarm in watchman.after(values):
                     progress.say(f"alarm at step {self.step}: {alarm}")
                     self.folder.note_alarm(self.step, alarm)
@@ -186,7 +199,9 @@ class _Loop:
                 if self.leads and self.step % self.loop.sample_every == 0:
                     self._sample(episodes)
                 if self.step % self.loop.checkpoint_every == 0 or self.step == steps:
-                    self._save()
+                    self.saver.save(self.step)
+                self.saver.check()
+                self._stop_if_asked()
                 waiting_since = time.perf_counter()
 
     def _take_step(self, episodes: Episodes) -> dict[str, float]:
@@ -200,23 +215,34 @@ class _Loop:
             values |= self._watch()
         return values
 
-    @contextmanager
-    def _log(self) -> Iterator[SummaryWriter | None]:
-        """TensorBoard's log, which rank 0 writes."""
-        if not self.leads:
-            yield None
+    def _stop_if_asked(self) -> None:
+        """Raises `Stopped`, with a checkpoint of this step, once any process was asked to stop."""
+        number = self.request.agreed(self.fabric)
+        if not number or self.step == self.loop.steps:
             return
-        log = SummaryWriter(str(self.folder.path / "log"), purge_step=self.step)
-        try:
-            yield log
-        finally:
-            log.close()
+
+        self.saver.save(self.step)
+        self.saver.finish()
+        message = (
+            f"{signal.Signals(number).name} came; the checkpoint of step {self.step} of "
+            f"{self.loop.steps} is in {self.folder.checkpoints}; run the same command with "
+            "--resume to go on from there"
+        )
+        raise Stopped(message if self.leads else "", number)
+
+    def _log(self) -> AbstractContextManager[Logger | None]:
+        """The logger, which process 0 writes to."""
+        if not self.leads:
+            return nullcontext()
+        return logging(self.loop.logger, self.folder.path, self.description, self.step)
 
     def _announce(self, progress: TrainingProgress) -> None:
         if not self.speaks:
             return
-        if self.step:
+        if self.resumed:
             progress.say(resumed_text(self.step, self.loop.steps, self.steps_before))
+            if self.resumed.processes != self.fabric.world_size:
+                progress.say(shared_out_text(self.resumed.processes, self.fabric.world_size))
         if plan := phases_text(self.trainer.phases(), self.step, self.loop.steps):
             progress.say(plan)
 
@@ -239,59 +265,16 @@ class _Loop:
         if self.leads:
             self.folder.write_description(self.description, self.loop.steps)
         self.fabric.barrier()
+        self.folder.await_description()
         return steps_before
-
-    def _save(self) -> None:
-        """A checkpoint and the model; the checkpoint counts once all processes have written."""
-        folder = checkpoints.step_folder(self.folder.checkpoints, self.step)
-        if self.leads:
-            shutil.rmtree(folder, ignore_errors=True)
-            checkpoints.save_part(folder, "shared", self.trainer.shared_state())
-        self.fabric.barrier()
-
-        device = self.fabric.device
-        own = {
-            "trainer": self.trainer.rank_state(),
-            "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-        }
-        checkpoints.save_part(folder, f"rank{self.fabric.global_rank}", own)
-        self.fabric.barrier()
-
-        if self.leads:
-            self._save_model(self.folder.model)
-            checkpoints.commit(folder, self.fabric.world_size)
-            checkpoints.keep_newest(self.folder.checkpoints, self.loop.keep)
-        self.fabric.barrier()
-
-    def _save_model(self, file: Path) -> None:
-        described = {**self.description, "step": self.step}
-        checkpoints.save_model(file, self.trainer.model(), described)
-
-    def _restore(self) -> int:
-        """Goes on from the newest checkpoint; returns its step, 0 where there is none."""
-        newest = checkpoints.latest(self.folder.checkpoints, self.fabric.world_size)
-        if newest is None:
-            self.folder.drop_losses_after(0)
-            return 0
-
-        folder, step = newest
-        own = checkpoints.load_part(folder, f"rank{self.fabric.global_rank}")
-        shared = checkpoints.load_part(folder, "shared")
-        with checkpoints.telling_damage(folder):
-            self.trainer.load_states(shared, own["trainer"])
-            torch.set_rng_state(own["rng"])
-            if own["cuda_rng"] is not None:
-                torch.cuda.set_rng_state(own["cuda_rng"], self.fabric.device)
-        self.folder.drop_losses_after(step)
-        return step
 
     def _watch(self) -> dict[str, float]:
         """Scores the held-out persons, and keeps the model where it is the best so far."""
         values = watch(self.watched, self.watching_metrics, self._preview)
         if values["held-out/quality"] > self.best:
             self.best = values["held-out/quality"]
-            self._save_model(self.folder.best_model)
+            described = {**self.description, "step": self.step}
+            checkpoints.save_model(self.folder.best_model, self.trainer.model(), described)
         return values
 
     def _preview(self, episodes: Episodes) -> Tensor:
@@ -320,6 +303,11 @@ class _Loop:
             )
 
 
+def _logged_name(name: str) -> str:
+    """A loss "cnt" is "loss/cnt" beside the diagnostics, whose names have a slash."""
+    return name if "/" in name else f"loss/{name}"
+
+
 def _description(
     trainer_class: type[Trainer],
     config: TrainingConfig,
@@ -334,7 +322,7 @@ def _description(
         "dataset": {"name": dataset.name, "sha256": dataset.sha256},
         "seed": loop.seed,
         "batch": config.batch,
-        "devices": loop.devices,
+        "processes": loop.world.processes,
         "precision": loop.precision,
         "accumulate": loop.accumulate,
         "held_out": list(held_out),

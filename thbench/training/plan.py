@@ -43,3 +43,12 @@ def resumed_text(step: int, steps: int, steps_before: int | None) -> str:
     return (
         f"{text}; it was begun with --steps {steps_before}: it ends {later}, nothing else changes"
     )
+
+
+def shared_out_text(before: int, now: int) -> str:
+    """What changes in a training that goes on with another number of processes."""
+    return (
+        f"{before} process{'es' * (before > 1)} wrote the checkpoint, {now} go{'es' * (now == 1)} "
+        "on: every one begins with the discriminator of process 0, and the videos and their rows "
+        "of W are shared out anew; the losses will not be those of an undisturbed training"
+    )

@@ -11,8 +11,10 @@ from thbench.data.dataset import videos_of
 from thbench.data.open import open_dataset
 from thbench.errors import ThbenchError
 from thbench.files import parse_json, read_json_object, read_text
+from thbench.training.loggers import LoggerName
 from thbench.training.loop import LoopConfig, train
 from thbench.training.trainer import Trainer, TrainingConfig, load_trainer
+from thbench.training.world import world_of
 
 
 def start_training(
@@ -27,17 +29,22 @@ def start_training(
     steps_of: Path | None = None,
     seed: int = 0,
     accumulate: int = 1,
-    devices: int = 1,
+    devices: int | None = None,
+    nodes: int | None = None,
     precision: str = "32-true",
     accelerator: str = "auto",
     workers: int = 2,
     checkpoint_every: int = 1000,
     sample_every: int = 500,
+    logger: LoggerName = "tensorboard",
     resume: bool = False,
     quiet: bool = False,
-) -> None:
+) -> int:
     """Builds the configuration (preset, variant, then `settings` like "batch=16") and trains; see
-    `loop.train`, and `loop.LoopConfig` for what the other options mean.
+    `loop.train`, also for what is returned, and `loop.LoopConfig` for what the other options mean.
+
+    devices, nodes: processes on each machine, and machines; None: one, or what torchrun or Slurm
+    has started.
 
     Without `steps`, `steps_of` gives the steps that another training folder has taken. Else a
     resumed training keeps the number that it was begun with, and a new one takes the
@@ -61,14 +68,15 @@ def start_training(
         steps,
         seed=seed,
         accumulate=accumulate,
-        devices=devices,
+        world=world_of(devices, nodes),
         precision=precision,
         accelerator=accelerator,
         workers=workers,
         checkpoint_every=checkpoint_every,
         sample_every=sample_every,
+        logger=logger,
     )
-    train(trainer, config, data, loop, out, resume, quiet)
+    return train(trainer, config, data, loop, out, resume, quiet)
 
 
 def parameter_counts(method: str, preset: str) -> dict[str, int]:

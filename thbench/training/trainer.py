@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import Field
+from dataclasses import Field, dataclass
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from lightning.fabric import Fabric
@@ -47,6 +47,22 @@ class TrainingConfig(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class VideoShare:
+    """The training videos that one process draws from: their numbers, ascending, of `total`.
+
+    `Episodes.video` holds such numbers.
+    """
+
+    own: Sequence[int]
+    total: int
+
+    @classmethod
+    def whole(cls, total: int) -> VideoShare:
+        """All videos, of a training in one process."""
+        return cls(range(total), total)
+
+
 @runtime_checkable
 class DrawsPupils(Protocol):
     """A configuration that says whether landmark images show pupils; elsewhere they show none."""
@@ -73,8 +89,8 @@ class Trainer(Protocol):
     variants: ClassVar[Mapping[str, Mapping[str, str]]]
     """The settings of each `--variant`, as `--set` takes them."""
 
-    def __init__(self, config: Any, videos: int, fabric: Fabric) -> None:
-        """config: what `configure` makes. videos: the number of training videos."""
+    def __init__(self, config: Any, videos: VideoShare, fabric: Fabric) -> None:
+        """config: what `configure` makes. videos: those of this process."""
         ...
 
     @staticmethod
@@ -115,11 +131,22 @@ class Trainer(Protocol):
         ...
 
     def rank_state(self) -> dict[str, Any]:
-        """Everything that each process keeps for itself (the discriminator); may be empty."""
+        """Everything that each process keeps for itself (the discriminator); may be empty.
+
+        With another number of processes a training goes on from that of process 0.
+        """
         ...
 
-    def load_states(self, shared: Mapping[str, Any], rank: Mapping[str, Any]) -> None:
-        """Goes on from what `shared_state` and `rank_state` returned."""
+    def row_state(self) -> dict[str, Tensor]:
+        """Everything that is kept for each training video, [videos, ...], of the videos of this
+        process in their order; may be empty.
+        """
+        ...
+
+    def load_states(
+        self, shared: Mapping[str, Any], rank: Mapping[str, Any], rows: Mapping[str, Tensor]
+    ) -> None:
+        """Goes on from what `shared_state`, `rank_state` and `row_state` returned."""
         ...
 
 

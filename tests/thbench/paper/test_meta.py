@@ -214,7 +214,7 @@ def test_warm_up_goes_on_where_it_stopped():
     training, batches = trainer(replace(TINY, warmup_steps=2))
     training.step([batches[0]])
     again, _ = trainer(replace(TINY, warmup_steps=2))
-    again.load_states(training.shared_state(), training.rank_state())
+    again.load_states(training.shared_state(), training.rank_state(), training.row_state())
     assert losses_in(again.step([batches[1]])) == {"cnt"}
     assert "dsc" in again.step([batches[2]])
 
@@ -233,10 +233,30 @@ def test_a_row_starts_at_its_videos_embedding_and_matches_it():
 
 
 def test_a_row_is_started_once():
-    videos = VideoEmbeddings(4, 2)
+    videos = VideoEmbeddings(range(4), 2)
     videos.start_at(torch.tensor([1, 2]), torch.ones(2, 2))
     videos.start_at(torch.tensor([2, 3]), torch.full((2, 2), 5.0))
     assert videos.table.weight[1:].tolist() == [[1, 1], [1, 1], [5, 5]]
+
+
+def test_a_process_holds_the_rows_of_its_own_videos_only():
+    videos = VideoEmbeddings([1, 4, 7], 2)
+    videos.start_at(torch.tensor([7, 1]), torch.tensor([[7.0, 7], [1, 1]]))
+    assert len(videos.table.weight) == 3
+    assert videos(torch.tensor([1, 7, 7])).tolist() == [[1, 1], [7, 7], [7, 7]]
+    with pytest.raises(IndexError):
+        videos(torch.tensor([2]))
+
+
+def test_rows_go_on_with_their_moments():
+    first, batches = trainer()
+    again, _ = trainer(seed=1)
+    first.step([batches[0]])
+    again.load_states(first.shared_state(), first.rank_state(), first.row_state())
+    first.step([batches[1]])
+    again.step([batches[1]])
+    for name, tensor in first.row_state().items():
+        assert torch.equal(tensor, again.row_state()[name])
 
 
 def test_the_number_of_shots_is_drawn_for_each_step_and_again_when_it_is_taken_again():

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 
 from thbench.errors import ThbenchError
 from thbench.training import checkpoints
-from thbench.training.checkpoints import _put_tensors, _take_tensors
+from thbench.training.checkpoints import Checkpoint, _put_tensors, _take_tensors
 
 leaves = st.one_of(
     st.none(),
@@ -39,7 +39,8 @@ def test_an_optimiser_state_comes_back_exactly(tmp_path):
     optimiser = torch.optim.Adam(layer.parameters(), betas=(0.0, 0.999))
     layer(torch.rand(4, 3)).sum().backward()
     optimiser.step()
-    checkpoints.save_part(tmp_path / "step", "shared", {"optimiser": optimiser.state_dict()})
+    state = checkpoints.snapshot({"optimiser": optimiser.state_dict()})
+    checkpoints.save_part(tmp_path / "step", "shared", state)
     loaded = checkpoints.load_part(tmp_path / "step", "shared")
     fresh = torch.optim.Adam(layer.parameters())
     fresh.load_state_dict(loaded["optimiser"])
@@ -48,21 +49,79 @@ def test_an_optimiser_state_comes_back_exactly(tmp_path):
     assert fresh.param_groups[0]["betas"] == [0.0, 0.999]
 
 
-def test_a_checkpoint_without_its_mark_is_passed_over_and_removed(tmp_path):
-    for step in (10, 20, 30):
-        checkpoints.save_part(checkpoints.step_folder(tmp_path, step), "shared", {"step": step})
-        if step < 30:
-            checkpoints.commit(checkpoints.step_folder(tmp_path, step), 1)
-    assert checkpoints.latest(tmp_path, 1) == (checkpoints.step_folder(tmp_path, 20), 20)
+def test_a_snapshot_does_not_change_with_what_it_was_taken_of():
+    weight = torch.zeros(2)
+    state = checkpoints.snapshot({"weight": weight})
+    weight += 1
+    assert state.tensors["/weight"].tolist() == [0, 0]
+
+
+def write(root, step, processes, missing=()):
+    """A checkpoint, without the parts named in `missing`."""
+    folder = checkpoints.step_folder(root, step)
+    checkpoints.begin(folder, step, processes)
+    for part in {"shared", *(f"rank{process}" for process in range(processes))} - {*missing}:
+        checkpoints.save_part(folder, part, checkpoints.snapshot({"step": step}))
+    return folder
+
+
+@pytest.mark.parametrize("missing", ["shared", "rank0", "rank1"])
+def test_a_checkpoint_counts_when_every_process_has_written_and_is_removed_else(tmp_path, missing):
+    write(tmp_path, 10, 2)
+    newest = write(tmp_path, 20, 2)
+    write(tmp_path, 30, 2, missing=[missing])
+    assert checkpoints.latest(tmp_path) == Checkpoint(newest, 20, 2)
+
     checkpoints.keep_newest(tmp_path, 1)
     assert [folder.name for folder in tmp_path.iterdir()] == ["step-00000020"]
 
 
-def test_another_number_of_processes_is_refused(tmp_path):
-    checkpoints.save_part(checkpoints.step_folder(tmp_path, 1), "shared", {})
-    checkpoints.commit(checkpoints.step_folder(tmp_path, 1), 8)
-    with pytest.raises(ThbenchError, match="written by 8 processes"):
-        checkpoints.latest(tmp_path, 1)
+def test_a_part_that_was_left_behind_does_not_count_for_a_new_checkpoint(tmp_path):
+    folder = write(tmp_path, 10, 2, missing=["rank0"])
+    checkpoints.begin(folder, 10, 2)
+    checkpoints.save_part(folder, "shared", checkpoints.snapshot({}))
+    checkpoints.save_part(folder, "rank0", checkpoints.snapshot({}))
+    assert checkpoints.latest(tmp_path) is None
+
+
+def test_a_checkpoint_of_the_older_layout_is_refused_in_one_line(tmp_path):
+    folder = checkpoints.step_folder(tmp_path, 1)
+    folder.mkdir()
+    (folder / "COMMIT").write_text("1\n")
+    with pytest.raises(ThbenchError, match="written by an older version of thbench"):
+        checkpoints.latest(tmp_path)
+
+
+def write_rows(root, videos, processes):
+    """Rows that tell their video, shared out over processes."""
+    folder = write(root, 1, processes)
+    for process in range(processes):
+        own = torch.tensor(videos[process::processes])
+        rows = {"weight": own[:, None] * torch.ones(3), "seen": own % 2 == 0}
+        state = checkpoints.snapshot({"videos": own, "rows": rows})
+        checkpoints.save_part(folder, f"rows{process}", state)
+    return Checkpoint(folder, 1, processes)
+
+
+@given(
+    st.sets(st.integers(0, 50), min_size=6), st.integers(1, 5), st.integers(1, 5), st.integers(0, 4)
+)
+def test_rows_of_any_number_of_processes_come_to_any_other(tmp_path_factory, videos, a, b, rank):
+    ordered, rank = sorted(videos), rank % b
+    checkpoint = write_rows(tmp_path_factory.mktemp("rows"), ordered, a)
+
+    own = ordered[rank::b]
+    rows = checkpoints.load_rows(checkpoint, own, first=rank)
+    assert rows["weight"].tolist() == [[video] * 3 for video in own]
+    assert rows["seen"].tolist() == [video % 2 == 0 for video in own]
+
+
+def test_a_video_without_a_row_is_told(tmp_path):
+    checkpoint = write_rows(tmp_path, [0, 1, 3, 4], 2)
+    with pytest.raises(
+        ThbenchError, match="lacks the rows of 2 training videos, the first is numb"
+    ):
+        checkpoints.load_rows(checkpoint, [1, 2, 5], first=0)
 
 
 def test_a_model_file_keeps_its_description_and_halves_come_back_as_floats(tmp_path):

@@ -111,6 +111,19 @@ def test_a_killed_reader_of_frames_is_told_in_one_line() -> None:
         list(episodes)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_reader_of_frames_goes_on_when_a_cluster_asks_all_processes_to_stop(
+    number: int,
+) -> None:
+    heads = few_heads()
+    batches = EpisodeBatches(heads, EpisodeSampler(heads, 2, 0), 2)
+    episodes = episode_loader(batches, 0, 12, 1)
+    next(episodes)
+    (reader,) = multiprocessing.active_children()
+    os.kill(reader.pid or 0, number)
+    assert len(list(episodes)) == 11
+
+
 class TornBatches(EpisodeBatches):
     """Batches whose reader is gone when they are taken over."""
 
@@ -160,6 +173,6 @@ def test_readers_of_frames_end_with_a_killed_training(tmp_path: Path) -> None:
             assert family.process.poll() is None
             time.sleep(0.01)
         family.process.kill()
-        assert family.left_after(2) == []
+        assert family.left_after(60) == []
     finally:
         family.end()

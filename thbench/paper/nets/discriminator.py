@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -87,28 +88,36 @@ class PersonDiscriminator(nn.Module):
 
 
 class VideoEmbeddings(nn.Module):
-    """W: one row W_i per training video.
+    """W: one row W_i for each training video of this process.
 
     The gradients are sparse, so that a step costs the same however many videos there are.
     """
 
-    def __init__(self, videos: int, embedding: int) -> None:
+    def __init__(self, videos: Sequence[int], embedding: int) -> None:
+        """videos: their numbers, ascending; they come with the batches."""
         super().__init__()
-        self.table = nn.Embedding(videos, embedding, sparse=True)
+        self.table = nn.Embedding(len(videos), embedding, sparse=True)
         nn.init.uniform_(self.table.weight, -0.1, 0.1)
 
         # Which rows `start_at` has set.
         self.seen: Tensor
-        self.register_buffer("seen", torch.zeros(videos, dtype=torch.bool))
+        self.register_buffer("seen", torch.zeros(len(videos), dtype=torch.bool))
+
+        # A video of another process has no row: -1, which no table takes.
+        row_of = torch.full((max(videos) + 1,), -1)
+        row_of[torch.tensor(videos)] = torch.arange(len(videos))
+        self.row_of: Tensor
+        self.register_buffer("row_of", row_of, persistent=False)
 
     def forward(self, videos: Tensor) -> Tensor:
         """videos int64 [B] -> W_i [B, N]."""
-        rows: Tensor = self.table(videos)
+        rows: Tensor = self.table(self.row_of[videos])
         return rows
 
     @torch.no_grad()
     def start_at(self, videos: Tensor, embeddings: Tensor) -> None:
         """Sets the rows of videos int64 [B] that are new here to their embeddings [B, N]."""
-        new = ~self.seen[videos]
-        self.table.weight[videos[new]] = embeddings[new].to(self.table.weight.dtype)
-        self.seen[videos] = True
+        rows = self.row_of[videos]
+        new = ~self.seen[rows]
+        self.table.weight[rows[new]] = embeddings[new].to(self.table.weight.dtype)
+        self.seen[rows] = True

@@ -57,7 +57,7 @@ def test_every_convolution_and_linear_layer_is_spectrally_normalised_but_w_is_no
         layers = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
         assert layers
         assert all(parametrize.is_parametrized(layer, "weight") for layer in layers)
-    assert not parametrize.is_parametrized(VideoEmbeddings(3, 4).table)
+    assert not parametrize.is_parametrized(VideoEmbeddings(range(3), 4).table)
 
 
 def test_spectral_norm_is_one_after_power_iterations():
@@ -122,7 +122,7 @@ def test_pooling_an_even_size_is_plain_average_pooling():
 
 
 def test_score_is_the_projection_of_equation_5():
-    discriminator, videos = Discriminator(NET).eval(), VideoEmbeddings(5, 16)
+    discriminator, videos = Discriminator(NET).eval(), VideoEmbeddings(range(5), 16)
     x, y, index = torch.rand(3, 3, 32, 32), torch.rand(3, 3, 32, 32), torch.tensor([4, 0, 4])
     vector, features = discriminator.describe(x, y)
     w0, b = discriminator.general.weight[0], discriminator.general.bias
@@ -142,7 +142,7 @@ def test_person_discriminator_starts_where_meta_learning_ended():
 
 
 def test_video_embeddings_have_sparse_gradients():
-    videos = VideoEmbeddings(1000, 4)
+    videos = VideoEmbeddings(range(1000), 4)
     videos(torch.tensor([3, 7, 3])).sum().backward()
     gradient = videos.table.weight.grad
     assert gradient.is_sparse
