@@ -96,7 +96,8 @@ def cut_eyes(image: NDArray[np.uint8], landmarks: Floats) -> list[NDArray[np.flo
         u, v = np.meshgrid(np.linspace(0, 1, COLUMNS), np.linspace(-0.2, 0.2, ROWS))
         places = start + u[..., None] * along + v[..., None] * across
         x, y = np.moveaxis(places.astype(np.float32), -1, 0)
-        cuts.append(cv2.remap(grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        cut = cv2.remap(grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        cuts.append(np.asarray(cut, np.float32))
     return cuts
 
 

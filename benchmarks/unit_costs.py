@@ -11,10 +11,12 @@ Operations are those that PyTorch counts (a multiplication and an addition are t
 from __future__ import annotations
 
 import argparse
+import resource
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import cv2
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from scale_plan import SHOTS, Costs
 from torch.nn.functional import interpolate
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import inception_v3
@@ -45,27 +48,6 @@ from thbench.paper.render import make_render
 from thbench.training.trainer import VideoShare
 
 METRICS = ("ssim", "psnr", "csim-dlib")
-SHOTS = 8
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Seconds are CPU seconds of one thread, operations floating-point ones, for one of each."""
-
-    prepare_frame_s: float
-    prepared_frame_bytes: float
-    source_frame_bytes: float
-    read_frame_s: float
-    step_s: float  # one episode of 8 shots: E and G once, D twice
-    step_operations: float
-    embed_frame_operations: float
-    render_frame_s: float
-    render_frame_operations: float
-    write_frame_s: float
-    generated_frame_bytes: float
-    score_frame_s: float  # the sum of the metrics and the features of FID
-    score_by_metric_s: dict[str, float]
-    prepared_frames: int
 
 
 def main() -> None:
@@ -98,6 +80,8 @@ def measured(clips: Path, folder: Path) -> Costs:
     store = folder / "store"
     recipe = Recipe("vox-mp4", size_px=256, landmarks="dlib")
     prepare_s = cpu_s(lambda: prepare(clips, store, recipe, SplitRule(test_fraction=0.2)))
+    prepare_memory = memory_bytes()
+    sampled_s = sampled(clips, folder / "sampled", replace(recipe, fps=1))
     dataset = open_dataset(str(store))
     frames = sum(video.n_frames for video in dataset.videos)
     source_bytes = sum(file.stat().st_size for file in clips.rglob("*.mp4"))
@@ -118,6 +102,8 @@ def measured(clips: Path, folder: Path) -> Costs:
 
     return Costs(
         prepare_frame_s=prepare_s / frames,
+        prepare_sampled_frame_s=sampled_s,
+        prepare_memory_bytes=prepare_memory,
         prepared_frame_bytes=store_bytes / frames,
         source_frame_bytes=source_bytes / frames,
         read_frame_s=read_s,
@@ -134,6 +120,12 @@ def measured(clips: Path, folder: Path) -> Costs:
     )
 
 
+def sampled(clips: Path, store: Path, recipe: Recipe) -> float:
+    """CPU seconds of a frame that is kept, when few of each clip are: all of it is decoded."""
+    seconds = cpu_s(lambda: prepare(clips, store, recipe, SplitRule(test_fraction=0.2)))
+    return seconds / sum(video.n_frames for video in open_dataset(str(store)).videos)
+
+
 def scoring(generated: torch.Tensor, real: Frames) -> dict[str, float]:
     """CPU seconds of a frame, by metric; the true frames' part is in it, as in a run of one T."""
     found = {}
@@ -141,7 +133,7 @@ def scoring(generated: torch.Tensor, real: Frames) -> dict[str, float]:
         metric = load_metric(name, "cpu")
         assert is_frame_metric(metric)
         metric.score(generated[:2], replace_frames(real, 2))  # loads what it needs
-        found[name] = cpu_s(lambda metric=metric: metric.score(generated, real)) / len(generated)
+        found[name] = cpu_s(partial(metric.score, generated, real)) / len(generated)
 
     # FID's own network is this one but for its weights and details of its pooling.
     network = inception_v3(weights=None, init_weights=False, aux_logits=False).eval()
@@ -188,6 +180,11 @@ def rendering() -> tuple[float, float, float]:
     render = make_render("graph", generator, adaptive, net.size_px)
     render(drawn)
     return embedding, median_s(lambda: render(drawn), 5), float(counter.get_total_flops())
+
+
+def memory_bytes() -> float:
+    """The most that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
 def median_s(action: Callable[[], Any], rounds: int) -> float:

@@ -17,6 +17,7 @@ from thbench.command_options import (
     SKIP_UNUSABLE,
     SOURCES,
     SeveralValues,
+    check_apart,
     check_exist,
     check_runs,
     takes_engine,
@@ -336,6 +337,7 @@ def protocols_import(form: str, file: Path, layout: str, output: Path) -> None:
     names   a text file, the name of a clip in each line
     """
     check_exist(file)
+    check_apart(file, output)
 
     from protocols.lists.readers import read_list
     from thbench.records.encode import write_record

@@ -35,6 +35,8 @@ from thbench.records.unit import References
 from thbench.runs import REAL, Run, Unit, UnitResult, nested_shots
 from thbench.workers import each
 
+_LOADED_AT_MOST = 4  # methods in the memory of a process
+
 
 @dataclass(frozen=True)
 class Workshop:
@@ -53,7 +55,10 @@ class Workshop:
         return {**self.__dict__, "loaded": {}}
 
     def method(self, label: str) -> Method:
+        """The method, loaded; of many the last few stay, since units come method by method."""
         if label not in self.loaded:
+            while len(self.loaded) >= _LOADED_AT_MOST:
+                del self.loaded[next(iter(self.loaded))]
             entry, options = self.methods[label]
             self.loaded[label] = load_method(entry.spec, options)
         return self.loaded[label]

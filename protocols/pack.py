@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import lzma
+import shutil
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, inside, read_json_object, sha256_file
@@ -16,7 +22,14 @@ MARK = "pack.json"
 FORMAT = 1
 _KEPT = ("run.json", "frames.parquet", "summary.json", "timing.json", "study.json")
 _KEPT_FOLDERS = ("units", "references", "scores", "features", "elsewhere")
-_LARGEST_BYTES = 4 << 30  # of all that is unpacked
+_LARGEST_BYTES, _MOST_FILES = 4 << 30, 1_000_000  # of all that is unpacked
+_PART_BYTES = 1 << 20
+
+# All that the standard library raises for damaged archives.
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError),
+    *(OSError, NotImplementedError, RuntimeError, ValueError),
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
 
 
@@ -27,6 +40,8 @@ def pack_run(run: Run, out: Path) -> int:
     that is not scored.
     """
     run.summary_record()
+    if out.resolve().is_relative_to(run.path.resolve()):
+        raise ThbenchError(f"{out} lies in the run itself; name a file outside it with -o")
     files = sorted(_files(run.path))
     digests = {file.relative_to(run.path).as_posix(): sha256_file(file) for file in files}
 
@@ -47,17 +62,10 @@ def unpack_run(file: Path, folder: Path) -> Run:
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > _LARGEST_BYTES:
-                raise ThbenchError(
-                    f"{file} would unpack to more than 4 GiB; it is not a packed run"
-                )
+            _check(file, entries)
             for entry in entries:
-                if stat.S_ISLNK(entry.external_attr >> 16):
-                    raise ThbenchError(f"{file} holds a link, {entry.filename!r}: it is hostile")
-                path = inside(folder, entry.filename)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(archive.read(entry))
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+                _unpack(archive, entry, inside(folder, entry.filename))
+    except _UNREADABLE as error:
         raise ThbenchError(f"{file} is not a packed run ({error}); pack it again") from error
 
     mark = read_json_object(folder / MARK)
@@ -98,6 +106,40 @@ def opened_runs(paths: Sequence[Path], unpacked: Path) -> dict[str, Run]:
 def is_packed(run: Run) -> bool:
     """Whether a run came without its frames."""
     return (run.path / MARK).exists()
+
+
+def _check(file: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
+    """Raises `ThbenchError` for what `pack_run` never writes."""
+    names = [entry.filename for entry in entries]
+    if len(names) > _MOST_FILES or sum(entry.file_size for entry in entries) > _LARGEST_BYTES:
+        raise ThbenchError(
+            f"{file} would unpack to more than any run holds; it is not a packed run"
+        )
+    if len(set(names)) < len(names):
+        raise ThbenchError(f"{file} holds two files of the same name: it is hostile")
+    for entry in entries:
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise ThbenchError(f"{file} holds a link, {entry.filename!r}: it is hostile")
+        if entry.is_dir():
+            raise ThbenchError(f"{file} holds a folder, {entry.filename!r}; pack the run again")
+
+
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
+    with archive.open(entry) as packed, _writing(path) as unpacked:
+        shutil.copyfileobj(packed, unpacked, _PART_BYTES)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[BinaryIO]:
+    """A new file; raises `ThbenchError` where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            yield file
+    except OSError as error:
+        raise ThbenchError(
+            f"cannot unpack {path}: {error.strerror or error}; free space where temporary files go"
+        ) from error
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -17,6 +17,7 @@ from protocols.score import score_run
 from thbench.data.dataset import Dataset
 from thbench.data.photos import Unusable
 from thbench.engine import LOCAL, Engine
+from thbench.errors import ThbenchError
 from thbench.locks import locked as locked_folder
 from thbench.records.run import Status
 from thbench.records.summary import SummaryRecord
@@ -75,6 +76,7 @@ def run_protocol(
 
         with closing(generate(shop, units, options.workers, options.engine)) as made:
             results = dict(progress(made, len(units), "generate"))
+        _check_seen(run, units)
         failed = [(unit, results[unit].error) for unit in units if results[unit].status == "failed"]
 
         set_status(run, "scoring")
@@ -82,6 +84,19 @@ def run_protocol(
         summary = score_run(run, metrics, options.device, options.workers, progress, options.engine)
         set_status(run, "failed" if failed else "complete")
     return Outcome(failed, summary)
+
+
+def _check_seen(run: Run, units: Sequence[Unit]) -> None:
+    """Raises `ThbenchError` where this machine does not see what others wrote: scores would lack
+    it.
+    """
+    unseen = [unit for unit in units if run.read_unit(unit) is None]
+    if unseen:
+        raise ThbenchError(
+            f"{len(unseen)} units were made elsewhere and are not seen here yet, the first "
+            f"{run.unit_mark(unseen[0])}: the storage lags (NFS: mount it with lookupcache=none); "
+            "run the same command again"
+        )
 
 
 @contextmanager

@@ -65,6 +65,12 @@ def elsewhere_table(results: Results) -> TableSpec:
 
 def _rows(results: Results, records: list[ElsewhereRecord]) -> list[Row]:
     order = in_paper_order(results)
+    for record in records:
+        if record.method not in order:
+            raise ThbenchError(
+                f"{results.path} has scores of {PROGRAMS[record.program]} for {record.method!r}, "
+                "which is no method of the run: remove them from its folder elsewhere"
+            )
     records = sorted(records, key=lambda record: (order.index(record.method), record.T))
     return [
         Row(

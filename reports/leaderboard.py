@@ -18,6 +18,7 @@ from reports.ranks import Entrant, borda, ranks
 from reports.results import Results
 from thbench.errors import ThbenchError
 from thbench.files import atomic_folder, write_text
+from thbench.locks import holds_nothing
 from thbench.records.coverage import FEW_VIDEOS
 from thbench.records.scores import Metric, Score
 from thbench.runs import slug
@@ -91,7 +92,7 @@ def write_leaderboard(runs: Mapping[str, Results], output: Path) -> Path:
     runs: verified runs by the name that the page gives them. Raises `ThbenchError` for runs that
     are not scored, and where two protocols share a name but not their sha256.
     """
-    if output.exists() and not (output / MARKER).exists() and any(output.iterdir()):
+    if output.exists() and not (output / MARKER).exists() and not holds_nothing(output):
         raise ThbenchError(f"{output} exists and is not a leaderboard; choose another folder")
     for name, results in runs.items():
         if not results.is_scored:

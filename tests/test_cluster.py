@@ -68,7 +68,7 @@ class ThreeNodes:
 
 @pytest.fixture(scope="module")
 def three() -> Iterator[ThreeNodes]:
-    from ray._raylet import Config
+    from ray._raylet import Config  # type: ignore[attr-defined]
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:

@@ -6,6 +6,7 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import cli
 
@@ -136,3 +137,16 @@ def test_failed_work_ends_with_1_and_wrong_usage_with_2(
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == code
+
+
+@pytest.mark.parametrize(
+    "command", ["import vincent", "import shrubb", "export-head", "protocols import names"]
+)
+def test_what_is_read_is_not_written_over(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "given").write_text("kept")
+    (tmp_path / "link").symlink_to("given")
+    for output in ("given", "link", "./given"):
+        told = CliRunner().invoke(cli.thbench, [*command.split(), "given", "-o", output])
+        assert "is what is read here" in str(told.exception)
+    assert (tmp_path / "given").read_text() == "kept"

@@ -169,7 +169,7 @@ def check(work: Work, quiet: Path, killed: Path, files: int) -> None:
         family = start(work.arguments(killed))
         try:
             kills += kill_at_some_moment(family, folder, dice, max(1, 2 * files // KILLS))
-            assert family.left_after(2) == []
+            assert family.left_after(60) == []
         finally:
             family.end()
     kept = committed(folder, work)

@@ -107,6 +107,12 @@ def check_exist(*paths: Path | None) -> None:
             raise ThbenchError(f"{path} does not exist")
 
 
+def check_apart(given: Path, output: Path) -> None:
+    """A command that would write over what it reads is told before it begins."""
+    if given.exists() and output.exists() and given.samefile(output):
+        raise ThbenchError(f"{output} is what is read here; name another file to write with -o")
+
+
 def check_runs(*runs: Path) -> None:
     """A folder that is no run is told before anything heavy is imported."""
     from thbench.runs import Run

@@ -15,6 +15,7 @@ from thbench.command_options import (
     SEED,
     SKIP_UNUSABLE,
     SeveralValues,
+    check_apart,
     check_exist,
 )
 from thbench.plugins import check_plugin
@@ -160,6 +161,7 @@ def export_head(head: Path, output: Path) -> None:
     It takes landmark images as `thbench export-protocol` draws them; the file says so itself.
     """
     check_exist(head)
+    check_apart(head, output)
 
     from thbench.heads import export_head as export
 

@@ -146,9 +146,9 @@ def _data() -> list[Finding]:
 
 
 def _store(path: Path) -> str:
-    from thbench.data.store.prepared import PreparedStore
+    from thbench.data.store.in_videos import open_store
 
-    return f"{len(PreparedStore(path).videos)} videos"
+    return f"{len(open_store(path).videos)} videos"
 
 
 def _checked(subject: str, check: Callable[[], str], disables: str) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import errno
 import hashlib
 import json
 import os
@@ -9,7 +11,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +60,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             if file.is_file():
                 _flush(file)
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+        _put_in_place(temporary, path)
         _flush(path.parent)
     except OSError as error:
         raise ThbenchError(
@@ -78,8 +78,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes strict JSON (no NaN), indented, keys in the order given, atomically."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    """Writes strict JSON (no NaN), indented, keys in the order given, atomically.
+
+    Raises `ThbenchError` as `atomic_path` does, and for text that `read_json` would refuse: half
+    characters, which stand for the bytes of file names that are not UTF-8.
+    """
+    text = json.dumps(value, indent=1, allow_nan=False)
+    if "\\ud" in text:
+        _refuse_half_characters(path, value)
+    write_text(path, f"{text}\n")
 
 
 def read_text(path: Path) -> str:
@@ -96,6 +103,20 @@ def read_text(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ThbenchError(f"{path} cannot be read: {reason or error}") from error
+
+
+def read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str | None]]]]:
+    """The heading of a CSV file in UTF-8, and its rows with the numbers of their lines.
+
+    Cells that a row lacks are None. Raises `ThbenchError` as `read_text` does, and for a file that
+    is not CSV.
+    """
+    lines = read_text(path).removeprefix("\ufeff").splitlines()  # spreadsheets begin with a mark
+    reader = csv.DictReader(lines)
+    try:
+        return list(reader.fieldnames or ()), [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise ThbenchError(f"{path} is not CSV: {error}") from None
 
 
 def read_json(path: Path) -> Any:
@@ -141,12 +162,42 @@ def inside(root: Path, relative: str) -> Path:
     """`root / relative`, or `ThbenchError` when a path from a data file would leave its root."""
     # Not Path.resolve, which fails on links that lead in a circle: those fail when they are opened.
     base = Path(os.path.realpath(root))
-    path = Path(os.path.realpath(base / relative))
+    try:
+        path = Path(os.path.realpath(base / relative))
+    except ValueError as error:  # a zero byte
+        raise ThbenchError(f"the path {relative!r} is not the name of a file: {error}") from None
     if not path.is_relative_to(base):
         raise ThbenchError(
             f"the path {relative!r} leaves {root}: the file that names it is wrong or hostile"
         )
     return path
+
+
+def _refuse_half_characters(path: Path, value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        around = error.object[max(0, error.start - 20) : error.end + 20]
+        raise ThbenchError(
+            f"{path} cannot hold the text {around!a}: it is not UTF-8; rename the file or "
+            "folder that it is from"
+        ) from None
+
+
+def _put_in_place(folder: Path, path: Path) -> None:
+    """Renames `folder` to `path`, however often another machine puts its own there meanwhile."""
+    while True:
+        try:
+            os.replace(folder, path)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+        aside = folder.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        with suppress(FileNotFoundError):
+            os.replace(path, aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _no_constant(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -12,6 +13,7 @@ from typing import TextIO
 
 from thbench.errors import ThbenchError
 
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 LOCK = ".lock"  # names of lock files begin with it
 
 
@@ -33,6 +35,11 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
             "for it or stop it"
         ) from None
     except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise ThbenchError(
+                f"the storage of {folder} knows no locks ({error.strerror}): mount it with them "
+                "(NFS 4; Lustre: -o flock), or choose another folder"
+            ) from error
         raise ThbenchError(
             f"cannot write {folder}: {error.strerror}; make it writable or choose another folder"
         ) from error

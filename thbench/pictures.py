@@ -10,7 +10,7 @@ from thbench.errors import ThbenchError
 Pictures = Literal["photographs", "synthetic heads"]  # films and paintings are among photographs
 
 
-def checked_pictures(value: Any, file: Path) -> Pictures:
+def checked_pictures(value: Any, file: Path | str) -> Pictures:
     """`value` as it stands in a file; raises `ThbenchError` naming the file for anything else."""
     if value == "photographs":
         return "photographs"

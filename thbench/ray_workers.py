@@ -11,6 +11,7 @@ import os
 import pickle
 import secrets
 import signal
+import socket
 import sys
 import tempfile
 import traceback
@@ -34,6 +35,7 @@ Result = TypeVar("Result")
 
 _LOSSES = 3  # of workers by one unit: then it is the unit
 _LOCAL_STORE_BYTES = 200 * 2**20  # units and results are small
+_ANSWER_S = 10.0
 _WAIT_S = 30.0  # until we say what we wait for
 
 
@@ -50,7 +52,8 @@ def in_cluster(
 
     with _seen_by_all(folder) as probe:
         # Not pickle, which cannot send what a script defines itself.
-        orders = _Orders(__version__, os.getcwd(), probe, cloudpickle.dumps(set_up))
+        sent: bytes = cloudpickle.dumps(set_up)  # type: ignore[no-untyped-call]
+        orders = _Orders(__version__, os.getcwd(), probe, sent)
         crew = _Crew(engine, min(workers or room, len(items)), ray.put(orders))
         try:
             yield from crew.do(items)
@@ -152,7 +155,7 @@ class _Crew:
                 return answered[0]
             if not self.nodes:
                 logging.getLogger(__name__).warning(
-                    "waiting for room on the Ray cluster: other work has its processors or GPUs"
+                    "no worker of the Ray cluster has begun yet: it is slow, or full of other work"
                 )
 
     def _lose(self, worker: Any, unit: _Unit | None, error: Exception) -> None:
@@ -218,6 +221,8 @@ def _connect(engine: Engine, workers: int | None) -> None:
     """
     if ray.is_initialized():
         return
+    if engine.address is not None:
+        _check_answers(engine.address)
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if engine.address is None:  # a secret of its own; else Ray writes one to the home folder
@@ -247,6 +252,19 @@ def _connect(engine: Engine, workers: int | None) -> None:
         ) from error
     finally:
         signal.signal(signal.SIGTERM, before)  # Ray takes it for itself
+
+
+def _check_answers(address: str) -> None:
+    """Raises `ThbenchError` where nobody listens: Ray itself would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S):
+            return
+    except (OSError, ValueError) as error:
+        raise ThbenchError(
+            f"no Ray cluster answers at {address} ({error}): write the HOST:PORT that "
+            "`ray start --head` prints"
+        ) from error
 
 
 def _room(engine: Engine) -> int:

@@ -27,15 +27,17 @@ def read_table(
     columns: Sequence[str] | None = None,
     schema: pa.Schema | None = None,
     read_dictionary: Sequence[str] = (),
+    data: bytes | None = None,
 ) -> Any:
     """The table (of `columns`, all unless given) of a Parquet file.
 
-    schema: names and types that its columns must have; what is in `schema` may hold no null. Raises
-    `ThbenchError` that names the file and `remedy`, what to do, when it is missing, damaged, or
-    other than that.
+    schema: names and types that its columns must have; what is in `schema` may hold no null. data:
+    the file's bytes, where they have been read already. Raises `ThbenchError` that names the file
+    and `remedy`, what to do, when it is missing, damaged, or other than that.
     """
     try:
-        table = pq.read_table(path, columns=columns, read_dictionary=list(read_dictionary))
+        source = path if data is None else pa.BufferReader(data)
+        table = pq.read_table(source, columns=columns, read_dictionary=list(read_dictionary))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise ThbenchError(f"{path} is missing or damaged ({reason}): {remedy}") from error

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from baselines.external.export import write_episode
 from baselines.external.frames import check_frames, read_frame
 from baselines.external.program import Workplace, workplace
 from baselines.external.running import run_program
+from baselines.external.settings import split_words
 from thbench.errors import ThbenchError
 from thbench.method import DrivesWith, Frames, MethodOptions
 
@@ -93,12 +93,7 @@ def command(options: MethodOptions) -> Command:
 def _split(argument: str, line: str) -> list[str]:
     known = {"episode", "shots", "shots_landmarks", "drive", "drive_landmarks", "out"}
     usage = "write command:NAME='prog --shots {shots} --drive {drive} --out {out}'"
-    try:
-        arguments = shlex.split(line)
-        if len(arguments) == 1:  # quotes around the whole line, which no shell has taken off
-            arguments = shlex.split(arguments[0])
-    except ValueError as error:
-        raise ThbenchError(f"command:{argument}: {error}; {usage}") from None
+    arguments = split_words(f"command:{argument}", line, usage)
     used = set(_PLACEHOLDER.findall(line))
     if argument.startswith("=") or not arguments or "out" not in used:
         raise ThbenchError(f"command:{argument} has no name, no program or no {{out}}; {usage}")

@@ -41,6 +41,7 @@ class Conversation:
         self._lock = threading.Lock()
         self._answers: queue.Queue[Any] = queue.Queue()
         self._asked = 0
+        self._awaited: int | None = None  # the request that has no answer yet
         assert self._program.stdout is not None
         assert self._program.stderr is not None
         self._threads = [
@@ -55,6 +56,7 @@ class Conversation:
         "error", with neither, or not in time; in that case it is ended.
         """
         self._asked += 1
+        self._awaited = self._asked
         self._send({"id": self._asked, what: content}, what)
         try:
             answer = self._answers.get(timeout=timeout_s)
@@ -123,7 +125,8 @@ class Conversation:
         answer = None
         with suppress(ValueError, RecursionError):
             answer = json.loads(line)
-        if isinstance(answer, dict) and answer.get("id") == self._asked:
+        if isinstance(answer, dict) and answer.get("id") == self._awaited is not None:
+            self._awaited = None  # a second answer would be taken for that of the next request
             self._answers.put(answer)
         else:
             self._keep(line + b"\n")

@@ -167,6 +167,8 @@ def read_frame(path: Path, size_px: int) -> Tensor:
 
 
 def _fault(path: Path, size_px: int) -> str | None:
+    if not path.is_file():  # opening a pipe would wait for ever
+        return "is not a readable PNG"
     try:
         with Image.open(path, formats=["PNG"]) as image:
             if image.size != (size_px, size_px):

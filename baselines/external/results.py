@@ -55,7 +55,12 @@ def found_frames(name: str, out: Path, wanted: Results) -> tuple[Tensor, str]:
 
 def _read(name: str, out: Path, wanted: Results) -> tuple[Sequence[Image], str]:
     found = sorted(
-        (path for path in out.glob(wanted.pattern) if not path.name.startswith(".")), key=_natural
+        (
+            path
+            for path in out.glob(wanted.pattern)
+            if path.is_file() and not path.name.startswith(".")
+        ),
+        key=_natural,
     )
     if not found:
         left = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())

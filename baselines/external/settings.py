@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
+import shutil
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -83,16 +84,21 @@ def read_program(kind: str, options: MethodOptions, known: Collection[str]) -> P
 def split_words(where: str, line: str, usage: str) -> list[str]:
     """The words of a command line, quoted as for a shell; variables and globs are not expanded.
 
+    Quotes around the whole line are taken off first, unless what they hold is a program's path.
+
     Raises `ThbenchError`, with `where` and `usage`, for a quote that is not closed.
     """
     try:
         words = shlex.split(line)
-        if len(words) == 1 and not line.lstrip().startswith("/"):
-            # Quotes around the whole line: inside them is the command line.
+        if _is_quoted_whole(line, words) and shutil.which(words[0]) is None:
             words = shlex.split(words[0])
     except ValueError as error:
         raise ThbenchError(f"{where}: {error}; {usage}") from None
     return words
+
+
+def _is_quoted_whole(line: str, words: list[str]) -> bool:
+    return len(words) == 1 and line.strip()[0] in "'\""
 
 
 def refuse_unknown(where: str, settings: Collection[str], known: Collection[str]) -> None:

@@ -25,15 +25,11 @@ _ENVIRONMENTS = (".venv/bin/python", "venv/bin/python")
 
 @dataclass(frozen=True)
 class Door:
-    """How a system is called: a command line and settings of `video`, or a worker's script.
-
-    cpu: what the command line ends with where there is no GPU.
-    """
+    """How a system is called: a command line and settings of `video`, or a worker's script."""
 
     kind: Literal["video", "worker"]
     command: str = ""
     script: str = ""
-    cpu: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -69,7 +65,7 @@ def recipe(name: str) -> Recipe:
         raise ThbenchError(f"no system {name!r}: {hint}")
     raw = tomllib.loads(_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8"))
     door = raw["door"]
-    own = {key: door.pop(key) for key in ("kind", "command", "script", "cpu") if key in door}
+    own = {key: door.pop(key) for key in ("kind", "command", "script") if key in door}
     refuse_unknown(name, door, VIDEO_SETTINGS if own["kind"] == "video" else WORKER_SETTINGS)
     raw["door"] = {**own, "settings": door}
     return decode(Recipe, raw, f"{name}.toml", "it comes with thbench: install it again")
@@ -92,15 +88,12 @@ def system(options: MethodOptions) -> Method:
 def opened(known: Recipe, name: str, repository: Path, options: MethodOptions) -> Method:
     """The system as a method; its files are not looked for. Settings of `options` go first."""
     settings = {"cwd": str(repository), **known.door.settings, **options.settings}
-    python = shlex.quote(python_of(repository))
     if known.door.kind == "video":
-        line = known.door.command.replace("{python}", python)
-        if options.device == "cpu" and known.door.cpu:
-            line = f"{line} {known.door.cpu}"
+        line = known.door.command.replace("{python}", shlex.quote(python_of(repository)))
         settings["notes"] = [known.title, *settings.get("notes", [])]
         return VideoProgram(replace(options, argument=f"{name}={line}", settings=settings))
     script = _folder() / known.door.script
-    line = f"{python} {shlex.quote(str(script))} {shlex.quote(str(repository))}"
+    line = shlex.join([python_of(repository), str(script), str(repository), name])
     return Worker(replace(options, argument=f"{name}={line}", settings=settings))
 
 

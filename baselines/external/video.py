@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, get_args
 
 import cv2
@@ -218,7 +218,7 @@ class _Choices:
         self.timeout_s = program.number("timeout_s", TIMEOUT_S)
         self.cwd = program.folder("cwd")
         self.suffix = ".mkv" if self.lossless else ".mp4"
-        self.pattern = program.text("result", "result.*")
+        self.pattern = _pattern(program)
         self.config = _file(program, "root_config", self.cwd)
         self.weights = _file(program, "linked_weights", self.cwd)
         notes = program.settings.get("notes", [])
@@ -230,6 +230,19 @@ class _Choices:
 def video(options: MethodOptions) -> VideoProgram:
     """Entry point."""
     return VideoProgram(options)
+
+
+def _pattern(program: Program) -> str:
+    """The setting `result`: a pattern that stays below {out}."""
+    text = program.text("result", "result.*")
+    parts = PurePath(text).parts
+    malformed = any("**" in part and part != "**" for part in parts)
+    if not parts or PurePath(text).is_absolute() or ".." in parts or malformed:
+        raise ThbenchError(
+            f"{program.name}: result = {text!r} is not a pattern of files below {{out}}, such as "
+            '"*.mp4" or "made/*.png"'
+        )
+    return text
 
 
 def _file(program: Program, key: str, cwd: Path | None) -> Path | None:

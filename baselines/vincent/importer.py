@@ -1,43 +1,66 @@
-"""vincent-thevenin's checkpoints into a model file of ours: layout told, normalisation folded."""
+"""vincent-thevenin's checkpoints into a model file of ours."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from baselines.vincent.discriminator import VincentDiscriminator
 from baselines.vincent.network import LAYOUTS, Layout, VincentEmbedder, VincentGenerator
+from baselines.vincent.spectral import folded
 from thbench.errors import ThbenchError
 from thbench.files import sha256_file
 from thbench.training import checkpoints
 from thbench.weight_files import read_weights
 
 KIND = "vincent"
-_ORIGINAL = "weight_orig"
+
+# What is of one fine-tuned person, or of the training videos.
+_OF_TRAINING = {"E": (), "G": ("psi",), "D": ("W_i", "w_prime")}
 
 
-def import_vincent(file: Path, out: Path) -> str:
-    """Reads one of his files and writes the model `out`; returns the name of its layout.
+@dataclass(frozen=True)
+class Imported:
+    """layout: the name of its layout. fine_tunable: whether its discriminator came along."""
 
-    Raises `ThbenchError` where it is damaged, hostile, or of no known layout.
+    layout: str
+    fine_tunable: bool
+
+
+def import_vincent(file: Path, out: Path) -> Imported:
+    """Reads one of his files and writes the model `out`, spectral normalisation as it is in them.
+
+    The discriminator is left out where the file has none, or one of his first versions.
+
+    Raises `ThbenchError` where the file is damaged, hostile, or of no known layout.
     """
     states = read_weights(file)
     embedder, generator = (_state(states, name, file) for name in ("E", "G"))
     layout = layout_of(generator, file)
-    for module, state in (
-        (VincentEmbedder(layout), embedder),
-        (VincentGenerator(layout), generator),
-    ):
-        checkpoints.load_module(module, state, str(file))
+    parts = {"embedder": embedder, "generator": generator}
+    modules: dict[str, nn.Module] = {
+        "embedder": VincentEmbedder(layout),
+        "generator": VincentGenerator(layout),
+    }
+
+    judge = VincentDiscriminator(layout)
+    if states.get("D_state_dict"):
+        discriminator = _state(states, "D", file)
+        if set(folded(discriminator)) == set(judge.state_dict()):
+            parts["discriminator"], modules["discriminator"] = discriminator, judge
+
+    tensors: dict[str, Tensor] = {}
+    for part, state in parts.items():
+        checkpoints.load_module(modules[part], folded(state), str(file))
+        tensors |= checkpoints.prefixed(part, state)
+
     checkpoints.save_model(
         out,
-        {
-            **checkpoints.prefixed("embedder", embedder),
-            **checkpoints.prefixed("generator", generator),
-        },
+        tensors,
         {
             "kind": KIND,
             "config": {"layout": layout.name},
@@ -46,12 +69,13 @@ def import_vincent(file: Path, out: Path) -> str:
             "source": {"file": file.name, "sha256": sha256_file(file)},
         },
     )
-    return layout.name
+    return Imported(layout.name, "discriminator" in parts)
 
 
 def layout_of(generator: Mapping[str, Tensor], file: Path) -> Layout:
     """The layout of a generator's folded weights; raises `ThbenchError` for an unknown one."""
-    rows = len(generator.get("p", ()))
+    projection = generator.get("p")
+    rows = projection.shape[0] if projection is not None and projection.ndim else 0
     for layout in LAYOUTS:
         ends_in_norm = (layout.head == "instance-norm") == ("in5.weight" in generator)
         if rows == sum(layout.slices) and (ends_in_norm or len(layout.downs) > 4):
@@ -63,29 +87,15 @@ def layout_of(generator: Mapping[str, Tensor], file: Path) -> Layout:
     )
 
 
-def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights W / (u' W v) in place of weight_orig, weight_u and weight_v: old spectral norm."""
-    plain = {}
-    for name, tensor in state.items():
-        stem, _, leaf = name.rpartition(".")
-        if leaf in ("weight_u", "weight_v"):
-            continue
-        if leaf == _ORIGINAL:
-            u, v = state[f"{stem}.weight_u"], state[f"{stem}.weight_v"]
-            sigma = torch.dot(u, tensor.flatten(1) @ v)
-            name, tensor = f"{stem}.weight", tensor / sigma
-        plain[name] = tensor
-    return plain
-
-
 def _state(states: Mapping[str, Any], name: str, file: Path) -> dict[str, Tensor]:
     state = states.get(f"{name}_state_dict")
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
         raise ThbenchError(f"{file} holds no {name}_state_dict: it is not a model of that code")
+    kept = {key: tensor for key, tensor in state.items() if key not in _OF_TRAINING[name]}
     with checkpoints.telling_damage(file):
-        plain = folded({key: tensor.float() for key, tensor in state.items()})
-    plain.pop("psi", None)  # of one fine-tuned person
-    return plain
+        floats = {key: tensor.float() for key, tensor in kept.items()}
+        folded(floats)
+    return floats
 
 
 def _count(value: Any) -> int:

@@ -50,11 +50,11 @@ def read_theval(file: Path, metric: str = "") -> Columns:
     such as THEval's table of models, which has no videos.
     """
     lines = read_text(file).splitlines()
-    header = next(csv.reader(lines[:1]), [])
+    header = _fields(lines[0], f"{file}, line 1") if lines else []
     known = THEVAL_METRICS.get(header[-1] if header else "")
     if not header or header[0] != "Video Path" or known is None:
         raise ThbenchError(
-            f"{file} is no file of a THEval metric: its first line should be 'Video Path' and "
+            f"{file} is not a file of a THEval metric: its first line should be 'Video Path' and "
             f"columns that end with one of {', '.join(THEVAL_METRICS)}"
         )
     if metric and metric not in known:
@@ -83,12 +83,19 @@ def _vbench_videos(result: Any, where: str) -> Mapping[str, float]:
     return values
 
 
+def _fields(line: str, where: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error as error:
+        raise ThbenchError(f"{where} is no line of a THEval file: {error}") from error
+
+
 def _theval_videos(lines: list[str], columns: int, file: Path) -> Mapping[str, float]:
     found: dict[str, list[float]] = {}
     for number, line in enumerate(lines, start=2):
         if not line.strip() or line.startswith(("===", "Average ")):
             break  # the summary
-        fields = next(csv.reader([line]))
+        fields = _fields(line, f"{file}, line {number}")
         # THEval quotes no path: what is more than its columns is the path's own commas.
         video = ",".join(fields[: len(fields) - columns + 1])
         try:

@@ -117,7 +117,8 @@ def _names(run: Run) -> dict[str, str]:
 def _video_of(path: str, names: Mapping[str, str]) -> str | None:
     """The longest end of the path that is the name of a video."""
     whole = PurePath(path.replace("\\", "/"))
-    for parts in (whole.with_suffix("").parts, whole.parts):  # a file's, or a folder's of frames
+    file = whole.with_suffix("") if whole.name else whole
+    for parts in (file.parts, whole.parts):  # of a file, or of a folder of frames
         ends = ("/".join(parts[start:]) for start in range(len(parts)))
         for end in ends:
             if end in names:

@@ -7,13 +7,13 @@ names   a text file with the name of a clip in each line (HDTF, VFHQ, TalkingHea
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from thbench.data.prepare.clip_names import parsed
 from thbench.errors import ThbenchError
-from thbench.files import read_text, sha256_file
+from thbench.files import read_csv, read_text, sha256_file
 from thbench.records.name_list import NamedPair, NameList
 from thbench.records.video_key import video_key
 
@@ -91,23 +91,24 @@ FORMS: Mapping[str, Callable[[Path, str], Found]] = {
 
 def _rows(file: Path, columns: set[str]) -> list[tuple[int, dict[str, str]]]:
     """The rows of a CSV file with their line numbers."""
-    reader = csv.DictReader(read_text(file).splitlines())
-    missing = columns - set(reader.fieldnames or [])
+    heading, read = read_csv(file)
+    missing = columns - set(heading)
     if missing:
         raise ThbenchError(f"{file} has no column {', '.join(sorted(missing))}")
 
     rows = []
-    for row in reader:
-        if any(row[column] is None for column in columns):
-            raise _broken(file, reader.line_num, "it has too few columns")
-        rows.append((reader.line_num, row))
+    for number, row in read:
+        cells = {column: value for column, value in row.items() if value is not None}
+        if not columns <= cells.keys():
+            raise _broken(file, number, "it has too few columns")
+        rows.append((number, cells))
     return rows
 
 
 def _frame_of(file: Path, number: int, path: str, layout: str) -> tuple[str, int]:
     """The clip's key and the frame's number: .../<clip>.mp4/0000075.png is frame 75."""
     parts = PurePosixPath(path)
-    if not parts.stem.isdecimal():
+    if not re.fullmatch("[0-9]{1,9}", parts.stem):
         raise _broken(file, number, f"{path} does not end in <clip>.mp4/<frame>.png")
     return _key(file, number, parts.parent.name, layout), int(parts.stem)
 

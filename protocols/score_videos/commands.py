@@ -164,13 +164,15 @@ def score_videos(
 def named_folders(texts: Sequence[str]) -> dict[str, Path]:
     """`NAME=DIR` by name; a plain DIR is called as the folder is.
 
-    Raises `ThbenchError` for a name that is given twice.
+    Raises `ThbenchError` for a name that is given twice, or that cannot be printed.
     """
     folders: dict[str, Path] = {}
     for text in texts:
         name, equals, folder = text.partition("=")
         path = Path(folder if equals else name)
         label = name if equals else path.resolve().name
+        if not label.isprintable():
+            raise ThbenchError(f"{label!a} is not a name for a table: write NAME=FOLDER")
         if label in folders:
             raise ThbenchError(f"two folders are called {label}: write NAME=FOLDER for one of them")
         folders[label] = path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from thbench.data.clip_files import clips_below
 from thbench.errors import ThbenchError
-from thbench.files import inside, read_text
+from thbench.files import inside, read_csv
 
 _COLUMNS = {"real", "fake", "person"}
 _SHOWN = 5
@@ -82,24 +81,25 @@ def pairs_from_csv(file: Path, real: Path, methods: Mapping[str, Path]) -> Pairs
     An empty cell is a result that a method lacks. Raises `ThbenchError` for another heading, a path
     that leaves its folder and a clip that does not exist.
     """
-    rows = csv.DictReader(read_text(file).splitlines())
-    columns = set(rows.fieldnames or ())
+    heading, rows = read_csv(file)
+    columns = set(heading)
     own = methods.keys() & columns
     if "real" not in columns or not (own or "fake" in columns) or columns - _COLUMNS - own:
         raise ThbenchError(
-            f"{file} has the columns {', '.join(rows.fieldnames or ['none'])}: real and fake are "
+            f"{file} has the columns {', '.join(heading or ['none'])}: real and fake are "
             "expected, or real and the methods' names, and perhaps person"
         )
 
     pairs = []
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         where = f"{file}, line {number}"
-        clip = _existing(real, row["real"], where)
+        path = row["real"] or ""
+        clip = _existing(real, path, where)
         named = {label: row.get(label if label in own else "fake") for label in methods}
         fakes = {
             label: _existing(methods[label], name, where) for label, name in named.items() if name
         }
-        name = PurePosixPath(row["real"])
+        name = PurePosixPath(path)
         person, video = person_and_video(
             (name if clip.is_dir() else name.with_suffix("")).as_posix()
         )

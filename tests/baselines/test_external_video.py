@@ -177,6 +177,9 @@ def test_a_reconstruction_strip_is_cut_and_its_first_tile_dropped(tmp_path: Path
         ("time.sleep(60)", {"timeout_s": 1}, "ran longer than 1 s and was stopped"),
         (f"{COPY}; shutil.copy(sys.argv[3], sys.argv[3] + '.mp4')", {}, "2 results fit"),
         ("shutil.copy(sys.argv[1], sys.argv[3] + '.png')", {}, "1 frames came back, 3 were"),
+        ("os.mkfifo(sys.argv[3])", {}, "nothing below {out} fits"),
+        ("os.mkdir(sys.argv[3])", {}, "nothing below {out} fits"),
+        ("os.symlink('/dev/zero', sys.argv[3])", {}, "nothing below {out} fits"),
     ],
 )
 def test_what_goes_wrong_is_told(
@@ -197,6 +200,10 @@ def test_what_goes_wrong_is_told(
         ("x=prog {driving} {result}", {"fps": 0}, "above 0"),
         ("x=prog {driving} {weights}", {}, "needs the setting linked_weights"),
         ("x=prog {driving} {result}", {"timout_s": 3}, "did you mean 'timeout_s'"),
+        ("x=prog {driving} {result}", {"result": "/etc/*"}, "not a pattern of files below"),
+        ("x=prog {driving} {result}", {"result": "../*.mp4"}, "not a pattern of files below"),
+        ("x=prog {driving} {result}", {"result": ""}, "not a pattern of files below"),
+        ("x=prog {driving} {result}", {"result": "a**/b"}, "not a pattern of files below"),
     ],
 )
 def test_a_malformed_spec_is_refused(line: str, settings: dict[str, Any], told: str) -> None:

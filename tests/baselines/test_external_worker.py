@@ -99,6 +99,13 @@ def test_talk_on_both_channels_harms_nothing(tmp_path: Path) -> None:
     assert torch.equal(rendered(misbehaving(tmp_path, lines)), random_frames(3, seed=1).images)
 
 
+def test_an_answer_that_comes_twice_is_not_the_next_ones(tmp_path: Path) -> None:
+    found = misbehaving(tmp_path, "for _ in range(3): print(json.dumps(answer), flush=True)")
+    for seed in (1, 2):
+        drive = random_frames(3, seed=seed)
+        assert torch.equal(found.adapt(random_frames(2)).render(drive), drive.images)
+
+
 def test_a_dead_worker_is_started_again_and_asked_once_more(tmp_path: Path) -> None:
     found = misbehaving(tmp_path, "if what == 'render' and starts == 1: os._exit(9)")
     assert torch.equal(rendered(found), random_frames(3, seed=1).images)
@@ -135,6 +142,15 @@ def test_one_that_hangs_is_stopped_and_the_next_video_gets_a_new_one(tmp_path: P
         ("if what == 'adapt': answer = {'id': number}", 'holds neither "done"'),
         ("if what == 'render': answer['done'] = {'frames': ['00.png']}", "names 1 frames, 3 were"),
         ("if what == 'render': answer['done'] = {'frames': ['a', 'b', 'c']}", "not a readable PNG"),
+        (
+            "if what == 'render': os.mkfifo(content['out'] + '/p');"
+            " answer['done'] = {'frames': ['p'] * 3}",
+            "not a readable PNG",
+        ),
+        (
+            "if what == 'render': answer['done'] = {'frames': ['\\0'] * 3}",
+            "is not the name of a file",
+        ),
         (
             "if what == 'render': answer['done'] = {'frames': ['../../../x.png'] * 3}",
             "leaves",

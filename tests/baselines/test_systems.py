@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
+from support.fomm_family import DEMOS
 from support.random_frames import random_frames
 from support.stand_ins import _SCRIPTS, stand_in
 
@@ -18,7 +19,7 @@ from thbench.errors import ThbenchError
 from thbench.method import Frames, MethodOptions
 from thbench.metrics.ssim import SSIM
 
-WORKERS = ("bilayer", "latent-pose")
+WORKERS = ("bilayer", "latent-pose", *DEMOS)
 
 
 def frames(n: int, size_px: int, seed: int = 0) -> Frames:
@@ -80,7 +81,7 @@ def test_what_a_clone_lacks_is_told(tmp_path: Path) -> None:
         recipe("liaa")
     with pytest.raises(ThbenchError, match="names no clone"):
         system(MethodOptions("lia"))
-    assert "no folder" in missing(recipe("lia"), tmp_path / "none")[0]
+    assert "is not a folder" in missing(recipe("lia"), tmp_path / "none")[0]
 
 
 def test_a_whole_clone_passes_its_trial(tmp_path: Path) -> None:

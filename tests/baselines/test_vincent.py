@@ -13,79 +13,22 @@ import torch
 import torch.nn.functional as F
 from click.testing import CliRunner
 from support.random_frames import random_frames
+from support.vincent_files import DOWNS, ROWS, State, imported, random_file
 from torch import Tensor
 
 from baselines.vincent import network
+from baselines.vincent.discriminator import VincentDiscriminator
 from baselines.vincent.importer import import_vincent
 from baselines.vincent.landmarks import white_landmark_images
-from baselines.vincent.method import vincent_ff
+from baselines.vincent.method import VincentFF
 from baselines.vincent.network import LAYOUTS, VincentEmbedder, VincentGenerator
+from baselines.vincent.spectral import folded
 from cli import thbench
 from thbench.errors import ThbenchError
 from thbench.method import MethodOptions
+from thbench.training import checkpoints
 
-State = dict[str, Tensor]
 SIZE_PX, PADDED_PX = 96, 128  # as 224 and 256, but faster
-DOWNS = {"2019": 6, "january-2020": 4, "march-2020": 4, "april-2020": 4}
-ROWS = {"2019": 17158, "january-2020": 13062, "march-2020": 13062, "april-2020": 13184}
-
-
-def random_file(name: str) -> dict[str, Any]:
-    """What his training writes: spectral norm as weight_orig, weight_u, weight_v."""
-    torch.manual_seed(0)
-    ups = [(512, 512)] * 2 * (name == "2019") + [(512, 256), (256, 128), (128, 64)]
-    ups += [(64, 32 if name == "april-2020" else 3)]
-    E: State = {}
-    for i, (a, b) in enumerate([(6, 64), (64, 128), (128, 256), (256, 512)] + [(512, 512)] * 2):
-        residual(E, f"resDown{i + 1}", a, b, 3)
-    attention(E, "self_att", 256)
-
-    G: State = {"p": torch.randn(ROWS[name], 512) * 0.05, "psi": torch.rand(ROWS[name], 1)}
-    widths = [3, 64, 128, 256, 512, 512, 512][: DOWNS[name] + 1]
-    for i in range(DOWNS[name]):
-        residual(G, f"resDown{i + 1}", widths[i], widths[i + 1], 9 if i == 0 else 3)
-        affine(G, f"in{i + 1}", widths[i + 1])
-    attention(G, "self_att_Down", 256)
-    for i in range(5):
-        conv(G, f"res{i + 1}.conv1", 512, 512, 3)
-        conv(G, f"res{i + 1}.conv2", 512, 512, 3)
-    for i, (a, b) in enumerate(ups):
-        residual(G, f"resUp{i + 1}", a, b, 9 if b == 3 else 3)
-    attention(G, "self_att_Up", 128)
-    if name == "march-2020":
-        affine(G, "in5", 3)
-    if name == "april-2020":
-        G["conv2d.weight"], G["conv2d.bias"] = torch.randn(3, 32, 3, 3) / 17, torch.randn(3) / 9
-    return {"epoch": 3, "lossesG": [1.0], "E_state_dict": E, "G_state_dict": G, "D_state_dict": {}}
-
-
-def conv(state: State, name: str, a: int, b: int, kernel: int) -> None:
-    weight = torch.randn(b, a, kernel, kernel)
-    state[f"{name}.weight_orig"], state[f"{name}.bias"] = weight, torch.randn(b) * 0.1
-    v = F.normalize(torch.randn(a * kernel**2), dim=0)
-    for _ in range(3):
-        u = F.normalize(weight.flatten(1) @ v, dim=0)
-        v = F.normalize(weight.flatten(1).T @ u, dim=0)
-    state[f"{name}.weight_u"], state[f"{name}.weight_v"] = u, v
-
-
-def residual(state: State, name: str, a: int, b: int, kernel: int) -> None:
-    conv(state, f"{name}.conv_l1", a, b, 1)
-    conv(state, f"{name}.conv_r1", a, b, kernel)
-    conv(state, f"{name}.conv_r2", b, b, kernel)
-
-
-def attention(state: State, name: str, channels: int) -> None:
-    for part, width in (("f", channels // 8), ("g", channels // 8), ("h", channels)):
-        conv(state, f"{name}.conv_{part}", channels, width, 1)
-    state[f"{name}.gamma"] = torch.tensor([0.7])
-
-
-def affine(state: State, name: str, channels: int) -> None:
-    state[f"{name}.weight"], state[f"{name}.bias"] = (
-        torch.rand(channels) + 0.5,
-        torch.randn(channels),
-    )
 
 
 class Plain:
@@ -153,6 +96,16 @@ class Plain:
             out = self.attend(out, "self_att") if i == 3 else out
         return self.act(out.flatten(2).max(2)[0])
 
+    def judge(self, x: Tensor, y: Tensor, e: Tensor) -> tuple[Tensor, list[Tensor]]:
+        out, maps = self.pad(torch.cat([x, y], 1)), []
+        for i in range(1, 7):
+            out = self.down(out, f"resDown{i}")
+            maps.append(out)
+            out = self.attend(out, "self_att") if i == 3 else out
+        maps.append(out + self.conv(self.act(self.conv(out, "res.conv1")), "res.conv2"))
+        described = self.act(maps[-1].mean((2, 3)))
+        return described @ (self.s["w_0"][:, 0] + e) + self.s["b"], maps
+
     def generate(self, y: Tensor, e: Tensor) -> Tensor:
         psi = e @ self.s["p"].T
         out, at = self.pad(y), 0
@@ -191,13 +144,6 @@ class Plain:
         return 1 / (1 + (-out).exp())
 
 
-def imported(tmp_path: Path, name: str) -> tuple[dict[str, Any], Path]:
-    states, out = random_file(name), tmp_path / "model.safetensors"
-    torch.save(states, tmp_path / "his.tar")
-    assert import_vincent(tmp_path / "his.tar", out) == name
-    return states, out
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["2019", "january-2020", "march-2020", "april-2020"])
 def test_each_layout_does_what_its_formulas_say(
@@ -205,10 +151,10 @@ def test_each_layout_does_what_its_formulas_say(
 ) -> None:
     monkeypatch.setattr(network, "PADDED_PX", PADDED_PX)
     states, out = imported(tmp_path, name)
-    method = vincent_ff(MethodOptions(checkpoint=out))
+    method = VincentFF(MethodOptions(checkpoint=out))
     x, y = torch.rand(1, 3, SIZE_PX, SIZE_PX), torch.rand(1, 3, SIZE_PX, SIZE_PX)
     with torch.no_grad():
-        e = method.embedder(x, y)
+        e = method.model.embedder(x, y)
         made = method.generator(y, method.generator.project(e))
 
     true_e = Plain(name, states["E_state_dict"]).embed(x.double(), y.double())
@@ -216,6 +162,33 @@ def test_each_layout_does_what_its_formulas_say(
     assert true.std() > 0.01
     assert float((e - true_e).abs().max()) < 1e-4 * float(true_e.abs().max().clamp(min=1))
     assert float((made - true).abs().max()) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["january-2020", "april-2020"])
+def test_the_discriminator_does_what_its_formulas_say(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "PADDED_PX", PADDED_PX)
+    states, out = imported(tmp_path, name)
+    layout = next(layout for layout in LAYOUTS if layout.name == name)
+    judge = VincentDiscriminator(layout).eval()
+    state = checkpoints.unprefixed("discriminator", checkpoints.load_model(out, "vincent")[0])
+    judge.load_state_dict(folded(state))
+    x, y, e = (
+        torch.rand(1, 3, SIZE_PX, SIZE_PX),
+        torch.rand(1, 3, SIZE_PX, SIZE_PX),
+        torch.rand(512),
+    )
+    with torch.no_grad():
+        score, maps = judge(x, y, judge.w_0[:, 0] + e)
+
+    plain = Plain(name, states["D_state_dict"])
+    true_score, true_maps = plain.judge(x.double(), y.double(), e.double())
+    assert float((score - true_score).abs()) < 1e-4 * float(true_score.abs().clamp(min=1))
+    for made, true in zip(maps, true_maps, strict=True):
+        assert float((made - true).abs().max()) < 1e-4 * float(true.abs().max())
+    assert sum(p.numel() for p in judge.parameters()) == 19_626_881 + 512 + 1
 
 
 def test_the_counts_are_those_of_the_facts() -> None:
@@ -230,7 +203,7 @@ def test_the_counts_are_those_of_the_facts() -> None:
 
 def test_the_method_renders_frames_of_the_dataset(tmp_path: Path) -> None:
     _, out = imported(tmp_path, "april-2020")
-    method = vincent_ff(MethodOptions(checkpoint=out))
+    method = VincentFF(MethodOptions(checkpoint=out))
     drive = random_frames(2, seed=1).without_images()
     made = method.adapt(random_frames(1)).render(drive)
     assert made.shape == drive.images.shape
@@ -271,6 +244,26 @@ def test_a_hostile_pickle_is_refused_and_runs_nothing(system: str, tmp_path: Pat
         assert "cannot be read as weights" in str(told.exception)
     assert not touched.exists()
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"E_state_dict": {"a": torch.zeros(1)}, "G_state_dict": {"p": torch.tensor(1.0)}},
+        {"E_state_dict": {3: torch.zeros(1)}, "G_state_dict": {}},
+        {"E_state_dict": {"a.weight_orig": torch.zeros(1)}, "G_state_dict": {}},
+        {"E_state_dict": {"a": torch.zeros(1, dtype=torch.half).expand(10**15)}},
+        {"E_state_dict": {"a": torch.zeros(2)}, "G_state_dict": {"p": torch.zeros(13184, 1)}},
+    ],
+)
+def test_weights_of_odd_names_and_shapes_are_told_in_one_line(
+    damaged: dict[str, Any], tmp_path: Path
+) -> None:
+    torch.save(damaged, tmp_path / "his.tar")
+    with pytest.raises(ThbenchError) as told:
+        import_vincent(tmp_path / "his.tar", tmp_path / "out")
+    assert "his.tar" in str(told.value)
+    assert "\n" not in str(told.value)
 
 
 def test_another_projection_is_told(tmp_path: Path) -> None:

@@ -4,12 +4,16 @@ place.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import random
 import shutil
+import warnings
+import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +271,40 @@ def copied(material: Path, folders: tuple[str, ...], root: Path) -> None:
         shutil.copytree(material / folder, root / folder, symlinks=True)
 
 
+def _zip(file: Path, dice: random.Random) -> str:
+    """A member renamed, doubled, left out, or damaged with its new hash on the list."""
+    with zipfile.ZipFile(file) as archive:
+        entries = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
+    place = dice.randrange(len(entries))
+    name, content = entries[place]
+
+    way = dice.choice(("renamed", "doubled", "left out", "damaged", "damaged", "damaged"))
+    if way == "renamed":
+        new = dice.choice(("../x", "/x", "a/", "", "run.json", "a\\b", "x" * 300, "\N{SNOWMAN}"))
+        entries[place] = (new, content)
+    elif way == "doubled":
+        entries.append(entries[place])
+    elif way == "left out":
+        del entries[place]
+    else:
+        part = file.with_name(f"part{Path(name).suffix}")
+        part.write_bytes(content)
+        way = _INSIDE.get(part.suffix, _bytes)(part, dice)
+        entries[place] = (name, part.read_bytes())
+        part.unlink()
+
+    contents = dict(entries)
+    with suppress(ValueError, TypeError, LookupError):
+        mark = json.loads(contents["pack.json"])
+        digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in mark["files"]}
+        entries[0] = ("pack.json", json.dumps(mark | {"files": digests}).encode())
+    with zipfile.ZipFile(file, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that come twice
+        for name, content in entries:
+            archive.writestr(name, content)
+    return f"{name}: {way}"
+
+
 _INSIDE: dict[str, Callable[[Path, random.Random], str]] = {
     ".json": _json,
     ".jsonl": _lines,
@@ -279,4 +317,5 @@ _INSIDE: dict[str, Callable[[Path, random.Random], str]] = {
     ".png": _picture,
     ".jpg": _picture,
     ".db": _database,
+    ".zip": _zip,
 }

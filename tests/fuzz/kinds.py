@@ -46,6 +46,9 @@ FIGURE = reads("report figure run -o figure")
 COMPARE = reads("report compare run timed")
 AGAINST = reads("compare run copy-nearest copy-nearest")
 TIMES = reads("report latex timed --table 2")
+VBENCH = reads("runs import-scores vbench given/vbench.json run --T 1")
+THEVAL = reads("runs import-scores theval given/theval.txt run --T 2")
+ELSEWHERE = reads("report elsewhere run")
 USERS = reads("report latex run --metrics ssim user")
 SPLIT_OF_RUN = reads("split export run -o out.json")
 RESUME = reads(f"run-protocol --resume run {ONE_WORKER}")
@@ -96,6 +99,15 @@ STEPS_OF = reads(
 X2FACE = reads(f"{MEASURED} x2face --checkpoint given/x2face_model_forpython3.pth")
 FETCH = reads("weights fetch x2face --from given/x2face_model_forpython3.pth")
 
+BOARD = reads("leaderboard given/run.zip -o site")
+SCORED = (
+    "score-videos faces/videos copy=faces/videos --metrics l1 ssim --landmarks dlib --quiet "
+    f"{ONE_WORKER} --out"
+)
+SCORE_VIDEOS, SCORE_ON = reads(f"{SCORED} new"), reads(f"{SCORED} scored")
+SCORE_PAIRS = reads(f"{SCORED} new --pairs given/pairs.csv")
+SCORED_CHECKS = (reads("runs verify scored"), reads("report latex scored"), SCORE_ON)
+
 STUDY_SCORE = reads("study score study --run studied")
 STUDY_IMPORT = reads(
     "study import study given/answers.json --key given/key.json --db sqlite:///new.db"
@@ -119,12 +131,16 @@ KINDS = (
     Kind("run/images/*/*/landmarks.npy", (VERIFY, SCORE), RUN),
     Kind("run/study.json", (USERS, PAGE), RUN),
     Kind("run/.lock", (SCORE, RESUME), RUN),
+    Kind("run/elsewhere/*/*/*.json", (ELSEWHERE, SHOW, VBENCH), ("run", "given")),
+    Kind("given/vbench.json", (VBENCH,), ("run", "given")),
+    Kind("given/theval.txt", (THEVAL,), ("run", "given")),
     Kind("timed/timing.json", (TIMES, RESUME_TIMED), RUN),
     Kind("timed/run.json", (TIMES, RESUME_TIMED, LIST), RUN),
     Kind("given/split.json", (CHECK_SPLIT, STORED_SPLIT), ("given", "store")),
     Kind("given/protocol.toml", (PROTOCOL, DRAWN), ("given", "store")),
     Kind("store/dataset.json", (*DATA, NEW_RUN), ("store",)),
-    Kind("store/index.parquet", (*DATA, NEW_RUN), ("store",)),
+    Kind("store/videos.parquet", (*DATA, NEW_RUN), ("store",)),
+    Kind("store/index/*.parquet", (*DATA, NEW_RUN), ("store",)),
     Kind("store/shards/*.tar", (*DATA[2:], NEW_RUN), ("store",)),
     Kind("begun/plan.json", (PREPARE_ON,), ("begun", "sources")),
     Kind("begun/parts/*.parquet", (PREPARE_ON,), ("begun", "sources")),
@@ -138,8 +154,13 @@ KINDS = (
     Kind("training/model.safetensors", (ADAPT,), ("training", "faces")),
     Kind("given/x2face_model_forpython3.pth", (X2FACE, FETCH), ("given", "store")),
     Kind("faces/photos/*.jpg", (ADAPT, PUPPETS), ("faces", "training", "store")),
-    Kind("faces/videos/p0/v0.mp4", (DRIVE, PREPARE_VIDEOS), ("faces",)),
+    Kind("faces/videos/p0/v0.mp4", (DRIVE, PREPARE_VIDEOS, SCORE_VIDEOS), ("faces",)),
     Kind("faces/head.safetensors", (DRIVE,), ("faces",)),
+    Kind("given/run.zip", (BOARD,), ("given",)),
+    Kind("given/pairs.csv", (SCORE_PAIRS,), ("given", "faces")),
+    Kind("scored/run.json", SCORED_CHECKS, ("scored", "faces")),
+    Kind("scored/units/*/*/*.json", SCORED_CHECKS, ("scored", "faces")),
+    Kind("scored/images/copy/T1/*/*.png", SCORED_CHECKS, ("scored", "faces")),
     Kind("exported/answers/manifest.json", (EXTERNAL,), ("exported", "store")),
     Kind("exported/answers/*/*/*.png", (EXTERNAL,), ("exported", "store")),
     Kind(

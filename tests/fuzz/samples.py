@@ -21,6 +21,7 @@ from thbench.data.video import write_video
 from thbench.files import read_json, write_json
 from thbench.paper.meta import OursTrainer
 from thbench.records.unit import UserColumn, UserRow
+from thbench.runs import Run
 from thbench.training.loop import LoopConfig, train
 
 PERSONS, VIDEOS, FRAMES, SIZE_PX = 3, 3, 8, 64
@@ -39,11 +40,13 @@ def make_material() -> None:
     (root / "given").mkdir()
     _thbench("split export run -o given/split.json")
     (root / "given/protocol.toml").write_text(definition_text("self-reenactment"), encoding="utf-8")
+    _elsewhere(root)
 
     train_tiny(root / "training", root / "store", steps=1)
     torch.save({"state_dict": {"a": torch.zeros(2)}}, root / "given/x2face_model_forpython3.pth")
     _study(root)
     _faces(root)
+    _doors(root)
 
 
 def train_tiny(out: Path, store: Path, steps: int, resume: bool = False) -> None:
@@ -93,6 +96,16 @@ def _runs() -> None:
 
     rows = [UserRow("copy-nearest", T, 0.5, 0.1, (0.3, 0.7), 20) for T in (1, 2)]
     write_json(Path("run/study.json"), asdict(UserColumn(rows=rows)))
+
+
+def _elsewhere(root: Path) -> None:
+    """Result files of two other programs, of which one is read into `run`."""
+    (video,) = Run(root / "run").record().split.videos
+    path = f"results/{video.key}.mp4"
+    entry = {"video_path": path, "video_results": 0.9}
+    write_json(root / "given/vbench.json", {"subject_consistency": [0.9, [entry]]})
+    (root / "given/theval.txt").write_text(f"Video Path,Silent MAD\n{path},0.02\n", "utf-8")
+    _thbench("runs import-scores vbench given/vbench.json run --T 1")
 
 
 def _sources(root: Path) -> None:
@@ -184,6 +197,16 @@ def _faces(root: Path) -> None:
         "adapt ours-ff --images faces/photos --checkpoint training/model.safetensors "
         f"--size {SIZE_PX} --device cpu -o faces/head.safetensors"
     )
+
+
+def _doors(root: Path) -> None:
+    """A packed run, a run of videos that lay on disk, and a list of pairs of them."""
+    _thbench("runs pack run -o given/run.zip")
+    _thbench(
+        "score-videos faces/videos copy=faces/videos --out scored --metrics l1 ssim "
+        "--landmarks dlib --device cpu --workers 1 --quiet"
+    )
+    (root / "given/pairs.csv").write_text("real,fake,person\np0/v0.mp4,p0/v0.mp4,Ann\n")
 
 
 def _made(file: Path) -> Path:

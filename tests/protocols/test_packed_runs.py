@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
+import signal
 import zipfile
 from pathlib import Path
 
@@ -82,8 +84,10 @@ def test_what_was_changed_is_refused(run: Run, tmp_path: Path) -> None:
             unpack_run(bad, tmp_path / "bad")
         shutil.rmtree(tmp_path / "bad", ignore_errors=True)
     assert not (tmp_path / "outside").exists()
+    with pytest.raises(ThbenchError, match="lies in the run itself"):
+        pack_run(run, run.path / "run.json")
     (tmp_path / "c.zip").write_bytes(b"no zip")
-    with pytest.raises(ThbenchError, match="no packed run"):
+    with pytest.raises(ThbenchError, match="not a packed run"):
         unpack_run(tmp_path / "c.zip", tmp_path / "c")
 
 
@@ -93,3 +97,49 @@ def test_a_run_that_does_not_verify_is_not_taken(run: Run, tmp_path: Path) -> No
     next((copy / "images" / "copy-nearest").rglob("*.png")).write_bytes(b"x")
     with pytest.raises(ThbenchError, match="does not verify"):
         opened_runs([copy], tmp_path / "unpacked")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_archives_that_no_pack_writes_are_told_in_one_line(run: Run, tmp_path: Path) -> None:
+    good = tmp_path / "a.zip"
+    pack_run(run, good)
+
+    twice, folder = tmp_path / "twice.zip", tmp_path / "folder.zip"
+    for bad, name in ((twice, "run.json"), (folder, "empty/")):
+        shutil.copy(good, bad)
+        with zipfile.ZipFile(bad, "a") as archive:
+            archive.writestr(name, b"")
+    broken, bomb = tmp_path / "broken.zip", tmp_path / "bomb.zip"
+    data = bytearray(good.read_bytes())
+    data[60:90] = bytes(range(200, 230))  # in the first file's compressed bytes
+    broken.write_bytes(data)
+    data, at = bytearray(good.read_bytes()), 0
+    for _ in range(2):  # two files that state almost 4 GiB each
+        at = data.index(b"PK\x01\x02", at + 4)
+        data[at + 24 : at + 28] = b"\xf0\xff\xff\xff"
+    bomb.write_bytes(data)
+
+    for bad, told in (
+        (twice, "two files of the same name"),
+        (folder, "holds a folder"),
+        (broken, "not a packed run"),
+        (bomb, "more than any run holds"),
+        (tmp_path / "missing.zip", "not a packed run"),
+        (tmp_path, "not a packed run"),
+    ):
+        with pytest.raises(ThbenchError, match=told) as caught:
+            unpack_run(bad, tmp_path / "out" / bad.stem)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_is_told_as_such(run: Run, tmp_path: Path) -> None:
+    pack_run(run, tmp_path / "a.zip")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(ThbenchError, match=r"cannot unpack .*free space"):
+            unpack_run(tmp_path / "a.zip", tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)

@@ -11,6 +11,7 @@ import torch
 from support.datasets import short_videos
 
 import protocols.generate
+import protocols.run
 from protocols.definition import MethodEntry, load_definition, method_entry
 from protocols.run import RunOptions, locked, run_protocol
 from protocols.score import score_run
@@ -307,3 +308,28 @@ def test_ours_without_a_checkpoint_says_how_to_get_one():
 
     with pytest.raises(ThbenchError, match="train one with `thbench train ours`"):
         load_method("ours-ft", MethodOptions())
+
+
+def test_units_that_another_machine_made_and_this_one_does_not_see_are_told(tmp_path, monkeypatch):
+    def made_elsewhere(shop, units, workers, engine):
+        yield from ((unit, UnitResult("done")) for unit in units)
+
+    monkeypatch.setattr(protocols.run, "generate", made_elsewhere)
+    with pytest.raises(ThbenchError, match="6 units were made elsewhere and are not seen here yet"):
+        run_protocol(DEFINITION, DATASET, tmp_path / "run", OPTIONS)
+    assert not (tmp_path / "run" / "summary.json").exists()
+
+
+def test_of_many_methods_a_process_keeps_the_last_few(monkeypatch):
+    loads = []
+    monkeypatch.setattr(
+        protocols.generate, "load_method", lambda spec, options: loads.append(spec) or spec
+    )
+    entries = {f"m{number}": (method_entry(f"m{number}"), None) for number in range(6)}
+    shop = protocols.generate.Workshop(Path(), DEFINITION, DATASET, entries, {})
+
+    for label in [*entries, "m5", "m2"]:
+        assert shop.method(label) == label
+    assert loads == [*entries]
+    assert shop.method("m0") == "m0"
+    assert len(shop.loaded) == 4

@@ -76,3 +76,10 @@ def test_the_page_stands_alone_and_escapes_what_it_is_told(tmp_path: Path) -> No
     (tmp_path / "other" / "file").touch()
     with pytest.raises(ThbenchError, match="is not a leaderboard"):
         write_leaderboard({"mine": Results.open(run)}, tmp_path / "other")
+
+
+def test_a_file_is_not_taken_for_the_folder_of_a_page(tmp_path: Path) -> None:
+    (tmp_path / "site").write_text("kept")
+    with pytest.raises(ThbenchError, match="is not a leaderboard"):
+        write_leaderboard({}, tmp_path / "site")
+    assert (tmp_path / "site").read_text() == "kept"

@@ -181,7 +181,7 @@ def test_ranges_are_those_of_the_cards() -> None:
     for name in metric_names():
         low, high = range_of(name)
         text = load_metric(name).card.value_range
-        if name == "kid":
+        if name.partition("-")[0] == "kid":
             assert "can be negative" in text
             assert (low, high) == (-math.inf, math.inf)
             continue

@@ -4,13 +4,19 @@ are known.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
 from thbench.data.prepare.extract import Recipe
+from thbench.data.store.format import ROWS_PER_GROUP
+from thbench.data.store.shards import table_writer
+from thbench.files import read_json, sha256_file, write_json
 
 VOX1 = Path(__file__).parents[2] / "../shared/data/vox1-sample"
 VOX2 = Path(__file__).parents[2] / "../shared/data/vox2-sample"
@@ -52,3 +58,34 @@ def recipe(root: Path, **settings: object) -> Recipe:
         **settings,
     }
     return Recipe(**chosen)  # type: ignore[arg-type]
+
+
+def with_one_index(store: Path, without: str | None = None) -> None:
+    """Makes of a store what older releases wrote: format 1, one index.parquet of all frames.
+
+    without: a column that they did not write yet; then they kept no digests of tables either.
+    """
+    table = pa.concat_tables(pq.read_table(file) for file in sorted(store.glob("index/*")))
+    table = table.drop_columns(without) if without else table
+    with table_writer(store / "index.parquet", table.schema) as writer:
+        writer.write_table(table, ROWS_PER_GROUP)
+    shutil.rmtree(store / "index")
+    (store / "videos.parquet").unlink()
+
+    info = read_json(store / "dataset.json")
+    del info["files"], info["videos_bytes"]
+    for shard in info["shards"]:
+        del shard["rows_sha256"], shard["rows_bytes"]
+    if not without:
+        names = ("index.parquet", "dropped.parquet")
+        info["files"] = {name: sha256_file(store / name) for name in names}
+    write_json(store / "dataset.json", {**info, "format": 1})
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }

@@ -20,20 +20,14 @@ for clip in (root / "test").iterdir():
         strip.paste(f, (i * f.width, 0))
     strip.save(made / f"{clip.name}.png")
 """
-_DEMO = "assert Image.open(a.source_image).width; shutil.copy(a.driving_video, a.result_video)"
 _DEMO_OPTIONS = ("--config", "--checkpoint", "--source_image", "--driving_video", "--result_video")
 _RUN_OPTIONS = ("--config", "--mode", "--checkpoint")
 _MOTION = ("--relative", "--adapt_scale", "--find_best_frame", "--cpu")
 
 # recipe -> (script, options with a value, flags, what it does)
 _SCRIPTS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
-    "fomm": ("run.py", (*_RUN_OPTIONS, "--device_ids"), (), _STRIP),
     "tpsmm": ("run.py", (*_RUN_OPTIONS, "--device_ids"), (), _STRIP),
     "mraa": ("run.py", (*_RUN_OPTIONS, "--device_ids"), (), _STRIP),
-    "fomm-demo": ("demo.py", _DEMO_OPTIONS, _MOTION, _DEMO),
-    "tpsmm-demo": ("demo.py", (*_DEMO_OPTIONS, "--mode", "--img_shape"), _MOTION, _DEMO),
-    "dagan": ("demo.py", (*_DEMO_OPTIONS, "--kp_num", "--generator"), _MOTION, _DEMO),
-    "face-vid2vid": ("demo.py", (*_DEMO_OPTIONS, "--gen"), _MOTION, _DEMO),
     "liveportrait": (
         "inference.py",
         ("-s", "-d", "-o"),

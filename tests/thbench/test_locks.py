@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -99,3 +101,15 @@ def test_lock_files_are_nothing(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     assert not holds_nothing(tmp_path)
     assert not holds_nothing(tmp_path / "thesis.tex")
+
+
+def test_storage_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with (
+        pytest.raises(ThbenchError, match=r"knows no locks .*: mount it with them"),
+        locked(tmp_path),
+    ):
+        raise AssertionError("nobody may work here")

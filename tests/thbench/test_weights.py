@@ -120,7 +120,7 @@ def test_a_page_instead_of_a_zip_is_told(
 ) -> None:
     folder, url = served
     (folder / "pack.zip").write_text("<html>moved</html>")
-    with pytest.raises(ThbenchError, match="no zip archive"):
+    with pytest.raises(ThbenchError, match="not a zip archive"):
         fetch(entry(monkeypatch, f"{url}/pack.zip", in_archive=True))
 
 

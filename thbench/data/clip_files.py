@@ -160,6 +160,11 @@ def clips_below(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in _clip_paths(folder):
         relative = path.relative_to(folder)
+        if not str(relative).isprintable():  # undecodable bytes arrive as surrogates
+            raise ThbenchError(
+                f"{folder}: the name {str(relative)!a} holds control or undecodable "
+                "characters; rename it"
+            )
         name = (relative if path.is_dir() else relative.with_suffix("")).as_posix()
         if name in found:
             raise ThbenchError(
@@ -170,7 +175,12 @@ def clips_below(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _clip_paths(folder: Path) -> Iterator[Path]:
+def _clip_paths(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """All clips below a folder; above: the real paths of the folders that it was reached by."""
+    here = os.path.realpath(folder)
+    if here in above:
+        raise ThbenchError(f"{folder} is a link to a folder that it lies in; remove it")
+
     try:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
@@ -180,8 +190,8 @@ def _clip_paths(folder: Path) -> Iterator[Path]:
         yield folder
     for entry in entries:
         if entry.is_dir():
-            yield from _clip_paths(entry)
-        elif entry.suffix.lower() in MOVING_SUFFIXES:
+            yield from _clip_paths(entry, above | {here})
+        elif entry.suffix.lower() in MOVING_SUFFIXES and entry.is_file():
             yield entry
 
 
@@ -190,6 +200,8 @@ def _kind(path: Path) -> Literal["images", "video", "photo"]:
         return "images"
     if not path.exists():
         raise ThbenchError(f"{path} does not exist")
+    if not path.is_file():  # a pipe would never end
+        raise ThbenchError(f"{path} is neither a file nor a folder")
     return "photo" if path.suffix.lower() in IMAGE_SUFFIXES else "video"
 
 

@@ -155,11 +155,33 @@ def export(
 
 
 @data.command("verify")
-@click.argument("dataset", type=FILE)
-def verify(dataset: Path) -> None:
-    """Reads every byte of DATASET again and compares it with what was recorded when it was
-    prepared.
+@click.argument("dataset")
+def verify(dataset: str) -> None:
+    """Reads every byte of DATASET, a folder or a URL, again and compares it with what was recorded
+    when it was prepared.
     """
     from thbench.data.store.verify import verify
 
     click.echo(verify(dataset))
+
+
+@data.command("repair")
+@click.argument("dataset", type=FILE)
+@click.argument("source")
+@QUIET
+def repair(dataset: Path, source: str, quiet: bool) -> None:
+    """Makes the damaged files of DATASET anew, and only those.
+
+    SOURCE is what DATASET was prepared from (the folder of frames or videos, or the dataset that
+    was packed), or a copy of DATASET, a folder or a URL. What is made anew has the same bytes as
+    before, or is not taken.
+    """
+    from thbench.data.store.repair import repair
+    from thbench.progress import counter
+
+    with counter("repair", quiet) as count:
+        mended = repair(dataset, source, lambda done, total: count(done, total, "shards"))
+    for file in mended:
+        click.echo(f"made anew: {dataset / file}")
+    if not mended:
+        click.echo(f"{dataset} is whole: there is nothing to repair")

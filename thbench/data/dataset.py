@@ -66,8 +66,12 @@ class Dataset(Protocol):
         ...
 
 
-def videos_of(dataset: Dataset, split: Split) -> list[Video]:
+def videos_of(dataset: Dataset, split: Split) -> Sequence[Video]:
     """The videos of one split, in the dataset's order."""
+    from thbench.data.video_table import VideoTable  # which needs `Video` of this file
+
+    if isinstance(dataset.videos, VideoTable):
+        return dataset.videos.of_split(split)
     return [video for video in dataset.videos if video.split == split]
 
 

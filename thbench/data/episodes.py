@@ -16,6 +16,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.data.landmarks.image import drawn
+from thbench.data.video_table import frame_counts
 from thbench.errors import ThbenchError
 from thbench.workers import end_with_parent
 
@@ -60,10 +61,10 @@ class EpisodeSampler:
         self.shots, self.seed, self.rank = shots, seed, rank
         self.training = videos_of(dataset, "train")
 
-        usable = [row for row, video in enumerate(self.training) if video.n_frames >= 2]
+        usable = np.flatnonzero(frame_counts(self.training) >= 2)
         self.left_out = len(self.training) - len(usable)
 
-        self.rows = usable[rank::world]
+        self.rows: list[int] = usable[rank::world].tolist()
         if not self.rows:
             raise ThbenchError(
                 f"{dataset.name} has {len(usable)} training videos of 2 or more frames, "

@@ -6,27 +6,31 @@ import os
 from pathlib import Path
 
 from thbench.data.dataset import Dataset
-from thbench.data.store.prepared import PreparedStore, is_store
+from thbench.data.store.in_videos import open_store
+from thbench.data.store.places import is_url
+from thbench.data.store.prepared import is_store
 from thbench.errors import ThbenchError
 
 
 def open_dataset(spec: str) -> Dataset:
-    """ "synth" or "synth:SIZE" (synthetic heads), the path of a prepared store, or its name under
-    $THBENCH_DATA.
+    """ "synth" or "synth:SIZE" (synthetic heads), the path or URL of a prepared store, or its name
+    under $THBENCH_DATA.
 
     Raises `ThbenchError` when there is no such dataset.
     """
     if _is_synthetic(spec):
         return _synthetic(spec)
+    if is_url(spec):
+        return open_store(spec)
     if spec.startswith("video-files:"):
         raise ThbenchError(
             f"{spec.partition(':')[2]} holds videos that `thbench score-videos` scored; run that "
             "command again to go on"
         )
     if (store := _store(spec)) is not None:
-        return PreparedStore(store)
+        return open_store(store)
     if Path(spec).exists():
-        return PreparedStore(Path(spec))  # which says what is wrong with it
+        return open_store(Path(spec))  # which says what is wrong with it
 
     home = os.environ.get("THBENCH_DATA")
     also = f", or under $THBENCH_DATA = {home}," if home else " ($THBENCH_DATA is not set)"
@@ -44,7 +48,7 @@ def open_sources(spec: str, size_px: int, skip_unusable: bool = False) -> Datase
     for these otherwise, and as `open_dataset` does.
     """
     # A folder here comes before a store of that name under $THBENCH_DATA.
-    if _is_synthetic(spec) or is_store(Path(spec)):
+    if _is_synthetic(spec) or is_url(spec) or is_store(Path(spec)):
         return open_dataset(spec)
     if not Path(spec).is_dir():
         if _store(spec) is not None:

@@ -75,6 +75,8 @@ def _sha256(photos: dict[str, Photos], size_px: int) -> str:
         digest.update(repr((person, size_px, [file.name for file in own.files])).encode())
         digest.update(own.frames.images.numpy().tobytes())
         digest.update(own.frames.landmarks.numpy().tobytes())
+        if own.frames.pupils is not None:
+            digest.update(own.frames.pupils.numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -7,16 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from thbench.data.dataset import Dataset, videos_of
 from thbench.data.open import open_dataset
 from thbench.data.prepare.crop import pixels_outside
 from thbench.data.prepare.finish import told
-from thbench.data.store.format import INDEX
+from thbench.data.store.places import LocalPlace
 from thbench.data.store.prepared import PreparedStore
-from thbench.errors import ThbenchError
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,7 @@ def description(spec: str) -> dict[str, Any]:
         "size_px": dataset.size_px,
         "sha256": dataset.sha256,
         "counts": {split: _counts(dataset, split) for split in ("train", "test")},
+        "pupils": dataset.read(dataset.videos[0], [0]).pupils is not None,
     }
     if isinstance(dataset, PreparedStore):
         info = dataset.info
@@ -58,7 +56,8 @@ def description(spec: str) -> dict[str, Any]:
             "dropped": info.dropped,
             "frames_with_several_faces": info.frames_with_several_faces,
         }
-        shown["landmarks_outside"] = asdict(_outside(dataset))
+        here = isinstance(dataset.place, LocalPlace)  # elsewhere, all of the index would be sent
+        shown["landmarks_outside"] = asdict(_outside(dataset)) if here else None
     return shown
 
 
@@ -75,34 +74,33 @@ def text(shown: Mapping[str, Any]) -> str:
             line += f" ({fewest} to {most} a video)"
         lines.append(line)
 
+    pupils = ", with pupils" if shown["pupils"] else ""
     if "recipe" in shown:
-        recipe = shown["recipe"]
+        recipe, outside = shown["recipe"], shown["landmarks_outside"]
         form = "PNG" if recipe["lossless"] else f"JPEG quality {recipe.get('quality', 'unknown')}"
+        if recipe.get("in_videos"):
+            form = "decoded from the videos"
         lines += [
             f"  split      {shown['split']['rule']}",
-            f"  landmarks  {shown['landmarks']['source']}",
+            f"  landmarks  {shown['landmarks']['source']}{pupils}",
             f"  frames     {recipe['layout']}, crop {recipe.get('crop', 'as-is')}, {form}",
             f"  dropped    {told(shown['dropped']) or 'nothing'}",
-            f"  outside    {Outside(**shown['landmarks_outside']).text}",
+            f"  outside    {Outside(**outside).text if outside else 'not counted behind a URL'}",
             f"  several faces in {shown['frames_with_several_faces']} frames: the largest was kept",
         ]
     return "\n".join(lines)
 
 
 def _outside(store: PreparedStore) -> Outside:
-    """Read in parts: an index of a million frames fits no small memory."""
+    """Read shard by shard: an index of a million frames fits no small memory."""
     frames = most = 0
     farthest_px = 0.0
-    try:
-        for batch in pq.ParquetFile(store.path / INDEX).iter_batches(columns=["landmarks"]):
-            flat = batch["landmarks"].flatten().to_numpy()
-            outside_px = pixels_outside(flat.reshape(-1, 68, 2), store.size_px)
-            counts = np.count_nonzero(outside_px, axis=1)
-            frames += int(np.count_nonzero(counts))
-            most = max(most, int(counts.max(initial=0)))
-            farthest_px = max(farthest_px, float(outside_px.max(initial=0)))
-    except (OSError, pa.ArrowException) as error:
-        raise ThbenchError(f"{store.path / INDEX} is damaged: prepare the dataset again") from error
+    for flat in store.all_landmarks():
+        outside_px = pixels_outside(flat.reshape(-1, 68, 2), store.size_px)
+        counts = np.count_nonzero(outside_px, axis=1)
+        frames += int(np.count_nonzero(counts))
+        most = max(most, int(counts.max(initial=0)))
+        farthest_px = max(farthest_px, float(outside_px.max(initial=0)))
     return Outside(frames, most, farthest_px)
 
 

@@ -56,7 +56,7 @@ def read_timeline(path: Path) -> Timeline:
 
     What an edit list cuts away does not count. Raises `VideoError` as `read_video` does.
     """
-    with _opened(path) as container:
+    with opened(path) as container:
         stream = container.streams.video[0]
         packets = [packet for packet in _packets(container, path) if _is_shown(packet)]
 
@@ -108,14 +108,19 @@ def write_video(
             ) from error
 
 
+def upright(frame: Any) -> NDArray[np.uint8]:
+    """The pixels of a decoded frame: uint8 [H, W, 3] RGB, turned as the file says."""
+    pixels = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))
+
+
 def _frames(path: Path, wanted: Collection[int] | None) -> Iterator[NDArray[np.uint8]]:
-    with _opened(path) as container:
+    with opened(path) as container:
         position = 0
         for packet in _packets(container, path):
             for frame in packet.decode():
                 if wanted is None or position in wanted:
-                    pixels = frame.to_ndarray(format="rgb24")
-                    yield np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))
+                    yield upright(frame)
                 position += 1
 
 
@@ -132,7 +137,8 @@ def _packets(container: Any, path: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
+    """PyAV's container of a file that holds a video; its errors are `VideoError`."""
     if not Path(path).is_file():
         raise ThbenchError(f"{path} does not exist")
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -73,7 +73,10 @@ class VGGFeatures(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """float [N, 3, H, W] RGB in [-1, 1] -> five feature maps, the largest first. H, W >= 16."""
         pixels = (images + 1) * 127.5
-        x = (pixels.flip(1) if self.plan.bgr else pixels) - self.mean
+        return self.features((pixels.flip(1) if self.plan.bgr else pixels) - self.mean)
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """The five feature maps of an input on the scale that the network takes."""
         features = []
         for position, layer in enumerate(self.layers):
             x = layer(x)
@@ -86,6 +89,18 @@ class VGGFeatures(nn.Module):
         return super().train(False)
 
 
+class Unscaled(nn.Module):
+    """A VGG that is fed images as they are, without mean, scale or change of channels."""
+
+    def __init__(self, network: VGGFeatures) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """float [N, 3, H, W] -> five feature maps, the largest first."""
+        return self.network.features(images)
+
+
 def caffe_vgg19(pooling: Pooling = "avg", path: Path | None = None) -> VGGFeatures:
     """VGG19 with its Caffe ImageNet weights, from `path` or else from one of the registry's two
     files of it.
@@ -94,6 +109,14 @@ def caffe_vgg19(pooling: Pooling = "avg", path: Path | None = None) -> VGGFeatur
     `ThbenchError` when the file is missing or holds another network.
     """
     return _loaded(VGG19, pooling, path or first_weight_path("vgg19-caffe", "vgg19-caffe-pystiche"))
+
+
+def imagenet_vgg19(pooling: Pooling = "max", path: Path | None = None) -> VGGFeatures:
+    """VGG19 with torchvision's weights, from `path` or else the registry's `vgg19-imagenet`; for
+    those who feed it unscaled images. Raises as `caffe_vgg19`.
+    """
+    plan = replace(VGG19, name="torchvision's VGG19")
+    return _loaded(plan, pooling, path or weight_path("vgg19-imagenet"))
 
 
 def vggface16(pooling: Pooling = "avg", path: Path | None = None) -> VGGFeatures:

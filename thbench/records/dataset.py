@@ -13,11 +13,16 @@ _REMEDY = "prepare the dataset again"
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """A tar of frames, by its path in the store."""
+    """A tar of frames, by its path in the store.
+
+    rows_sha256, rows_bytes: of its part of the index; stores with one index for all have none.
+    """
 
     file: str
     frames: int
     sha256: str
+    rows_sha256: str = ""
+    rows_bytes: int = 0
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a digest that is not one."""
@@ -29,7 +34,8 @@ class RecipeRecord:
     """What readers of a store need to know of how its frames were made; more: all else.
 
     quality: JPEG's, None where that is not recorded. packed_sha256: of the dataset that was packed
-    as it is. pictures: what the frames show, where that is said; see `thbench.pictures`.
+    as it is. pictures: what the frames show, where that is said; see `thbench.pictures`. in_videos:
+    frames stay in the videos below `source`, a path from the store.
     """
 
     layout: str
@@ -38,6 +44,8 @@ class RecipeRecord:
     quality: int | None = None
     packed_sha256: str | None = None
     pictures: str | None = None
+    in_videos: bool = False
+    source: str | None = None
     more: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
 
 
@@ -47,7 +55,8 @@ class DatasetInfo:
 
     recipe and landmarks: how the frames were made, as it is written; split: the rule that chose the
     test persons, and who they are; dropped: reason -> count. files: the sha256 of the store's
-    tables by name; empty in stores of before that was recorded.
+    tables by name; empty in stores of before that was recorded. videos_bytes: of the table of
+    videos.
     """
 
     format: int
@@ -61,6 +70,7 @@ class DatasetInfo:
     frames_with_several_faces: int
     shards: list[ShardRecord]
     files: Mapping[str, str] = field(default_factory=dict)
+    videos_bytes: int = 0
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a size that no frame has, or where it does not say how the frames

@@ -1,11 +1,11 @@
 """A worker for bilayer-model, run by the Python of its environment; imports nothing of ours."""
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from serving import serve
 
 EXPERIMENT = "vc2-hq_adrianb_paper_main"
 
@@ -56,17 +56,6 @@ class Bilayer:
 
 def picture(path):
     return np.asarray(Image.open(path).convert("RGB"))
-
-
-def serve(worker):
-    for line in sys.stdin:
-        request = json.loads(line)
-        number, (what, content) = request.pop("id"), next(iter(request.items()))
-        try:
-            answer = {"id": number, "done": getattr(worker, what)(**content)}
-        except Exception as error:
-            answer = {"id": number, "error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

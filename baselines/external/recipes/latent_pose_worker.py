@@ -1,6 +1,5 @@
 """A worker for latent-pose-reenactment: fine-tunes by its train.py, drives by its drive.py."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from serving import serve
 
 LARGEST_BATCH = 8
 
@@ -84,17 +84,6 @@ class LatentPose:
 def save(image, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, quality=97)
-
-
-def serve(worker):
-    for line in sys.stdin:
-        request = json.loads(line)
-        number, (what, content) = request.pop("id"), next(iter(request.items()))
-        try:
-            answer = {"id": number, "done": getattr(worker, what)(**content)}
-        except Exception as error:
-            answer = {"id": number, "error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

@@ -187,7 +187,7 @@ def test_a_header_of_two_metrics_needs_the_name(run: Run, tmp_path: Path) -> Non
 def test_thevals_table_of_models_has_no_videos_and_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "gt_metrics.csv"
     file.write_text("Model,Global aesthetic,Lip sync\nGT,4.6842,0.2528\n")
-    with pytest.raises(ThbenchError, match="no file of a THEval metric"):
+    with pytest.raises(ThbenchError, match="not a file of a THEval metric"):
         read_theval(file)
 
 
@@ -234,6 +234,31 @@ def test_a_damaged_record_is_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ThbenchError, match="import-scores"):
         ElsewhereRecord.read(file)
     assert "import-scores" in complaint(asked("report", "elsewhere", run.path))
+
+
+def test_scores_of_no_method_of_the_run_are_named(run: Run, tmp_path: Path) -> None:
+    import_scores(run, "vbench", vbench(tmp_path / "r.json", {keys(run)[0]: 1}), None, None, "")
+    (file,) = run.path.glob("elsewhere/*/*/*.json")
+    file.write_text(file.read_text().replace('"ours-ff"', '"another"'))
+    assert "'another', which is no method of the run" in (
+        complaint(asked("report", "elsewhere", run.path))
+    )
+
+
+def test_a_video_without_a_name_is_unknown(run: Run, tmp_path: Path) -> None:
+    file = vbench(tmp_path / "r.json", {})
+    file.write_text(
+        json.dumps({"motion": [0.5, [{"video_path": "", "video_results": 1}]]}), "utf-8"
+    )
+    with pytest.raises(ThbenchError, match="has 1 videos that"):
+        import_scores(run, "vbench", file, None, None, "")
+
+
+def test_a_line_too_long_for_a_table_is_told(tmp_path: Path) -> None:
+    for text in ("a" * 200_000, "Video Path,Silent MAD\n" + "a" * 200_000 + ",1\n"):
+        (tmp_path / "out.txt").write_text(text)
+        with pytest.raises(ThbenchError, match=r"out\.txt, line \d is no line of a THEval file"):
+            read_theval(tmp_path / "out.txt")
 
 
 def test_a_run_without_such_scores_says_how_to_read_them_in(run: Run) -> None:

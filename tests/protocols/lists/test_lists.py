@@ -243,18 +243,7 @@ def test_a_list_that_is_not_here_says_how_to_make_it() -> None:
 
 def test_from_the_published_file_to_a_table_that_tells_the_coverage(tmp_path: Path) -> None:
     run_in(tmp_path, ["protocols", "import", "fomm", "meta.csv", "-o", "mine.json"], FOMM)
-    random = np.random.default_rng(0)
-    for clip in (FIRST, THIRD):  # of three
-        name = clip.replace("/", "#")
-        folder = tmp_path / "test" / f"{name}.mp4"
-        folder.mkdir(parents=True)
-        for frame in range(6):
-            pixels = random.integers(0, 255, (64, 64, 3), np.uint8)
-            cv2.imwrite(str(folder / f"{frame:07d}.png"), pixels)
-            points = random.uniform(5, 58, (68, 2)).astype(np.float32)
-            place = tmp_path / "landmarks" / folder.name / f"{frame:07d}.npy"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            np.save(place, points)
+    clips_on_disk(tmp_path)
 
     toml = (
         'name = "mine"\nkind = "self-reenactment"\nversion = 1\nsource = "here"\nT = [1]\n'
@@ -271,6 +260,49 @@ def test_from_the_published_file_to_a_table_that_tells_the_coverage(tmp_path: Pa
     assert "mine: 2 of 3 clips" in table
     assert "The shot is the first frame" in table
     assert Run(tmp_path / "run").record().split.listed is not None
+
+
+def clips_on_disk(folder: Path) -> None:
+    """Two of three clips, of six frames each, with landmarks to import."""
+    random = np.random.default_rng(0)
+    for clip in (FIRST, THIRD):
+        name = clip.replace("/", "#")
+        frames = folder / "test" / f"{name}.mp4"
+        frames.mkdir(parents=True)
+        for frame in range(6):
+            pixels = random.integers(0, 255, (64, 64, 3), np.uint8)
+            cv2.imwrite(str(frames / f"{frame:07d}.png"), pixels)
+            points = random.uniform(5, 58, (68, 2)).astype(np.float32)
+            place = folder / "landmarks" / frames.name / f"{frame:07d}.npy"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            np.save(place, points)
+
+
+def test_pairs_of_one_clip_are_units_of_their_own_in_a_run(tmp_path: Path) -> None:
+    pairs = DAGAN.replace("0000007.png", "0000004.png")
+    run_in(tmp_path, ["protocols", "import", "dagan", "meta.csv", "-o", "dagan.json"], pairs)
+    clips_on_disk(tmp_path)
+    toml = (
+        'name = "mine"\nkind = "cross-reenactment"\nversion = 1\nsource = "here"\nT = [1]\n'
+        'methods = ["copy-nearest"]\nmetrics = ["nme"]\nvideos = 2083\nholdout = 1\n'
+        'driven_by = "listed"\nnames = "dagan.json"\n'
+    )
+    (tmp_path / "mine.toml").write_text(toml)
+    prepare = ["prepare", "vox-flat", "test", "data", "--size", "64", "--workers", "1"]
+    run_in(tmp_path, [*prepare, "--landmarks", "import:landmarks", "--quiet"])
+    measure = ["run-protocol", "mine.toml", "--dataset", "data", "--out", "run", "--workers", "1"]
+    told = run_in(tmp_path, [*measure, "--quiet"])
+    assert "dagan: 2 of 3 pairs (found: " in told
+
+    run = Run(tmp_path / "run")
+    shots = [run.shots_folder(video.key) for video in run.record().split.videos]
+    assert len({folder.name for folder in shots}) == 2
+    first, second = ((folder / "00.png").read_bytes() for folder in shots)
+    assert first != second  # frames 5 and 2 of one clip
+    run_in(tmp_path, ["split", "export", "run", "--out", "split.json"])
+    again = [*measure[:4], "--split", "split.json", "--out", "again", "--workers", "1", "--quiet"]
+    run_in(tmp_path, again)
+    run_in(tmp_path, ["runs", "verify", "again"])
 
 
 def run_in(folder: Path, arguments: list[str], listed: str | None = None) -> str:

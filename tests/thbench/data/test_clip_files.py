@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import av
@@ -73,6 +74,25 @@ def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
         list(ClipFile(tmp_path / "c").read([0, 2]))
 
 
+def test_links_in_a_circle_pipes_and_names_that_nothing_can_print_are_told(tmp_path: Path) -> None:
+    write_pngs(tmp_path / "a" / "c", ramp())
+    for name in ("x", "y"):
+        (tmp_path / "a" / name).symlink_to(tmp_path / "a", target_is_directory=True)
+    with pytest.raises(ThbenchError, match="a link to a folder that it lies in"):
+        clips_below(tmp_path)
+
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(ThbenchError, match="neither a file nor a folder"):
+        ClipFile(tmp_path / "pipe.mp4")
+
+    for odd in (b"b\xff.mp4", b"b\n.mp4"):
+        folder = tmp_path / odd[1:2].hex()
+        folder.mkdir()
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + odd)).touch()
+        with pytest.raises(ThbenchError, match="control or undecodable"):
+            clips_below(folder)
+
+
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 6))
 def test_columns_put_together_again_are_the_frame(count: int, width: int, height: int) -> None:
     image = np.arange(height * width * count * 3, dtype=np.uint8).reshape(height, -1, 3)
@@ -85,7 +105,7 @@ def test_halves_are_where_their_names_say() -> None:
     assert np.array_equal(keep_part("right-half").cut(image), image[:, 2:])
     assert np.array_equal(keep_part("top-half").cut(image), image[:2])
     assert keep_part("all").cut(image) is not None
-    with pytest.raises(ThbenchError, match="no whole number"):
+    with pytest.raises(ThbenchError, match="not a whole number"):
         keep_part("1/3").cut(image)
 
 

@@ -5,6 +5,7 @@ layouts.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,7 @@ def test_features_do_not_depend_on_the_frames_beside_them() -> None:
 
 
 @pytest.fixture
-def official_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def official_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Small networks in files of the official layouts, mask token and text encoder included, in the
     places where the registry looks.
     """

@@ -11,7 +11,7 @@ from support.tiny import TINY, trainer
 
 from thbench.data.episodes import EpisodeBatches, EpisodeSampler
 from thbench.errors import ThbenchError
-from thbench.method import MethodOptions, load_method
+from thbench.method import KeepableHead, MethodOptions, load_method
 from thbench.paper.head import load_head
 from thbench.training.checkpoints import save_model
 
@@ -67,6 +67,7 @@ def test_a_kept_head_remembers_that_it_sees_pupils(tmp_path):
     heads = few_heads()
     frames = heads.read(heads.videos[0], [0, 3])
     head = load_method("ours-ff", options).adapt(frames)
+    assert isinstance(head, KeepableHead)
     head.save(tmp_path / "head.safetensors")
 
     kept = load_head(tmp_path / "head.safetensors")

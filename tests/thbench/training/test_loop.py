@@ -173,6 +173,6 @@ def test_readers_of_frames_end_with_a_killed_training(tmp_path: Path) -> None:
             assert family.process.poll() is None
             time.sleep(0.01)
         family.process.kill()
-        assert family.left_after(2) == []
+        assert family.left_after(60) == []
     finally:
         family.end()

@@ -65,6 +65,12 @@ if TYPE_CHECKING:
     "--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of the JPEGs."
 )
 @click.option("--lossless", is_flag=True, help="PNG instead of JPEG.")
+@click.option(
+    "--in-videos",
+    is_flag=True,
+    help="Write no frames: OUT holds landmarks and crops, frames are decoded from SRC's videos "
+    "when they are read.",
+)
 @click.option("--follow-links", is_flag=True, help="Take what links point to, also outside of SRC.")
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be taken, and what not and why; write nothing."
@@ -105,6 +111,7 @@ def prepare(
     frames_per_clip: int | None,
     quality: int,
     lossless: bool,
+    in_videos: bool,
     follow_links: bool,
     dry_run: bool,
     overwrite: bool,
@@ -157,6 +164,7 @@ def prepare(
         frames_per_clip=frames_per_clip,
         quality=quality,
         lossless=lossless,
+        in_videos=in_videos,
         follow_links=follow_links,
     )
     split = SplitRule(test_persons, test_fraction, seed)

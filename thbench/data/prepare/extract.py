@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ from thbench.data.prepare.crop import (
     share_outside,
 )
 from thbench.data.prepare.source import Clip, Dropped, SourceVideo
+from thbench.data.store.format import IN_VIDEOS_SCHEMA
 from thbench.data.store.shards import ShardWriter, commit_shard, shard_path
 from thbench.data.video import VideoError
+from thbench.data.video_seek import frame_places
 from thbench.errors import ThbenchError
-from thbench.files import atomic_path
+from thbench.files import atomic_path, sha256_file, sha256_json
 
 VOX1_FRAMES_PER_SECOND = 25  # VoxCeleb1 names each frame by its number in the video
 _FRAMES_AT_ONCE = 32  # held in memory for a batched detector
@@ -40,7 +42,8 @@ class Recipe:
 
     margin is the side of a per-frame or per-clip crop in extents of the landmarks. max_outside is
     the share of its landmarks that may lie outside a frame; a quarter is the whole jaw line.
-    quality is JPEG's; lossless is PNG.
+    quality is JPEG's; lossless is PNG. in_videos: frames are not written, they stay in the videos
+    of the source and are decoded when they are read.
     """
 
     layout: str
@@ -54,6 +57,14 @@ class Recipe:
     quality: int = 95
     lossless: bool = False
     follow_links: bool = False
+    in_videos: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """As plan.json and dataset.json hold it: stores of before `in_videos` stay the same."""
+        written = asdict(self)
+        if not self.in_videos:
+            del written["in_videos"]
+        return written
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,9 @@ def prepare_shard(
     Clips that cannot be read and frames without a face are left out and listed. Raises
     `ThbenchError` when the output cannot be written.
     """
+    if recipe.in_videos:
+        return _shard_in_videos(root, out, shard, videos, recipe, detector)
+
     dropped: list[Dropped] = []
     path = shard_path(out, shard)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
@@ -97,6 +111,45 @@ def prepare_shard(
     return len(writer.rows)
 
 
+def _shard_in_videos(
+    root: Path,
+    out: Path,
+    shard: int,
+    videos: Sequence[SourceVideo],
+    recipe: Recipe,
+    detector: LandmarkDetector,
+) -> int:
+    """`prepare_shard` for frames that stay where they are: rows that say so, and no tar."""
+    dropped: list[Dropped] = []
+    rows = []
+    for video in videos:
+        for clip in video.clips:
+            found = _clip_rows(root, video, clip, recipe, detector, dropped)
+            if not found:
+                continue
+            file = root / clip.path
+            places = frame_places(file)
+            of_file = {
+                "shard": shard,
+                "path": clip.path,
+                "file_bytes": file.stat().st_size,
+                "file_sha256": sha256_file(file),
+            }
+            for frame, _, row in found:
+                place = places[frame.position]
+                where = {"pts": place.pts, "key_pts": place.key_pts}
+                rows.append({**row, **of_file, "position": frame.position, **where})
+
+    commit_shard(out, shard, rows, dropped, made_of_sha256(rows, recipe.size_px), IN_VIDEOS_SCHEMA)
+    return len(rows)
+
+
+def made_of_sha256(rows: Iterable[Mapping[str, Any]], size_px: int) -> str:
+    """The digest of what frames that stay in videos are made of: the files, places and crops."""
+    made = [[row["file_sha256"], row["position"], list(row["crop"])] for row in rows]
+    return sha256_json([size_px, made])
+
+
 def _clip_frames(
     root: Path,
     video: SourceVideo,
@@ -108,6 +161,29 @@ def _clip_frames(
     """(encoded frame, its row) for each frame of a clip that has a face. The clip is read twice,
     never held whole.
     """
+    found = _clip_rows(root, video, clip, recipe, detector, dropped)
+    if not found:
+        return
+
+    reader = ClipReader(root, clip, recipe.follow_links)
+    images = reader.read([frame.position for frame, _, _ in found])
+    for (_, square, row), source in zip(found, images, strict=True):
+        if source.image is None:
+            raise ThbenchError(
+                f"{root / source.key.path} changed while it was read: run the same command again"
+            )
+        yield _encode(cut(source.image, square, recipe.size_px), recipe), row
+
+
+def _clip_rows(
+    root: Path,
+    video: SourceVideo,
+    clip: Clip,
+    recipe: Recipe,
+    detector: LandmarkDetector,
+    dropped: list[Dropped],
+) -> list[tuple[_Found, Square, dict[str, Any]]]:
+    """(frame, what is cut from it, its row) for each frame of a clip that has a face."""
     here = Dropped("", video.person, video.video, clip.name)
     lost: list[Dropped] = []
 
@@ -119,24 +195,17 @@ def _clip_frames(
         found = list(_faces(reader, positions, detector, here, lost))
     except VideoError as error:
         dropped.append(replace(here, reason=f"video {error.reason}"))
-        return
+        return []
 
     dropped += lost
-    if not found:
-        return
-
     sizes, faces = [frame.size for frame in found], [frame.face for frame in found]
     try:
         squares = crop_squares(recipe.crop, sizes, faces, recipe.margin)
     except ThbenchError as error:
         raise ThbenchError(f"{root / clip.path}: {error}") from None
 
-    images = reader.read([frame.position for frame in found])
-    for frame, square, source in zip(found, squares, images, strict=True):
-        if source.image is None:
-            raise ThbenchError(
-                f"{root / source.key.path} changed while it was read: run the same command again"
-            )
+    kept = []
+    for frame, square in zip(found, squares, strict=True):
         box = moved(frame.face.box.reshape(2, 2), square, recipe.size_px)
         landmarks = moved(frame.face.landmarks, square, recipe.size_px)
         if share_outside(landmarks, recipe.size_px) > recipe.max_outside:
@@ -156,7 +225,8 @@ def _clip_frames(
             "time_s": _time_s(recipe, reader, frame),
             "pupils": _pupils(frame.face, square, recipe.size_px),
         }
-        yield _encode(cut(source.image, square, recipe.size_px), recipe), row
+        kept.append((frame, square, row))
+    return kept
 
 
 def _time_s(recipe: Recipe, reader: ClipReader, frame: _Found) -> float | None:

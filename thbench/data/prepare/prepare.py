@@ -8,6 +8,7 @@ writes dataset.json, which ends the work.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -34,6 +35,7 @@ from thbench.workers import each
 
 # Where there are as many videos: work for many processes, and a kill loses little.
 _SHARDS_AT_LEAST = 64
+PICTURE_LAYOUTS = ("vox1-frames", "frames", "photos-flat", "vfhq")
 _VIDEOS_PER_SHARD = 32  # at most: tens of megabytes
 
 # Takes the shards done, the shards in all, the frames of the shard just done.
@@ -85,12 +87,12 @@ def prepare(
     _check(recipe)
     listing = list_source(recipe.layout, source, recipe.follow_links)
     detector = _detector(recipe.landmarks, device)
-    shards = list(_grouped(listing.videos))
+    shards = list(grouped(listing.videos))
     _check_folder(out)
 
     with locked(out, part.lock):
         plan = {
-            "recipe": asdict(recipe),
+            "recipe": recipe.record(),
             "split": asdict(split),
             "landmarks": dict(detector.provenance),
             "videos_sha256": sha256_json([asdict(video) for video in listing.videos]),
@@ -136,6 +138,10 @@ def _check(recipe: Recipe) -> None:
             f"--max-outside {recipe.max_outside} is a share of a face's landmarks: choose 0 to 1"
         )
 
+    if recipe.in_videos and recipe.layout in PICTURE_LAYOUTS:
+        raise ThbenchError(
+            f"--in-videos needs videos, the layout {recipe.layout} holds pictures: leave it out"
+        )
     if recipe.fps is None:
         return
     if not recipe.fps > 0:
@@ -144,7 +150,8 @@ def _check(recipe: Recipe) -> None:
         raise ThbenchError(NO_RATE)
 
 
-def _grouped(videos: Sequence[SourceVideo]) -> Iterator[Sequence[SourceVideo]]:
+def grouped(videos: Sequence[SourceVideo]) -> Iterator[Sequence[SourceVideo]]:
+    """The videos of each shard, in order."""
     size = min(_VIDEOS_PER_SHARD, -(-len(videos) // _SHARDS_AT_LEAST))
     for start in range(0, len(videos), size):
         yield videos[start : start + size]
@@ -208,7 +215,10 @@ def _finish(
         return (out / DATASET_JSON).exists()  # written, and the parts deleted, by another machine
 
     try:
-        finish(out, shards, asdict(recipe), detector.provenance, split, listing.dropped)
+        made = recipe.record()
+        if recipe.in_videos:
+            made["source"] = os.path.relpath(listing.root, out.resolve())
+        finish(out, shards, made, detector.provenance, split, listing.dropped)
     except FileNotFoundError:
         if not (out / DATASET_JSON).exists():
             raise

@@ -63,7 +63,7 @@ def pack(
         if (out / DATASET_JSON).exists():
             return
 
-        shards = _shards(dataset, videos)
+        shards = shards_of(dataset, videos)
         missing = [shard for shard in range(len(shards)) if not is_committed(out, shard)]
         jobs = [(shard, shards[shard]) for shard in missing]
 
@@ -86,7 +86,7 @@ def pack(
         finish(out, len(shards), recipe, {"source": dataset.name}, rule, [])
 
 
-def _shards(dataset: Dataset, videos: int | None) -> list[list[Video]]:
+def shards_of(dataset: Dataset, videos: int | None) -> list[list[Video]]:
     """The first so many videos of each person, in groups."""
     chosen = [
         video
@@ -102,10 +102,10 @@ def _shards(dataset: Dataset, videos: int | None) -> list[list[Video]]:
 def _shard_packer(
     dataset: Dataset, out: Path, frames: int | None
 ) -> Callable[[tuple[int, Sequence[Video]]], None]:
-    return lambda job: _pack_shard(dataset, out, frames, *job)
+    return lambda job: pack_shard(dataset, out, frames, *job)
 
 
-def _pack_shard(
+def pack_shard(
     dataset: Dataset, out: Path, frames: int | None, shard: int, videos: Sequence[Video]
 ) -> None:
     remove_leftovers(out, shard)

@@ -5,196 +5,213 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import threading
-from collections.abc import Sequence
-from functools import lru_cache
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from thbench.data.dataset import Split, Video
+from thbench.data.dataset import Video
 from thbench.data.store.format import (
     DATASET_JSON,
     FORMAT,
-    INDEX,
+    ONE_INDEX,
+    ONE_INDEX_FORMAT,
     PLAN_JSON,
-    REQUIRED_SCHEMA,
     SCHEMA,
-    SHARDS,
+    VIDEOS,
+    VIDEOS_SCHEMA,
+    index_file,
+    shard_file,
 )
+from thbench.data.store.frame_index import FrameIndex, IndexFile
+from thbench.data.store.places import LocalPlace, Place, place_of
+from thbench.data.video_table import VideoTable
 from thbench.errors import ThbenchError
-from thbench.files import read_json_object
+from thbench.files import parse_json
 from thbench.method import Frames
 from thbench.pictures import Pictures, checked_pictures
 from thbench.records.dataset import DatasetInfo
 from thbench.records.decode import decode
 from thbench.tables import read_table
 
-_GROUPS_KEPT = 256  # of landmarks or names, 0.3 MB each
+_AGAIN = "prepare the dataset again"
 
 
 class PreparedStore:
-    """A prepared dataset, opened for reading: the `Dataset` protocol over DATASET's files.
+    """A prepared dataset, opened for reading: the `Dataset` protocol over a folder or a URL.
 
-    Safe to read from several threads and forked processes; pickles as its path, so that a worker
-    opens it again. Per-frame offsets are held as arrays (16 bytes a frame); landmarks and names are
-    read when they are asked for.
+    Safe to read from several threads and forked processes; pickles as its location, so that a
+    worker opens it again. Only the table of videos is held, some 50 bytes for each; what is known
+    of frames is read when they are asked for.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises `ThbenchError` when `path` holds no finished dataset of this format."""
-        self.path = Path(path)
-        self.info = _dataset_info(self.path)
-        self.name = self.path.resolve().name
+    def __init__(self, location: Path | str) -> None:
+        """Raises `ThbenchError` when there is no finished dataset of this format."""
+        self.place = place_of(location)
+        self.info = read_info(self.place)
+        self.name = self.place.name
         self.size_px = self.info.size_px
         self.sha256 = self.info.sha256
-        self.pictures = _pictures(self.path, self.info)
+        self.pictures = _pictures(self.place, self.info)
 
-        table = _read_index(self.path, ["person", "video", "split", "shard", "offset", "size"])
-        self._shard, self._offset, self._size = (
-            table[name].to_numpy() for name in ("shard", "offset", "size")
-        )
-        self.videos, first_rows = _videos(table)
-        self._rows_of = {
-            video.key: slice(first, first + video.n_frames)
-            for video, first in zip(self.videos, first_rows, strict=True)
-        }
+        if self.info.format == ONE_INDEX_FORMAT:
+            self.videos = _videos_of_one_index(self.place)
+        else:
+            self.videos = _videos(self.place, self.info)
+        self.index = FrameIndex(self.place, self._index_file)
 
-        self._index = pq.ParquetFile(self.path / INDEX)
-        metadata = self._index.metadata
-        groups = range(metadata.num_row_groups)
-        self._group_starts = np.cumsum(
-            [0, *(metadata.row_group(group).num_rows for group in groups)]
-        )
-        self._lock = threading.Lock()
-        self._cached_column = lru_cache(maxsize=_GROUPS_KEPT)(self._read_column)
-
-    def __reduce__(self) -> tuple[type[PreparedStore], tuple[Path]]:
-        return PreparedStore, (self.path,)
+    def __reduce__(self) -> tuple[type[PreparedStore], tuple[str]]:
+        return type(self), (str(self.place),)
 
     def read(self, video: Video, frames: Sequence[int]) -> Frames:
         """See `Dataset.read`. Raises `ThbenchError` for an unknown video, a position outside it, or
         damaged files.
         """
-        rows = self._rows(video, frames)
-        encoded = self._encoded(rows)
+        shard, rows = self._rows(video, frames)
         images = np.empty((len(rows), self.size_px, self.size_px, 3), np.uint8)
-        for slot, data in enumerate(encoded):
-            image = _decoded(data)
+        if not len(rows):
+            return frames_of(images, np.empty((0, 136), np.float32), np.empty(0, object))
+
+        names = ["offset", "size", "crc32", "landmarks", "pupils"]
+        offsets, sizes, checks, landmarks, pupils = self.index.columns(shard, rows, names)
+        ranges = list(zip(offsets.tolist(), sizes.tolist(), strict=True))
+        if min(map(min, ranges)) < 0:
+            raise self._damaged_index(shard)
+
+        for slot, data in enumerate(self._encoded(shard, ranges, checks)):
+            image = None if data is None else _decoded(data)
             if image is None or image.shape != images.shape[1:]:
                 raise self._damaged(video, int(frames[slot]))
             images[slot] = image
-
-        landmarks = self._gather(rows, "landmarks").reshape(-1, 68, 2)
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-        return Frames(pixels, torch.from_numpy(landmarks), self._pupils(rows))
+        return frames_of(images, landmarks, pupils)
 
     def frame_names(self, video: Video) -> list[str]:
         """See `Dataset.frame_names`."""
-        rows = self._rows(video, range(video.n_frames))
-        clips, frames = self._gather(rows, "clip"), self._gather(rows, "frame")
+        shard, rows = self._rows(video, range(video.n_frames))
+        clips, frames = self.index.columns(shard, rows, ["clip", "frame"])
         return [f"{clip}/{frame}" for clip, frame in zip(clips, frames, strict=True)]
 
     def frame_times_s(self, video: Video) -> list[float] | None:
         """See `Dataset.frame_times_s`; None, too, for a store made before times were recorded."""
-        if "time_s" not in self._index.schema_arrow.names:
-            return None
-
-        rows = self._rows(video, range(video.n_frames))
-        times_s = self._gather(rows, "time_s").astype(np.float64)
+        shard, rows = self._rows(video, range(video.n_frames))
+        (times_s,) = self.index.columns(shard, rows, ["time_s"])
+        times_s = times_s.astype(np.float64)
         return times_s.tolist() if np.isfinite(times_s).all() else None
 
-    def _pupils(self, rows: NDArray[np.int64]) -> torch.Tensor | None:
-        """The pupils [N, 2, 2] of these rows; None unless all have some, and for older stores."""
-        if "pupils" not in self._index.schema_arrow.names:
-            return None
+    def all_landmarks(self) -> Iterator[NDArray[np.float32]]:
+        """The landmarks of all frames, float32 [N, 136] at a time."""
+        shards = range(len(self.info.shards))
+        files = dict.fromkeys(self._index_file(shard) for shard in shards)
+        for file in files:
+            yield from self.index.all_of(file, "landmarks")
 
-        pupils = self._gather(rows, "pupils")
-        if any(eyes is None for eyes in pupils):
-            return None
-        flat = np.concatenate([np.empty(0, np.float32), *pupils])
-        return torch.from_numpy(flat.astype(np.float32).reshape(-1, 2, 2))
+    def _index_file(self, shard: int) -> IndexFile:
+        if self.info.format == ONE_INDEX_FORMAT:
+            return IndexFile(ONE_INDEX, 0)
+        return IndexFile(index_file(shard), self.info.shards[shard].rows_bytes)
 
-    def _rows(self, video: Video, frames: Sequence[int]) -> NDArray[np.int64]:
-        rows = self._rows_of.get(video.key)
-        if rows is None:
-            raise ThbenchError(f"{self.path} has no video {video.key!r}")
-        positions = np.asarray(frames, np.int64)
-        if len(positions) and not 0 <= positions.min() <= positions.max() < rows.stop - rows.start:
+    def _rows(self, video: Video, frames: Sequence[int]) -> tuple[int, NDArray[np.int64]]:
+        """The shard of a video, and the rows of these of its frames in the index of the shard."""
+        row = self.videos.row_of(video)
+        if row is None:
+            raise ThbenchError(f"{self.place} has no video {video.key!r}")
+
+        positions, n_frames = np.asarray(frames, np.int64), int(self.videos.n_frames[row])
+        if len(positions) and not 0 <= positions.min() <= positions.max() < n_frames:
             raise ThbenchError(
-                f"{self.path}: {video.key} has frames 0 to {rows.stop - rows.start - 1}, asked for "
+                f"{self.place}: {video.key} has frames 0 to {n_frames - 1}, asked for "
                 f"{positions.min()} to {positions.max()}"
             )
-        return positions + rows.start
+        shard = int(self.videos.shard[row])
+        if not 0 <= shard < len(self.info.shards):
+            raise self._damaged_index(shard)
+        return shard, positions + int(self.videos.first_row[row])
 
-    def _encoded(self, rows: NDArray[np.int64]) -> list[bytes]:
-        """The bytes of frames that lie in one shard: those of one video always do."""
-        if not len(rows):
-            return []
-        path = self.path / SHARDS / f"{self._shard[rows[0]]:05d}.tar"
+    def _encoded(
+        self, shard: int, ranges: Sequence[tuple[int, int]], checks: NDArray[np.uint32]
+    ) -> list[bytes | None]:
+        """The bytes of frames of one shard; None for one that is not what was written."""
+        file = shard_file(shard)
         try:
-            shard = os.open(path, os.O_RDONLY)
-        except OSError as error:
-            raise ThbenchError(
-                f"cannot read {path} ({error.strerror}): run `thbench data verify {self.path}`"
-            ) from error
-        try:
-            return [os.pread(shard, int(self._size[row]), int(self._offset[row])) for row in rows]
-        except (OSError, OverflowError, ValueError, MemoryError):  # a place that no file has
-            raise ThbenchError(
-                f"{self.path / INDEX} is damaged: prepare the dataset again"
-            ) from None
-        finally:
-            os.close(shard)
+            read = self.place.ranges(file, ranges)
+            wrong = [slot for slot, data in enumerate(read) if zlib.crc32(data) != checks[slot]]
+            again = self.place.ranges(file, [ranges[slot] for slot in wrong], fresh=True)
+        except (OverflowError, MemoryError):  # a place that no file has
+            raise self._damaged_index(shard) from None
+
+        encoded: list[bytes | None] = list(read)
+        for slot, data in zip(wrong, again, strict=True):
+            encoded[slot] = data if zlib.crc32(data) == checks[slot] else None
+        return encoded
 
     def _damaged(self, video: Video, frame: int) -> ThbenchError:
         return ThbenchError(
-            f"frame {frame} of {video.key} in {self.path} is damaged: run `thbench data verify "
-            f"{self.path}`, then prepare the dataset again"
+            f"frame {frame} of {video.key} in {self.place} is damaged: run `thbench data verify "
+            f"{self.place}`, which says how to repair it"
         )
 
-    def _gather(self, rows: NDArray[np.int64], column: str) -> NDArray[Any]:
-        groups = np.searchsorted(self._group_starts, rows, side="right") - 1
-        parts = [
-            self._cached_column(int(group), column)[row - self._group_starts[group]]
-            for group, row in zip(groups, rows, strict=True)
-        ]
-        if column == "landmarks":
-            return np.array(parts, np.float32)
-        found = np.empty(len(parts), object)
-        found[:] = parts
-        return found
-
-    def _read_column(self, group: int, column: str) -> NDArray[Any]:
-        try:
-            with self._lock:  # a ParquetFile is read by one thread at a time
-                table = self._index.read_row_group(group, columns=[column], use_threads=False)
-            values = table[column].combine_chunks()
-            has_nulls = values.null_count and column in REQUIRED_SCHEMA.names
-            if values.type != SCHEMA.field(column).type or has_nulls:
-                raise ValueError(f"{column} holds {values.type} with {values.null_count} nulls")
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            raise ThbenchError(
-                f"{self.path / INDEX} is damaged ({str(error).splitlines()[0]}): prepare the "
-                "dataset again"
-            ) from error
-
-        if column == "landmarks":
-            return np.asarray(values.flatten().to_numpy().reshape(-1, 136))
-        return np.asarray(values.to_numpy(zero_copy_only=False))
+    def _damaged_index(self, shard: int) -> ThbenchError:
+        return ThbenchError(
+            f"{self.place}/{self._index_file(shard).name} is damaged: run `thbench data verify "
+            f"{self.place}`"
+        )
 
 
 def is_store(path: Path) -> bool:
     """Whether `path` holds a prepared dataset, finished or begun."""
     return any((path / name).exists() for name in (DATASET_JSON, PLAN_JSON))
+
+
+def read_info(place: Place) -> DatasetInfo:
+    """dataset.json of a finished store; raises `ThbenchError` where there is none of this format.
+
+    The place then knows which store is there.
+    """
+    try:
+        data = place.read(DATASET_JSON)
+    except FileNotFoundError:
+        raise _no_dataset(place) from None
+
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise ThbenchError(
+            f"{place}/{DATASET_JSON} is not text in UTF-8 (byte {error.start})"
+        ) from None
+    where = f"{place}/{DATASET_JSON}"
+    info = parse_json(text, where)
+    if not isinstance(info, dict):
+        raise ThbenchError(f"{where} holds no JSON object, but {type(info).__name__}")
+    if info.get("format") not in (FORMAT, ONE_INDEX_FORMAT):
+        raise ThbenchError(
+            f"{where} has format {info.get('format')!r}, this thbench reads "
+            f"{ONE_INDEX_FORMAT} and {FORMAT}: update thbench or prepare the dataset again"
+        )
+
+    place.pin(hashlib.sha256(data).hexdigest())
+    return decode(DatasetInfo, info, where, _AGAIN)
+
+
+def frames_of(
+    images: NDArray[np.uint8], landmarks: NDArray[np.float32], pupils: NDArray[Any]
+) -> Frames:
+    """Frames of uint8 [N, H, W, 3] and columns of the index; pupils only where all frames have
+    some.
+    """
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+    points = torch.from_numpy(landmarks.reshape(-1, 68, 2))
+    if any(eyes is None for eyes in pupils):
+        return Frames(pixels, points)
+
+    flat = np.concatenate([np.empty(0, np.float32), *pupils])
+    return Frames(pixels, points, torch.from_numpy(flat.astype(np.float32).reshape(-1, 2, 2)))
 
 
 def _decoded(data: bytes) -> NDArray[np.uint8] | None:
@@ -205,39 +222,35 @@ def _decoded(data: bytes) -> NDArray[np.uint8] | None:
     return None if image is None else np.asarray(image, np.uint8)
 
 
-def _dataset_info(path: Path) -> DatasetInfo:
+def _no_dataset(place: Place) -> ThbenchError:
+    if not isinstance(place, LocalPlace):
+        return ThbenchError(
+            f"{place} is no prepared dataset (no {DATASET_JSON} there): check the URL; "
+            "a store that is copied there is whole with all its files"
+        )
+    path = place.path
     if not path.exists():
-        raise ThbenchError(
+        return ThbenchError(
             f"{path} does not exist: make a dataset with `thbench prepare LAYOUT SRC {path}`"
         )
-    if not (path / DATASET_JSON).is_file():
-        if is_store(path):
-            raise ThbenchError(
-                f"{path} is not finished: run the same `thbench prepare` again, it goes on from "
-                "there"
-            )
-        raise ThbenchError(
-            f"{path} is not a prepared dataset (no {DATASET_JSON}): make one with `thbench prepare "
-            f"LAYOUT {path} OUT`"
+    if is_store(path):
+        return ThbenchError(
+            f"{path} is not finished: run the same `thbench prepare` again, it goes on from there"
         )
-
-    info = read_json_object(path / DATASET_JSON)
-    if info.get("format") != FORMAT:
-        raise ThbenchError(
-            f"{path}/{DATASET_JSON} has format {info.get('format')!r}, this thbench reads "
-            f"{FORMAT}: update thbench or prepare the dataset again"
-        )
-    return decode(DatasetInfo, info, path / DATASET_JSON, "prepare the dataset again")
+    return ThbenchError(
+        f"{path} is not a prepared dataset (no {DATASET_JSON}): make one with `thbench prepare "
+        f"LAYOUT {path} OUT`"
+    )
 
 
-def _pictures(path: Path, info: DatasetInfo) -> Pictures:
+def _pictures(place: Place, info: DatasetInfo) -> Pictures:
     """What the frames show: photographs, where an old recipe does not say.
 
     Raises `ThbenchError` for one that says something else.
     """
     recipe = info.made
     if recipe.pictures is not None:
-        return checked_pictures(recipe.pictures, path / DATASET_JSON)
+        return checked_pictures(recipe.pictures, f"{place}/{DATASET_JSON}")
 
     if recipe.layout == "synth" and recipe.packed_sha256 is not None:
         from thbench.data.synthetic import synth
@@ -247,29 +260,38 @@ def _pictures(path: Path, info: DatasetInfo) -> Pictures:
     return "photographs"
 
 
-def _read_index(path: Path, columns: list[str]) -> Any:
-    return read_table(
-        path / INDEX, "prepare the dataset again", columns, SCHEMA, ["person", "video", "split"]
+def _videos(place: Place, info: DatasetInfo) -> VideoTable:
+    """The table of videos; raises `ThbenchError` where it is not the one that was written."""
+    (data,) = place.ranges(VIDEOS, [(0, info.videos_bytes)])
+    if hashlib.sha256(data).hexdigest() != info.files.get(VIDEOS):
+        (data,) = place.ranges(VIDEOS, [(0, info.videos_bytes)], fresh=True)
+    if hashlib.sha256(data).hexdigest() != info.files.get(VIDEOS):
+        raise ThbenchError(f"{place}/{VIDEOS} is damaged: run `thbench data verify {place}`")
+    return VideoTable(
+        read_table(Path(f"{place}/{VIDEOS}"), _AGAIN, schema=VIDEOS_SCHEMA, data=data)
     )
 
 
-def _videos(table: Any) -> tuple[list[Video], list[int]]:
-    """The videos in the order of the index, and the first row of each; its rows lie together."""
-    if not len(table):
-        raise ThbenchError("the index of a dataset holds no frame: prepare the dataset again")
-    names = {
-        name: table[name].unify_dictionaries().combine_chunks()
-        for name in ("person", "video", "split")
-    }
-    codes = np.stack([column.indices.to_numpy() for column in names.values()])
-    changes = np.flatnonzero((codes[:, 1:] != codes[:, :-1]).any(axis=0)) + 1
-    starts = np.concatenate([[0], changes, [codes.shape[1]]]).tolist()
-    texts = [column.dictionary.to_pylist() for column in names.values()]
-    videos = []
-    for first, end in itertools.pairwise(starts):
-        person, video, split = (
-            text[code] for text, code in zip(texts, codes[:, first], strict=True)
+def _videos_of_one_index(place: Place) -> VideoTable:
+    """The videos in the order of the one index of a store of format 1, where their rows adjoin."""
+    if not isinstance(place, LocalPlace):
+        raise ThbenchError(
+            f"{place} has one index for all frames, which is read from a folder only: copy it to "
+            "this machine, or write it anew with `thbench data pack` and put that there"
         )
-        chosen: Split = "test" if split == "test" else "train"
-        videos.append(Video(person, video, chosen, end - first))
-    return videos, starts[:-1]
+    names = ["person", "video", "split"]
+    table = read_table(place.path / ONE_INDEX, _AGAIN, [*names, "shard"], SCHEMA, names)
+    if not len(table):
+        raise ThbenchError(f"{place}/{ONE_INDEX} holds no frame: {_AGAIN}")
+
+    columns = [table[name].unify_dictionaries().combine_chunks() for name in names]
+    codes = np.stack([column.indices.to_numpy() for column in columns])
+    changes = np.flatnonzero((codes[:, 1:] != codes[:, :-1]).any(axis=0)) + 1
+    starts = np.concatenate([[0], changes]).astype(np.int32)
+
+    firsts = table.take(starts)
+    counts = np.diff([*starts, len(table)]).astype(np.int32)
+    rows = {name: firsts[name].cast(pa.string()) for name in names}
+    return VideoTable(
+        pa.table({**rows, "shard": firsts["shard"], "first_row": starts, "n_frames": counts})
+    )

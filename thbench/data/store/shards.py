@@ -19,7 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from thbench.data.prepare.source import Dropped
-from thbench.data.store.format import DROPPED_SCHEMA, ROWS_PER_GROUP, SCHEMA, SHARDS
+from thbench.data.store.format import (
+    DROPPED_SCHEMA,
+    INDEX_GROUPS,
+    INDEX_ROWS_PER_GROUP,
+    ROWS_PER_GROUP,
+    SCHEMA,
+    SHARDS,
+)
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path, sha256_file, sha256_json, write_json
 from thbench.records.decode import read_record
@@ -28,7 +35,7 @@ from thbench.tables import read_table
 PARTS = "parts"
 _PART_TABLES = ("rows", "dropped")
 _REMEDY = "run the same command again, it makes that shard anew"
-_TEXT = ["person", "video", "clip", "split", "landmark_source", "reason"]
+_TEXT = ["person", "video", "clip", "split", "landmark_source", "reason", "path", "file_sha256"]
 
 
 class ShardWriter:
@@ -109,12 +116,13 @@ def commit_shard(
     rows: Sequence[Mapping[str, Any]],
     dropped: Sequence[Dropped],
     sha256: str,
+    schema: pa.Schema = SCHEMA,
 ) -> None:
     """Writes what was left out of a shard, its rows, then its mark. The tar must be in place."""
     lost = pa.Table.from_pylist([asdict(drop) for drop in dropped], DROPPED_SCHEMA)
     write_table(_part_path(out, shard, "dropped.parquet"), lost)
 
-    unsplit = SCHEMA.remove(SCHEMA.get_field_index("split"))
+    unsplit = schema.remove(schema.get_field_index("split"))
     write_table(_part_path(out, shard, "rows.parquet"), pa.Table.from_pylist(list(rows), unsplit))
 
     digests = {
@@ -159,10 +167,15 @@ def remove_parts(out: Path) -> None:
         (out / PARTS).rmdir()
 
 
-def write_table(path: Path, table: pa.Table) -> None:
+def write_table(path: Path, table: pa.Table, rows_per_group: int = ROWS_PER_GROUP) -> None:
     """Writes one Parquet file atomically."""
     with atomic_path(path) as temporary, table_writer(temporary, table.schema) as writer:
-        writer.write_table(table, ROWS_PER_GROUP)
+        writer.write_table(table, rows_per_group)
+
+
+def write_index(path: Path, table: pa.Table) -> None:
+    """Writes the rows of one shard in groups small enough to read one for the sake of a frame."""
+    write_table(path, table, max(INDEX_ROWS_PER_GROUP, -(-len(table) // INDEX_GROUPS)))
 
 
 def table_writer(path: Path, schema: pa.Schema) -> Any:

@@ -23,7 +23,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
-from support.prepared_samples import VOX1, VOX2, make_frames, noise, points, recipe
+from support.prepared_samples import VOX1, VOX2, contents, make_frames, noise, points, recipe
 
 from cli import thbench
 from thbench.data.prepare.clips import read_image
@@ -35,14 +35,6 @@ from thbench.data.store.prepared import PreparedStore
 from thbench.data.store.verify import verify
 from thbench.data.video import write_video
 from thbench.errors import ThbenchError
-
-
-def contents(out: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(out).as_posix(): path.read_bytes()
-        for path in sorted(out.rglob("*"))
-        if path.is_file()
-    }
 
 
 def command(root: Path, out: Path) -> list[str]:
@@ -193,12 +185,13 @@ def test_verify_sees_every_flipped_bit_of_the_index(tmp_path: Path) -> None:
     out = tmp_path / "out"
     prepare(tmp_path / "frames", out, recipe(tmp_path), SplitRule())
     assert "is whole" in verify(out)
-    index = (out / "index.parquet").read_bytes()
+    file = out / "index/00001.parquet"
+    index = file.read_bytes()
     caught = 0
     for position in range(4, len(index) - 12, len(index) // 20):
         flipped = bytearray(index)
         flipped[position] ^= 1
-        (out / "index.parquet").write_bytes(flipped)
+        file.write_bytes(flipped)
         with pytest.raises(ThbenchError):
             verify(out)
         caught += 1
@@ -412,7 +405,7 @@ def test_landmarks_move_with_a_per_frame_crop(tmp_path: Path) -> None:
     x, y = frames.landmarks[0, 2].tolist()
     rows, columns = np.nonzero(frames.images[0, 0].numpy() > 128)
     assert (x, y) == pytest.approx((columns.mean(), rows.mean()), abs=0.3)
-    assert pq.read_table(store.path / "index.parquet")["crop"].to_pylist()[0][2] == 80
+    assert pq.read_table(tmp_path / "out/index")["crop"].to_pylist()[0][2] == 80
 
 
 def test_frames_whose_face_leaves_the_crop_are_dropped_and_counted(tmp_path: Path) -> None:

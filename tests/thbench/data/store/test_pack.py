@@ -6,13 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from support.datasets import FakeDataset, synthetic_heads
+from support.prepared_samples import contents, with_one_index
 
 from thbench.data.dataset import Video, videos_of
-from thbench.data.store.format import ROWS_PER_GROUP
 from thbench.data.store.pack import pack
 from thbench.data.store.prepared import PreparedStore
 from thbench.data.store.resized import Resized
-from thbench.data.store.shards import table_writer
 from thbench.data.store.verify import verify
 from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
@@ -73,16 +72,29 @@ def test_pupils_are_packed_where_they_are_known(tmp_path):
 
 def test_a_store_of_before_times_were_recorded_has_none_and_is_whole(tmp_path):
     pack(TWO_PERSONS, tmp_path / "store")
-    index = tmp_path / "store" / "index.parquet"
-    table = pq.read_table(index).drop_columns("time_s")
-    with table_writer(index, table.schema) as writer:
-        writer.write_table(table, ROWS_PER_GROUP)
-    info = read_json(tmp_path / "store" / "dataset.json")
-    del info["files"]  # nor had a store of then the sha256 of its index
-    write_json(tmp_path / "store" / "dataset.json", info)
+    now = PreparedStore(tmp_path / "store")
+    expected = [now.read(video, [5, 0, 3]) for video in now.videos]
+    names = [now.frame_names(video) for video in now.videos]
+    with_one_index(tmp_path / "store", without="time_s")
     store = PreparedStore(tmp_path / "store")
+    assert list(store.videos) == list(now.videos)
+    for video, frames in zip(store.videos, expected, strict=True):
+        read = store.read(video, [5, 0, 3])
+        assert torch.equal(read.images, frames.images)
+        assert torch.equal(read.landmarks, frames.landmarks)
+    assert [store.frame_names(video) for video in store.videos] == names
     assert store.frame_times_s(store.videos[0]) is None
     assert "is whole" in verify(tmp_path / "store")
+
+
+def test_the_one_index_of_an_old_store_is_checked(tmp_path):
+    pack(TWO_PERSONS, tmp_path / "store")
+    with_one_index(tmp_path / "store")
+    index = tmp_path / "store/index.parquet"
+    table = pq.read_table(index)
+    pq.write_table(table.set_column(4, "split", [["train"] * len(table)]), index)
+    with pytest.raises(ThbenchError, match=r"index\.parquet does not hold what was prepared"):
+        verify(tmp_path / "store")
 
 
 def test_fewer_videos_and_frames_are_evenly_spaced(tmp_path):
@@ -94,9 +106,9 @@ def test_fewer_videos_and_frames_are_evenly_spaced(tmp_path):
 
 def test_packing_again_is_refused_for_other_data_and_free_for_the_same(tmp_path):
     pack(TWO_PERSONS, tmp_path / "store", videos=1, frames=2)
-    before = (tmp_path / "store" / "index.parquet").read_bytes()
+    before = contents(tmp_path / "store")
     pack(TWO_PERSONS, tmp_path / "store", videos=1, frames=2)
-    assert (tmp_path / "store" / "index.parquet").read_bytes() == before
+    assert contents(tmp_path / "store") == before
     with pytest.raises(ThbenchError, match="begun with another dataset"):
         pack(TWO_PERSONS, tmp_path / "store", videos=2, frames=2)
 

@@ -90,10 +90,10 @@ def test_frame_names_are_clip_and_frame(store: PreparedStore) -> None:
 
 
 def test_tar_tools_read_the_shards_at_the_index_offsets(store: PreparedStore) -> None:
-    rows = pq.read_table(store.path / "index.parquet")
+    rows = pq.read_table(Path(str(store.place)) / "index")
     assert rows.schema.equals(SCHEMA)
     for row in rows.to_pylist():
-        with tarfile.open(store.path / f"shards/{row['shard']:05d}.tar") as tar:
+        with tarfile.open(Path(str(store.place)) / f"shards/{row['shard']:05d}.tar") as tar:
             member = tar.getmember(
                 f"{row['person']}/{row['video']}/{row['clip']}/{row['frame']}.png"
             )
@@ -110,7 +110,7 @@ def test_pickles_small_and_reads_the_same(store: PreparedStore) -> None:
 
 
 def test_threads_read_together(store: PreparedStore) -> None:
-    store._cached_column.cache_clear()
+    store = PreparedStore(str(store.place))  # of which nothing has been read yet
 
     def check(number: int) -> bool:
         video = store.videos[number % 6]
@@ -126,8 +126,8 @@ def test_forked_processes_read_together(
     store: PreparedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The opened store itself is inherited; pickled, it would be opened again."""
+    store = PreparedStore(str(store.place))
     store.read(store.videos[0], [0])
-    store._cached_column.cache_clear()
     monkeypatch.setitem(_INHERITED, "store", store)
     with multiprocessing.get_context("fork").Pool(3) as pool:
         assert all(pool.map(_reads_right, range(60), chunksize=1))
@@ -149,8 +149,8 @@ def _reads_right(number: int) -> bool:
 def test_a_store_is_a_dataset_by_path_and_by_name(
     store: PreparedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_path: Dataset = open_dataset(str(store.path))
-    monkeypatch.setenv("THBENCH_DATA", str(store.path.parent))
+    by_path: Dataset = open_dataset(str(Path(str(store.place))))
+    monkeypatch.setenv("THBENCH_DATA", str(Path(str(store.place)).parent))
     assert open_dataset("data").sha256 == by_path.sha256 == store.sha256
 
 
@@ -188,12 +188,13 @@ def test_verify_names_the_damaged_frame(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     prepare(source / "frames", out, recipe(source), SplitRule())
     assert "is whole: 24 frames in 6 shards" in verify(out)
-    row = pq.read_table(out / "index.parquet").slice(5, 1).to_pylist()[0]
+    row = pq.read_table(out / "index").slice(5, 1).to_pylist()[0]
     with open(out / f"shards/{row['shard']:05d}.tar", "r+b") as shard:
         shard.seek(row["offset"] + row["size"] // 2)
         shard.write(b"\0\0\0\0")
     with pytest.raises(
-        ThbenchError, match="is damaged at p0/v1/frames/1: prepare the dataset again"
+        ThbenchError,
+        match=r"shards/00001\.tar is damaged at p0/v1/frames/1: run `thbench data repair",
     ):
         verify(out)
 
@@ -201,9 +202,10 @@ def test_verify_names_the_damaged_frame(source: Path, tmp_path: Path) -> None:
 def test_verify_notices_an_edited_index(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     prepare(source / "frames", out, recipe(source), SplitRule())
-    index = pq.read_table(out / "index.parquet")
-    pq.write_table(index.set_column(4, "split", [["train"] * len(index)]), out / "index.parquet")
-    with pytest.raises(ThbenchError, match=r"index\.parquet is not what was prepared"):
+    file = out / "index/00003.parquet"
+    index = pq.read_table(file)
+    pq.write_table(index.set_column(4, "split", [["train"] * len(index)]), file)
+    with pytest.raises(ThbenchError, match=r"index/00003\.parquet is damaged"):
         verify(out)
 
 
