@@ -1,8 +1,9 @@
 """The device that a command works on."""
 
 import pytest
+import torch
 
-from thbench.device import chosen_device
+from thbench.device import arithmetic, chosen_device, compiled, laid_out, tensor_cores
 from thbench.errors import ThbenchError
 
 
@@ -16,3 +17,31 @@ def test_auto_takes_the_gpu_where_there_is_one(monkeypatch):
     assert chosen_device("cpu") == "cpu"
     with pytest.raises(ThbenchError, match="no CUDA GPU is usable here; say --device cpu"):
         chosen_device("cuda")
+
+
+@pytest.mark.parametrize(("switch", "inside"), [("1", ("high", True)), ("0", ("highest", False))])
+def test_tensor_cores_are_used_inside_unless_switched_off(monkeypatch, switch, inside):
+    monkeypatch.setenv("THBENCH_TF32", switch)
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+
+    with tensor_cores():
+        found = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+
+    assert found == inside
+    assert before == (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)
+
+
+def test_bf16_is_for_products_alone():
+    layer, x = torch.nn.Linear(4, 4), torch.rand(2, 4)
+    with arithmetic("bf16", torch.device("cpu")):
+        assert layer(x).dtype == torch.bfloat16
+    with arithmetic("float32", torch.device("cpu")):
+        assert layer(x).dtype == torch.float32
+    assert layer.weight.dtype == torch.float32
+
+
+def test_a_processor_keeps_its_layout_and_functions():
+    network = torch.nn.Conv2d(3, 8, 3)
+    assert laid_out(network, torch.device("cpu")) is network
+    assert network.weight.is_contiguous()
+    assert compiled(abs, on=False) is abs

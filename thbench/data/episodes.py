@@ -36,13 +36,20 @@ class Episodes:
     video: Tensor
 
     def to(self, device: torch.device) -> Episodes:
-        tensors = [getattr(self, name) for name in self.__dataclass_fields__]
-        return Episodes(*(tensor.to(device, non_blocking=True) for tensor in tensors))
+        """On the device; from pinned memory the copy goes on while the caller does."""
+        return Episodes(*(tensor.to(device, non_blocking=True) for tensor in self._tensors()))
+
+    def pin_memory(self) -> Episodes:
+        """In memory that a GPU reads by itself; the loader calls it in a thread of its own."""
+        return Episodes(*(tensor.pin_memory() for tensor in self._tensors()))
 
     def split(self, parts: int) -> list[Episodes]:
         """Equal micro-batches, for gradient accumulation."""
-        chunks = [getattr(self, name).chunk(parts) for name in self.__dataclass_fields__]
+        chunks = [tensor.chunk(parts) for tensor in self._tensors()]
         return [Episodes(*chunk) for chunk in zip(*chunks, strict=True)]
+
+    def _tensors(self) -> list[Tensor]:
+        return [getattr(self, name) for name in self.__dataclass_fields__]
 
 
 class EpisodeSampler:
@@ -125,11 +132,12 @@ _READER_KILLED = (
 
 
 def episode_loader(
-    batches: EpisodeBatches, first_step: int, last_step: int, workers: int
+    batches: EpisodeBatches, first_step: int, last_step: int, workers: int, pinned: bool = False
 ) -> Iterator[Episodes]:
     """The batches of steps first_step .. last_step - 1, in order, whatever the number of workers.
 
-    The workers end with this process. Raises `ThbenchError` when one of them is killed.
+    pinned: for batches that go to a GPU. The workers end with this process. Raises `ThbenchError`
+    when one of them is killed.
     """
     # A generator of its own: the loader must not draw from the stream that a resumed training goes
     # on with.
@@ -140,6 +148,7 @@ def episode_loader(
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         generator=torch.Generator(),
+        pin_memory=pinned,
         worker_init_fn=partial(_begin_worker, os.getpid()),
     )
 

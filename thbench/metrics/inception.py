@@ -18,7 +18,7 @@ from thbench.weights import missing, weight_path, weight_sha256
 
 WEIGHTS = "fid-inception"
 INCEPTION_NAME = "Inception-v3 (2015-12-05)"
-BATCH = 16
+BATCH = {"cpu": 16, "cuda": 256}
 SETTINGS = {
     "layer": "pool3, 2048",
     "resize": "bilinear to 299x299, half-pixel grid, no antialiasing",
@@ -41,11 +41,11 @@ def inception_features(images: Tensor, device: str) -> NDArray[np.float32]:
 
 
 def pool3_features(network: nn.Module, images: Tensor) -> NDArray[np.float32]:
-    """The network's pool3 features of uint8 images, in batches of 16 whatever N is."""
+    """The network's pool3 features of uint8 images, in batches of one size whatever N is."""
     device = next(network.parameters()).device
     batches = []
     with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
-        for batch in torch.split(images, BATCH):
+        for batch in torch.split(images, BATCH[device.type]):
             x = batch.to(device).float().div(255).contiguous(memory_format=torch.channels_last)
             batches.append(network(x)[0].flatten(1).float().cpu().numpy())
     return np.concatenate(batches) if batches else np.empty((0, 2048), np.float32)

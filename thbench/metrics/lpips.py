@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from thbench.method import Frames
 
 BACKBONE = "alexnet-imagenet"
-BATCH = 16
+BATCH = {"cpu": 16, "cuda": 128}
 
 
 def lpips(device: str = "cpu") -> FrameFormula:
@@ -38,8 +38,9 @@ def lpips_distances(network: nn.Module, a: Tensor, b: Tensor) -> NDArray[np.floa
     """The network's distance between matched uint8 [N, 3, H, W] -> float64 [N]."""
     device = next(network.parameters()).device
     distances = []
+    batch = BATCH[device.type]
     with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
-        for x, y in zip(torch.split(a, BATCH), torch.split(b, BATCH), strict=True):
+        for x, y in zip(torch.split(a, batch), torch.split(b, batch), strict=True):
             distance = network(x.to(device).float() / 127.5 - 1, y.to(device).float() / 127.5 - 1)
             distances.append(distance.flatten().double().cpu().numpy())
     return np.concatenate(distances) if distances else np.empty(0)

@@ -5,16 +5,19 @@ one person.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from thbench.device import Precision, arithmetic, compiled, laid_out, tensor_cores
 from thbench.paper.losses import discriminator_hinge, feature_matching, realism
-from thbench.paper.nets.discriminator import Discriminator, PersonDiscriminator
+from thbench.paper.nets.discriminator import Discriminator, Judgement, PersonDiscriminator
 from thbench.paper.nets.generator import Generator
-from thbench.perceptual.content import ContentLoss
+from thbench.perceptual.content import ContentLoss, ShotTargets
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class FineTuneConfig:
     start, and whether L'_ADV is in the objective. generator_start: psi' = P e_NEW from the
     embedder; "random-embedding" puts noise in the place of e_NEW, "random" noise in the place of
     psi' itself.
+
+    precision, compiled: for GPUs; bf16 halves the memory, compilation pays from some hundred steps.
     """
 
     epochs: int = 40
@@ -37,6 +42,8 @@ class FineTuneConfig:
     generator_start: Literal["embedder", "random", "random-embedding"] = "embedder"
     discriminator_start: Literal["embedder", "random"] = "embedder"
     adversarial: bool = True
+    precision: Precision = "float32"
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,11 @@ def fine_tune(
     shots and draws the random starts of the ablations.
     """
     random = torch.Generator().manual_seed(seed)
+    device = frames.device
     # The starts are read in evaluation mode: reading a normalised weight in training mode would
     # move its norm.
-    generator = copy.deepcopy(generator).eval().requires_grad_(True)
-    discriminator = copy.deepcopy(discriminator).eval().requires_grad_(True)
+    generator = laid_out(copy.deepcopy(generator), device).eval().requires_grad_(True)
+    discriminator = laid_out(copy.deepcopy(discriminator), device).eval().requires_grad_(True)
     generator.projection.requires_grad_(False)
     adaptive = nn.Parameter(_generator_start(generator, embedding, config, random))
     judge = PersonDiscriminator(discriminator, _discriminator_start(embedding, config, random))
@@ -78,19 +86,27 @@ def fine_tune(
     # psi' and w' are parameters by now, so the optimisers hold them.
     optimiser = _adam([adaptive, *_trained(generator)], config.lr_generator)
     optimiser_d = _adam(_trained(judge), config.lr_discriminator)
+    synthesise = compiled(generator.synthesise, config.compiled)
+    tuning = _Tuning(
+        compiled(judge.forward, config.compiled),
+        _trained(judge),
+        ShotTargets(content, frames),
+        content,
+        config,
+    )
 
-    for shots in _batches(len(frames), config, random):
-        x, y = frames[shots], landmark_images[shots]
+    with tensor_cores():
+        for shots in _batches(len(frames), config, random):
+            x, y = frames[shots], landmark_images[shots]
 
-        fake = generator.synthesise(y, adaptive.expand(len(shots), -1))
-        torch.autograd.backward(_generator_loss(fake, x, y, judge, content, config))
-        optimiser.step()
-        optimiser.zero_grad()
+            with arithmetic(config.precision, device):
+                fake = synthesise(y, adaptive.expand(len(shots), -1)).float()
+            torch.autograd.backward(fake, tuning.gradient(fake.detach(), x, y, shots.tolist()))
+            optimiser.step()
+            optimiser.zero_grad()
 
-        if config.adversarial:
-            _discriminator_steps(
-                judge, optimiser_d, fake.detach(), x, y, config.discriminator_steps
-            )
+            if config.adversarial:
+                tuning.discriminator_steps(optimiser_d, fake.detach(), x, y)
 
     return FineTuned(generator, adaptive.detach(), judge)
 
@@ -102,46 +118,64 @@ def _batches(shots: int, config: FineTuneConfig, random: torch.Generator) -> lis
     return batches[: config.most_steps]
 
 
-def _generator_loss(
-    fake: Tensor,
-    real: Tensor,
-    y: Tensor,
-    judge: PersonDiscriminator,
-    content: ContentLoss,
-    config: FineTuneConfig,
-) -> Tensor:
-    """Eq. 9: L'_CNT + L'_ADV; there is no match loss in fine-tuning."""
-    loss: Tensor = content(fake, real)
-    if not config.adversarial:
-        return loss
+@dataclass(frozen=True)
+class _Tuning:
+    """What fake frames of the shots are held against.
 
-    trained = _trained(judge)
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    judged = judge(fake, y)
-    with torch.no_grad():
-        target = judge(real, y)
-    for parameter in trained:
-        parameter.requires_grad_(True)
+    trained: theta, w' and b.
+    """
 
-    distance = feature_matching(judged.features, target.features)
-    return loss + realism(judged.score) + config.weight_feature_matching * distance
+    judge: Callable[[Tensor, Tensor], Judgement]
+    trained: Sequence[nn.Parameter]
+    targets: ShotTargets
+    content: ContentLoss
+    config: FineTuneConfig
 
+    def gradient(self, fake: Tensor, real: Tensor, y: Tensor, shots: Sequence[int]) -> Tensor:
+        """The gradient of eq. 9, L'_CNT + L'_ADV, with respect to the fake frames [B, 3, S, S];
+        there is no match loss in fine-tuning.
 
-def _discriminator_steps(
-    judge: PersonDiscriminator,
-    optimiser: torch.optim.Optimizer,
-    fake: Tensor,
-    real: Tensor,
-    y: Tensor,
-    steps: int,
-) -> None:
-    """Eq. 10 on the same detached fakes."""
-    for _ in range(steps):
-        judged = judge(torch.cat([real, fake]), torch.cat([y, y]))
-        torch.autograd.backward(discriminator_hinge(*judged.score.chunk(2)))
-        optimiser.step()
-        optimiser.zero_grad()
+        Each loss goes back as far as the frames before the next is computed, so that one graph is
+        in memory at a time. The discriminator's own gradients for its first step (eq. 10) are left
+        in its parameters: it judges the same frames for both losses, so it judges them once.
+        """
+        fake = fake.requires_grad_()
+        with self._arithmetic(fake):
+            loss = self.content.distance(fake, self.targets.of(shots))
+        torch.autograd.backward(loss)
+
+        if self.config.adversarial:
+            with self._arithmetic(fake):
+                on_fake, on_real = self.judge(fake, y), self.judge(real, y)
+                distance = feature_matching(on_fake.features, on_real.features)
+                loss = realism(on_fake.score) + self.config.weight_feature_matching * distance
+            kept = self.config.discriminator_steps > 0
+            torch.autograd.backward(loss, inputs=[fake], retain_graph=kept)
+
+            if self.config.discriminator_steps:
+                self._learn_to_tell(on_real.score, on_fake.score)
+
+        assert fake.grad is not None
+        return fake.grad
+
+    def discriminator_steps(
+        self, optimiser: torch.optim.Optimizer, fake: Tensor, real: Tensor, y: Tensor
+    ) -> None:
+        """Eq. 10 on the same detached fakes; the first step's gradients are there already."""
+        for step in range(self.config.discriminator_steps):
+            if step:
+                with self._arithmetic(fake):
+                    judged = self.judge(torch.cat([real, fake]), torch.cat([y, y]))
+                    self._learn_to_tell(*judged.score.chunk(2))
+            optimiser.step()
+            optimiser.zero_grad()
+
+    def _learn_to_tell(self, on_real: Tensor, on_fake: Tensor) -> None:
+        loss = discriminator_hinge(on_real, on_fake)
+        torch.autograd.backward(loss, inputs=list(self.trained))
+
+    def _arithmetic(self, fake: Tensor) -> AbstractContextManager[object]:
+        return arithmetic(self.config.precision, fake.device)
 
 
 def _generator_start(
@@ -172,7 +206,7 @@ def _discriminator_start(
 
 
 def _adam(parameters: list[nn.Parameter], rate: float) -> torch.optim.Adam:
-    return torch.optim.Adam(parameters, lr=rate, betas=(0.0, 0.999), eps=1e-5)
+    return torch.optim.Adam(parameters, lr=rate, betas=(0.0, 0.999), eps=1e-5, fused=True)
 
 
 def _trained(module: nn.Module) -> list[nn.Parameter]:

@@ -12,17 +12,16 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from thbench.data.landmarks.image import drawn
+from thbench.device import Precision
 from thbench.errors import ThbenchError
 from thbench.files import atomic_path
-from thbench.images import to_signed, to_uint8
 from thbench.method import Frames
 from thbench.paper.nets.config import NetConfig
 from thbench.paper.nets.generator import Generator
-from thbench.paper.render import Render, Renderer, fastest_renderer, make_render
+from thbench.paper.render import Render, Renderer, fastest_renderer, make_render, render_batch
 from thbench.records.decode import decode
 from thbench.training import checkpoints
 
-RENDER_BATCH = 8
 HEAD_KIND = "ours-head"
 
 
@@ -37,19 +36,22 @@ class OursHead:
         parts_s: Mapping[str, float] | None = None,
         renderer: Renderer | None = None,
         shots: Tensor | None = None,
+        precision: Precision = "float32",
     ) -> None:
         """adaptive: psi' [1, A].
 
         parts_s: the seconds of each part of few-shot learning.
         renderer: by default the device's fastest.
         shots: the landmarks [T, 68, 2] of the frames that the head was learned from.
+        precision: of rendering.
         """
         self.config = config
         self.generator = generator.eval().requires_grad_(False)
         self.adaptive = adaptive
         self.parts_s: Mapping[str, float] = dict(parts_s or {})
         self.shots = shots
-        self.renderer: Renderer = renderer or fastest_renderer(adaptive.device)
+        self.precision: Precision = precision
+        self.renderer: Renderer = renderer or fastest_renderer(adaptive.device, precision)
 
     @property
     def size_px(self) -> int:
@@ -67,14 +69,16 @@ class OursHead:
                 f"{self.size_px}; prepare the frames with --size {self.size_px}"
             )
 
-        y = to_signed(drawn(drive, self.config.pupils))
-        frames = [to_uint8(self._render(part)) for part in torch.split(y, RENDER_BATCH)]
-        return torch.cat(frames)
+        y = drawn(drive, self.config.pupils)
+        batches = torch.split(y, render_batch(self.adaptive.device))
+        return torch.cat([self._render(batch) for batch in batches]).cpu()
 
     @cached_property
     def _render(self) -> Render:
         """Made for the first frame only: a head that is saved and never rendered needs none."""
-        return make_render(self.renderer, self.generator, self.adaptive, self.size_px)
+        return make_render(
+            self.renderer, self.generator, self.adaptive, self.size_px, self.precision
+        )
 
     def save(self, path: Path) -> None:
         """Writes the head as one safetensors file that `load_head` reads without any checkpoint."""

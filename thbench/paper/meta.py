@@ -4,7 +4,7 @@ adversarially.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from thbench.data.episodes import Episodes
+from thbench.device import laid_out
 from thbench.images import to_signed
 from thbench.paper.average import Average
 from thbench.paper.config import OursConfig, ours_config, parameter_counts
@@ -31,9 +32,6 @@ from thbench.training.alarms import Alarm
 from thbench.training.checkpoints import prefixed
 from thbench.training.plan import Phase
 from thbench.training.trainer import VideoShare
-
-Objective = Callable[[Tensor, Tensor, Episodes], dict[str, Tensor]]
-"""(fake frames, embeddings, episodes) -> the weighted terms of what E and G minimise."""
 
 
 class OursTrainer:
@@ -54,7 +52,7 @@ class OursTrainer:
     def __init__(self, config: OursConfig, videos: VideoShare, fabric: Fabric) -> None:
         self.config, self.fabric, self.steps = config, fabric, 0
         networks = content_networks(config.content, fabric.device)
-        self.content = ContentLoss(networks).to(fabric.device)
+        self.content = laid_out(ContentLoss(networks), fabric.device)
 
         embedder, generator = Embedder(config.net), Generator(config.net)
         discriminator = Discriminator(config.net)
@@ -69,8 +67,9 @@ class OursTrainer:
 
     def _share(self, embedder: Embedder, generator: Generator) -> None:
         """E and G are one network for all processes."""
-        self.embedder = self.fabric.setup_module(embedder)
-        self.generator = self.fabric.setup_module(generator)
+        device = self.fabric.device
+        self.embedder = self.fabric.setup_module(laid_out(embedder, device))
+        self.generator = self.fabric.setup_module(laid_out(generator, device))
         # The vectors of spectral normalisation, too: one network has one norm.
         for buffer in [*self.embedder.buffers(), *self.generator.buffers()]:
             buffer.copy_(self.fabric.broadcast(buffer))
@@ -78,7 +77,7 @@ class OursTrainer:
         parameters = [*self.embedder.parameters(), *self.generator.parameters()]
         config = self.config
         optimiser = torch.optim.Adam(
-            parameters, lr=config.lr_generator, betas=(config.beta1, 0.999), eps=1e-5
+            parameters, lr=config.lr_generator, betas=(config.beta1, 0.999), eps=1e-5, fused=True
         )
         self.optimiser: Any = self.fabric.setup_optimizers(optimiser)
 
@@ -87,19 +86,20 @@ class OursTrainer:
         every D starts as one, or each process's match loss would pull E to another space.
         """
         device, rate = self.fabric.device, self.config.lr_discriminator
-        self.discriminator = discriminator.to(device)
+        self.discriminator = laid_out(discriminator, device)
         for tensor in self.discriminator.state_dict().values():
             tensor.copy_(self.fabric.broadcast(tensor))
         self.videos = VideoEmbeddings(videos, self.config.net.embedding).to(device)
 
         self.optimiser_d = torch.optim.Adam(
-            self.discriminator.parameters(), lr=rate, betas=(0.0, 0.999), eps=1e-5
+            self.discriminator.parameters(), lr=rate, betas=(0.0, 0.999), eps=1e-5, fused=True
         )
         self.optimiser_w = RowAdam(self.videos.table.weight, lr=rate)
 
     def step(self, episodes: list[Episodes]) -> dict[str, float]:
-        """One update of E and G (eq. 3), then `discriminator_steps` of D (eq. 6) on the same
-        detached fakes.
+        """One update of E and G (eq. 3) and `discriminator_steps` of D (eq. 6) on the same fakes.
+
+        D judges the fakes once for both: its first update asks for no other fakes than E's and G's.
 
         During warm-up D and W rest, and the content term is all there is.
         """
@@ -109,10 +109,11 @@ class OursTrainer:
             group["lr"] = config.warmup_lr if warm_up else config.lr_generator
 
         episodes = self._with_shots_drawn(episodes)
-        objective = self._content_term if warm_up else self._generator_terms
-        values, fakes = self._generator_step(episodes, objective)
-        for _ in range(0 if warm_up else config.discriminator_steps):
-            values |= self._discriminator_step(episodes, fakes)
+        values, fakes = self._first_update(episodes, warm_up)
+        for number in range(0 if warm_up else config.discriminator_steps):
+            if number:
+                values |= self._judge_again(episodes, fakes)
+            values |= self._update_discriminator()
 
         self.steps += 1
         if self.average:
@@ -193,13 +194,13 @@ class OursTrainer:
             "optimiser_d": self.optimiser_d.state_dict(),
         }
 
-    def _generator_step(
-        self,
-        episodes: list[Episodes],
-        objective: Objective,
+    def _first_update(
+        self, episodes: list[Episodes], warm_up: bool
     ) -> tuple[dict[str, float], list[Tensor]]:
-        """The values that are logged, and the fakes of each part, detached."""
-        self.discriminator.requires_grad_(False)
+        """One update of E and G; D's gradients of its first update are left in its parameters.
+
+        Returns the values that are logged, and the fakes of each part, detached.
+        """
         fakes, logged = [], []
         for index, part in enumerate(episodes):
             last = index == len(episodes) - 1
@@ -208,12 +209,11 @@ class OursTrainer:
                 self.fabric.no_backward_sync(self.generator, enabled=not last),
             ):
                 fake, embeddings = self._reconstruct(part)
-                with self.fabric.autocast():
-                    terms = objective(fake, embeddings, part)
-                self.fabric.backward(torch.stack(list(terms.values())).sum() / len(episodes))
+                terms = self._take_gradients(fake, embeddings, part, warm_up, 1 / len(episodes))
             fakes.append(fake.detach())
-            losses = {name: term.item() for name, term in terms.items()}
-            logged.append(losses | self._embedding_values(embeddings, part))
+            names, values = list(terms), torch.stack(list(terms.values())).tolist()
+            diagnostics = self._embedding_values(embeddings, part)
+            logged.append(dict(zip(names, values, strict=True)) | diagnostics)
 
         norms = {
             "grad/embedder": gradient_norm(self.embedder),
@@ -221,7 +221,6 @@ class OursTrainer:
         }
         self.optimiser.step()
         self.optimiser.zero_grad()
-        self.discriminator.requires_grad_(True)
 
         means = {name: sum(values[name] for values in logged) / len(logged) for name in logged[0]}
         return means | norms, fakes
@@ -230,45 +229,91 @@ class OursTrainer:
         matched = self.config.variant == "ft" and self.steps >= self.config.warmup_steps
         return embedding_values(embeddings, self.videos(part.video) if matched else None)
 
-    def _content_term(self, fake: Tensor, embeddings: Tensor, part: Episodes) -> dict[str, Tensor]:
-        return {"cnt": self.content(fake, to_signed(part.target))}
-
-    def _generator_terms(
-        self, fake: Tensor, embeddings: Tensor, part: Episodes
+    def _take_gradients(
+        self, fake: Tensor, embeddings: Tensor, part: Episodes, warm_up: bool, share: float
     ) -> dict[str, Tensor]:
-        """The terms of eq. 3 and 4, weighted."""
-        config = self.config
-        real, y = to_signed(part.target), to_signed(part.target_landmarks)
-        if config.row_start == "embedding":
+        """The gradients of a part that is `share` of the batch; returns the weighted terms.
+
+        Each loss goes back as far as the fake frames before the next is computed, so that the graph
+        of one of the fixed and judging networks is in memory at a time.
+        """
+        seen = fake.detach().requires_grad_()
+        terms = self._content_term(seen, part, share)
+        rest = embeddings.new_zeros(())
+        if not warm_up:
+            rows = self._rows(part, embeddings)
+            terms |= self._adversarial_terms(seen, part, rows, share)
+            if self.config.variant == "ft":
+                terms["mch"] = self.config.weight_match * match(embeddings, rows)
+                rest = terms["mch"]
+
+        assert seen.grad is not None
+        # Its gradient with respect to the fake frames is what the losses left in `seen`.
+        self.fabric.backward((fake * seen.grad).sum() + rest * share)
+        return {name: term.detach() for name, term in terms.items()}
+
+    def _rows(self, part: Episodes, embeddings: Tensor) -> Tensor:
+        """W_i [B, N] of the part's videos."""
+        if self.config.row_start == "embedding":
             self.videos.start_at(part.video, embeddings.detach().mean(dim=1))
-        rows = self.videos(part.video).detach()
+        rows: Tensor = self.videos(part.video)
+        return rows
 
-        judged = self.discriminator(fake, y, rows)
-        with torch.no_grad():
-            _, real_features = self.discriminator.describe(real, y)
+    def _content_term(self, seen: Tensor, part: Episodes, share: float) -> dict[str, Tensor]:
+        with self.fabric.autocast():
+            term = self.content(seen, to_signed(part.target))
+        torch.autograd.backward(term * share)
+        return {"cnt": term}
 
-        distance = feature_matching(judged.features, real_features)
-        terms = {
-            "cnt": self.content(fake, real),
-            "adv": realism(judged.score),
-            "fm": config.weight_feature_matching * distance,
-        }
-        if config.variant == "ft":
-            terms["mch"] = config.weight_match * match(embeddings, rows)
+    def _adversarial_terms(
+        self, seen: Tensor, part: Episodes, rows: Tensor, share: float
+    ) -> dict[str, Tensor]:
+        """L_ADV (eq. 4), back to the fake frames; and, from the same judgement, L_DSC (eq. 6), back
+        to D and W.
+        """
+        real, y = to_signed(part.target), to_signed(part.target_landmarks)
+        with self.fabric.autocast():
+            on_fake = self.discriminator(seen, y, self._rows_of_fakes(rows))
+            on_real = self.discriminator(real, y, rows)
+            distance = feature_matching(on_fake.features, on_real.features)
+            terms = {
+                "adv": realism(on_fake.score),
+                "fm": self.config.weight_feature_matching * distance,
+            }
+        loss = torch.stack(list(terms.values())).sum() * share
+        torch.autograd.backward(loss, inputs=[seen], retain_graph=True)
+
+        if self.config.discriminator_steps:
+            terms |= self._hinge(on_real.score, on_fake.score, share)
         return terms
 
-    def _discriminator_step(
-        self, episodes: list[Episodes], fakes: list[Tensor]
-    ) -> dict[str, float]:
-        """One update of D and W (eq. 6); returns what is logged."""
-        logged: list[Tensor] = []
-        for part, fake in zip(episodes, fakes, strict=True):
-            with self.fabric.autocast():
-                on_real, on_fake = self._scores(part, fake)
-                loss = discriminator_hinge(on_real, on_fake)
-            torch.autograd.backward(loss / len(episodes))
-            logged.append(torch.stack([loss, on_real.mean(), on_fake.mean()]).detach())
+    def _rows_of_fakes(self, rows: Tensor) -> Tensor:
+        return rows if self.config.row_scores == "both" else rows.detach()
 
+    def _hinge(self, on_real: Tensor, on_fake: Tensor, share: float) -> dict[str, Tensor]:
+        """Leaves the gradients of L_DSC (eq. 6) in D and W."""
+        loss = discriminator_hinge(on_real, on_fake)
+        learning = [*self.discriminator.parameters(), *self.videos.parameters()]
+        torch.autograd.backward(loss * share, inputs=learning)
+        return {"dsc": loss, "d/real": on_real.mean(), "d/fake": on_fake.mean()}
+
+    def _judge_again(self, episodes: list[Episodes], fakes: list[Tensor]) -> dict[str, float]:
+        """The gradients of a further update of D and W on the same fakes."""
+        logged = []
+        for part, fake in zip(episodes, fakes, strict=True):
+            real, y = to_signed(part.target), to_signed(part.target_landmarks)
+            rows = self.videos(part.video)
+            both_rows = torch.cat([rows, self._rows_of_fakes(rows)])
+            with self.fabric.autocast():
+                judged = self.discriminator(torch.cat([real, fake]), torch.cat([y, y]), both_rows)
+            on_real, on_fake = judged.score.chunk(2)
+            terms = self._hinge(on_real, on_fake, 1 / len(episodes))
+            logged.append(torch.stack(list(terms.values())).detach())
+
+        return dict(zip(terms, torch.stack(logged).mean(0).tolist(), strict=True))
+
+    def _update_discriminator(self) -> dict[str, float]:
+        """One update of D and W by the gradients that are there."""
         if self.config.sync_discriminator:
             for parameter in self.discriminator.parameters():
                 assert parameter.grad is not None
@@ -277,26 +322,7 @@ class OursTrainer:
         for optimiser in (self.optimiser_d, self.optimiser_w):
             optimiser.step()
             optimiser.zero_grad()
-
-        loss_value, real_value, fake_value = torch.stack(logged).mean(0).tolist()
-        return {
-            "dsc": loss_value,
-            "d/real": real_value,
-            "d/fake": fake_value,
-            "grad/discriminator": norm,
-        }
-
-    def _scores(self, part: Episodes, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """D's scores [B] of the true targets and of the fakes, in one forward."""
-        real, y = to_signed(part.target), to_signed(part.target_landmarks)
-        rows = self.videos(part.video)
-        fake_rows = rows if self.config.row_scores == "both" else rows.detach()
-
-        judged = self.discriminator(
-            torch.cat([real, fake]), torch.cat([y, y]), torch.cat([rows, fake_rows])
-        )
-        on_real, on_fake = judged.score.chunk(2)
-        return on_real, on_fake
+        return {"grad/discriminator": norm}
 
     def _with_shots_drawn(self, episodes: list[Episodes]) -> list[Episodes]:
         """The first K of each episode's shots, with K drawn for this step: the same when it is

@@ -10,12 +10,13 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from thbench.device import laid_out, tensor_cores
 from thbench.errors import ThbenchError
-from thbench.paper.head import RENDER_BATCH
 from thbench.paper.nets.config import NetConfig
 from thbench.paper.nets.discriminator import Discriminator
 from thbench.paper.nets.embedder import Embedder
 from thbench.paper.nets.generator import Generator
+from thbench.paper.render import render_batch
 from thbench.perceptual.content import Content
 from thbench.records.decode import decode
 from thbench.training import checkpoints
@@ -45,13 +46,10 @@ class MetaLearned:
 
     def embed(self, frames: Tensor, landmark_images: Tensor) -> Tensor:
         """e_NEW [N] (eq. 7): the mean embedding of the shots, [T, 3, S, S] each, in [-1, 1]."""
-        batches = zip(
-            torch.split(frames, RENDER_BATCH),
-            torch.split(landmark_images, RENDER_BATCH),
-            strict=True,
-        )
-        with torch.no_grad():
-            return torch.cat([self.embedder(*batch) for batch in batches]).mean(dim=0)
+        batch = render_batch(frames.device)
+        batches = zip(torch.split(frames, batch), torch.split(landmark_images, batch), strict=True)
+        with torch.no_grad(), tensor_cores():
+            return torch.cat([self.embedder(*pair) for pair in batches]).mean(dim=0)
 
     def provenance(self) -> dict[str, Any]:
         """What a run records of a method that uses this model."""
@@ -89,7 +87,7 @@ def load_meta_learned(file: Path, size_px: int, device: str) -> MetaLearned:
 
     def loaded(name: str, network: Network) -> Network:
         checkpoints.load_module(network, checkpoints.unprefixed(name, tensors), str(file))
-        return network.to(device).eval().requires_grad_(False)
+        return laid_out(network, torch.device(device)).eval().requires_grad_(False)
 
     with checkpoints.telling_damage(file):
         return MetaLearned(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from thbench.config import with_values
 from thbench.data.landmarks.image import drawn
+from thbench.device import Precision, laid_out
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
 from thbench.method import DrivesWith, Frames, MethodOptions, seed_for
@@ -39,11 +40,12 @@ class OursFF:
     drives_with: DrivesWith = "landmarks"
 
     def __init__(self, options: MethodOptions) -> None:
-        """`options.settings` may hold "renderer".
+        """`options.settings` may hold "renderer" and "precision".
 
         Raises `ThbenchError` when the model is missing, damaged, or of another kind or size.
         """
         self.renderer, settings = _renderer(options)
+        self.precision: Precision = _known("precision", settings.pop("precision", "float32"))
         if settings:
             raise ThbenchError(
                 f"{self.name} learns nothing from shots, so it has no setting "
@@ -70,7 +72,13 @@ class OursFF:
         clock.note("embedding_s")
 
         return OursHead(
-            self.model.net, self.generator, adaptive, clock.parts_s, self.renderer, shots.landmarks
+            self.model.net,
+            self.generator,
+            adaptive,
+            clock.parts_s,
+            self.renderer,
+            shots.landmarks,
+            self.precision,
         )
 
 
@@ -102,7 +110,8 @@ class OursFT:
         self.renderer, settings = _renderer(options)
         self.fine_tuning = _with_settings(as_trained, settings)
         content: Content = settings.get("content", self.model.content)
-        self.content = ContentLoss(content_networks(content, torch.device(self.device)))
+        device = torch.device(self.device)
+        self.content = laid_out(ContentLoss(content_networks(content, device)), device)
 
         self.provenance = self.model.provenance()
         self.provenance["config"]["fine_tuning"] = {**asdict(self.fine_tuning), "content": content}
@@ -130,7 +139,13 @@ class OursFT:
         clock.note("fine_tuning_s")
 
         return OursHead(
-            self.model.net, generator, tuned.adaptive, clock.parts_s, self.renderer, shots.landmarks
+            self.model.net,
+            generator,
+            tuned.adaptive,
+            clock.parts_s,
+            self.renderer,
+            shots.landmarks,
+            self.fine_tuning.precision,
         )
 
 
@@ -170,18 +185,21 @@ def _renderer(options: MethodOptions) -> tuple[Renderer | None, dict[str, Any]]:
     """The setting "renderer" (None: the device's fastest), and all other settings."""
     settings = dict(options.settings)
     renderer = settings.pop("renderer", None)
-    if renderer not in (None, *get_args(Renderer)):
-        raise ThbenchError(
-            f"renderer = {renderer!r} is unknown; known are {', '.join(get_args(Renderer))}"
-        )
-    return renderer, settings
+    return None if renderer is None else _known("renderer", renderer), settings
+
+
+def _known(name: str, value: Any) -> Any:
+    """The value of a setting; raises `ThbenchError` where it is not among the known ones."""
+    known = get_args({"renderer": Renderer, "precision": Precision}[name])
+    if value not in known:
+        raise ThbenchError(f"{name} = {value!r} is unknown; known are {', '.join(known)}")
+    return value
 
 
 def _inputs(model: MetaLearned, shots: Frames, device: str) -> tuple[Tensor, Tensor]:
     """The shots and their landmark images, [T, 3, S, S] in [-1, 1] on the device."""
-    x = to_signed(shots.images).to(device)
-    y = to_signed(drawn(shots, model.net.pupils)).to(device)
-    return x, y
+    y = drawn(shots, model.net.pupils)
+    return to_signed(shots.images.to(device)), to_signed(y.to(device))
 
 
 def _predicted(model: MetaLearned, embedding: Tensor) -> Tensor:

@@ -18,6 +18,9 @@ from thbench.perceptual.vgg import caffe_vgg19, random_vgg16, random_vgg19, vggf
 # models.
 Content = Literal["caffe", "random", "heads"]
 
+Targets = list[list[Tensor]]
+"""Feature maps [B, C, H, W] of each perceptual network."""
+
 WEIGHT_VGG19 = 1.5e-1
 WEIGHT_VGGFACE = 2.5e-2
 WEIGHT_HEADS = 5.0
@@ -62,12 +65,51 @@ class ContentLoss(nn.Module):
 
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
         """fake, real [B, 3, S, S] in [-1, 1] -> scalar."""
+        return self.distance(fake, self.targets(real))
+
+    @torch.no_grad()
+    def targets(self, real: Tensor) -> Targets:
+        """The feature maps of true frames [B, 3, S, S], without a graph."""
+        return [network(real) for network in self.networks]
+
+    def distance(self, fake: Tensor, targets: Targets) -> Tensor:
+        """The loss of fake frames [B, 3, S, S] against the feature maps of the true ones."""
         total = fake.new_zeros(())
-        for network, weight in zip(self.networks, self.weights, strict=True):
-            with torch.no_grad():
-                targets = network(real)
-            total = total + weight * sum_of_l1(network(fake), targets)
+        for network, weight, maps in zip(self.networks, self.weights, targets, strict=True):
+            total = total + weight * sum_of_l1(network(fake), maps)
         return total
+
+
+class ShotTargets:
+    """The targets of a few frames that are compared again and again: each computed once, and kept
+    while there is room.
+    """
+
+    def __init__(self, content: ContentLoss, frames: Tensor, room_bytes: int = 2 << 30) -> None:
+        """frames: [T, 3, S, S] in [-1, 1]."""
+        self._content, self._frames, self._room_bytes = content, frames, room_bytes
+        self._kept: dict[int, Targets] = {}
+
+    def of(self, shots: Sequence[int]) -> Targets:
+        """The targets of some of the frames, by their numbers."""
+        if all(shot in self._kept for shot in shots):
+            kept = [self._kept[shot] for shot in shots]
+            return [
+                [torch.cat(maps) for maps in zip(*networks, strict=True)]
+                for networks in zip(*kept, strict=True)
+            ]
+
+        targets = self._content.targets(self._frames[list(shots)])
+        for position, shot in enumerate(shots):
+            self._keep(shot, [[m[position : position + 1] for m in maps] for maps in targets])
+        return targets
+
+    def _keep(self, shot: int, targets: Targets) -> None:
+        size = sum(m.nbytes for maps in targets for m in maps)
+        if shot in self._kept or size > self._room_bytes:
+            return
+        self._room_bytes -= size
+        self._kept[shot] = [[m.clone() for m in maps] for maps in targets]
 
 
 class Pixels(nn.Module):

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from thbench.data.dataset import Dataset
 from thbench.data.episodes import EpisodeBatches, Episodes, EpisodeSampler, episode_loader
+from thbench.device import tensor_cores
 from thbench.errors import Stopped, ThbenchError
 from thbench.images import to_uint8
 from thbench.locks import locked
@@ -205,7 +206,8 @@ class _Loop:
 
     def _take_step(self, episodes: Episodes) -> dict[str, float]:
         """One step, and a look at the held-out persons where it is time for it."""
-        values = dict(self.trainer.step(episodes.split(self.loop.accumulate)))
+        with tensor_cores():
+            values = dict(self.trainer.step(episodes.split(self.loop.accumulate)))
         self.step += 1
         self._check_finite(values)
 
@@ -250,8 +252,11 @@ class _Loop:
             progress.say(f"from step {phase.first} on: {phase.what}")
 
     def _episodes(self) -> Iterator[Episodes]:
-        for episodes in episode_loader(self.batches, self.step, self.loop.steps, self.loop.workers):
-            yield episodes.to(self.fabric.device)
+        device, loop = self.fabric.device, self.loop
+        for episodes in episode_loader(
+            self.batches, self.step, loop.steps, loop.workers, pinned=device.type == "cuda"
+        ):
+            yield episodes.to(device)
 
     def _claim_folder(self, resume: bool) -> int | None:
         """The steps that a resumed training was begun with, if it says."""

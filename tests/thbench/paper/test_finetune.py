@@ -10,6 +10,7 @@ from support.tiny import moved, snapshot, trainer
 from thbench.data.landmarks.image import landmark_images
 from thbench.images import to_signed
 from thbench.paper.finetune import FineTuneConfig, _batches, fine_tune
+from thbench.perceptual.content import ContentLoss, ShotTargets, content_networks
 
 CONFIG = FineTuneConfig(epochs=2, lr_generator=1e-3, lr_discriminator=1e-3)
 
@@ -139,3 +140,75 @@ def test_fine_tuning_reproduces_the_shots_better_than_feed_forward(meta, person)
                 .item()
             )
     assert errors[1] < 0.7 * errors[0]
+
+
+def test_bf16_and_compiled_fine_tuning_make_nearly_the_same_head(meta, person):
+    """PSNR of at least 45 dB between rendered frames, in a range of 2."""
+    config = replace(CONFIG, epochs=1, lr_generator=1e-4)
+    _, plain = tune(meta, person, config)
+    _, bf16 = tune(meta, person, replace(config, precision="bf16"))
+    torch._dynamo.reset()
+    with pytest.MonkeyPatch.context() as patch:
+        compile_without_a_compiler(patch)
+        _, compiled = tune(meta, person, replace(config, compiled=True))
+
+    frames = [rendered(tuned, person) for tuned in (plain, bf16, compiled)]
+    assert 45 <= psnr_db(frames[0], frames[1]) < 90  # bf16 was really used
+    assert psnr_db(frames[0], frames[2]) >= 90
+
+
+def compile_without_a_compiler(patch):
+    """`torch.compile` as far as the graph of the forward, which PyTorch then runs."""
+    whole = torch.compile
+    patch.setattr(
+        torch,
+        "compile",
+        lambda function, **how: whole(function, dynamic=False, backend="eager"),
+    )
+
+
+def rendered(tuned, person):
+    generator, y = tuned.generator.eval(), person[1]
+    with torch.no_grad():
+        return generator.synthesise(y, tuned.adaptive.expand(len(y), -1))
+
+
+def psnr_db(a, b):
+    return float(10 * torch.log10(4 / ((a - b) ** 2).mean().clamp_min(1e-20)))
+
+
+class Counting(torch.nn.Module):
+    """A perceptual network that remembers which frames it saw without a graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.true_frames = []
+
+    def forward(self, frames):
+        if not frames.requires_grad:
+            self.true_frames += list(frames)
+        return [frames, frames[:, :, ::2, ::2]]
+
+
+def test_the_features_of_each_shot_are_computed_once(meta, person):
+    counting = Counting()
+    x, y = person
+    content = ContentLoss([(counting, 1.0)])
+    config = replace(CONFIG, epochs=3, batch=2)
+    generator, discriminator = meta.generator.module.eval(), meta.discriminator.eval()
+
+    fine_tune(generator, discriminator, torch.rand(16), x, y, content, config, 0)
+
+    assert len(counting.true_frames) == len(x)
+
+
+def test_targets_are_the_same_kept_or_made_again(person):
+    x, _ = person
+    content = ContentLoss(content_networks("heads", torch.device("cpu")))
+    kept, made = ShotTargets(content, x), ShotTargets(content, x, room_bytes=0)
+    kept.of([0, 1, 2, 3])
+
+    for maps, again in zip(kept.of([2, 0]), made.of([2, 0]), strict=True):
+        for a, b in zip(maps, again, strict=True):
+            torch.testing.assert_close(a, b)
+    assert not made._kept

@@ -10,7 +10,7 @@ from thbench.config import override
 from thbench.errors import ThbenchError
 from thbench.images import to_signed
 from thbench.paper.config import ours_config
-from thbench.paper.losses import match, realism
+from thbench.paper.losses import discriminator_hinge, feature_matching, match, realism
 from thbench.paper.nets.discriminator import VideoEmbeddings
 from thbench.training.checkpoints import save_model
 
@@ -72,24 +72,66 @@ def test_one_step_moves_every_network_and_only_the_drawn_rows_of_w():
     assert losses_in(losses) == {"cnt", "adv", "fm", "mch", "dsc"}
 
 
-def test_generator_step_leaves_the_discriminator_alone():
-    training, batches = trainer()
-    before = snapshot(training.discriminator)
-    training._generator_step([batches[0]], training._generator_terms)
+def hinge_gradients(training, part, fake):
+    """D's and W's gradients of eq. 6, by themselves."""
+    rows, y = training.videos(part.video), to_signed(part.target_landmarks)
+    on_fake = training.discriminator(fake, y, rows).score
+    on_real = training.discriminator(to_signed(part.target), y, rows).score
+    learning = [*training.discriminator.parameters(), training.videos.table.weight]
+    return torch.autograd.grad(discriminator_hinge(on_real, on_fake), learning, allow_unused=True)
+
+
+def test_the_first_update_leaves_in_the_discriminator_the_gradients_of_its_own_loss_alone():
+    training, batches = trainer(replace(TINY, row_start="uniform"))
+    training.discriminator.eval()  # or each forward would take a power iteration
+    part, before = batches[0], snapshot(training.discriminator)
+
+    _, (fake,) = training._first_update([part], warm_up=False)
+
     assert not moved(training.discriminator, before)
-    assert all(parameter.grad is None for parameter in training.discriminator.parameters())
-    assert all(parameter.requires_grad for parameter in training.discriminator.parameters())
+    expected = hinge_gradients(training, part, fake)
+    learning = [*training.discriminator.parameters(), training.videos.table.weight]
+    for parameter, gradient in zip(learning, expected, strict=True):
+        torch.testing.assert_close(parameter.grad.to_dense(), gradient.to_dense())
 
 
-def test_discriminator_step_leaves_generator_and_embedder_alone():
+def test_the_first_update_takes_the_gradient_of_the_sum_of_all_terms_for_embedder_and_generator():
+    training, batches = trainer(replace(TINY, row_start="uniform"))
+    for module in (training.embedder.module, training.generator.module, training.discriminator):
+        module.eval()
+    part = batches[0]
+    real, y = to_signed(part.target), to_signed(part.target_landmarks)
+    fake, embeddings = training._reconstruct(part)
+    rows = training.videos(part.video).detach()
+    judged = training.discriminator(fake, y, rows)
+    _, real_features = training.discriminator.describe(real, y)
+    loss = training.content(fake, real) + realism(judged.score)
+    loss = loss + 10 * feature_matching(judged.features, real_features)
+    loss = loss + 10 * match(embeddings, rows)
+    learning = [*training.embedder.module.parameters(), *training.generator.module.parameters()]
+    expected = torch.autograd.grad(loss, learning, allow_unused=True)
+
+    training.optimiser.zero_grad = lambda: None  # keeps the gradients for the comparison
+    training._first_update([part], warm_up=False)
+
+    largest = max(gradient.abs().max() for gradient in expected if gradient is not None)
+    for parameter, gradient in zip(learning, expected, strict=True):
+        assert gradient is not None
+        assert (parameter.grad - gradient).abs().max() < 1e-5 * largest
+
+
+def test_further_discriminator_steps_leave_generator_and_embedder_alone():
     training, batches = trainer()
     part = batches[0]
     with torch.no_grad():
         fake, _ = training._reconstruct(part)
     before = snapshot(training.generator.module), snapshot(training.embedder.module)
-    training._discriminator_step([part], [fake])
+    judge = snapshot(training.discriminator)
+    training._judge_again([part], [fake])
+    training._update_discriminator()
     assert not moved(training.generator.module, before[0])
     assert not moved(training.embedder.module, before[1])
+    assert moved(training.discriminator, judge)
 
 
 def test_feed_forward_variant_has_no_match_loss():
@@ -186,7 +228,7 @@ def test_a_row_starts_at_its_videos_embedding_and_matches_it():
 
     uniform, _ = trainer(replace(TINY, batch=3, row_start="uniform"))
     rows = uniform.videos.table.weight.detach().clone()
-    uniform._generator_step([batches[0]], uniform._generator_terms)
+    uniform._first_update([batches[0]], warm_up=False)
     assert torch.equal(uniform.videos.table.weight, rows)
 
 

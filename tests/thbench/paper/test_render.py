@@ -59,6 +59,49 @@ def test_both_renderers_agree_on_real_frames(real_frames: Frames) -> None:
     assert grey_levels_apart(real_frames) <= 1
 
 
+def test_a_compiled_head_renders_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = torch.compile
+    monkeypatch.setattr(  # without the C++ compiler, whose part takes minutes
+        torch,
+        "compile",
+        lambda function, **how: whole(function, dynamic=False, backend="aot_eager"),
+    )
+    frames = synthetic_frames()
+
+    by_compiled, by_torch = (
+        made(frames, name).render(frames[:8]).int() for name in ("compiled", "torch")
+    )
+
+    assert int((by_compiled - by_torch).abs().max()) <= 1
+
+
+def test_bf16_renders_within_45_db() -> None:
+    frames = synthetic_frames()
+    settings = {"precision": "bf16"}
+    options = MethodOptions(
+        checkpoint=MODELS / "ours-ft.safetensors", size_px=64, settings=settings
+    )
+    head = load_method("ours-ff", options).adapt(frames)
+    assert isinstance(head, OursHead)
+
+    apart = (head.render(frames).double() - made(frames, "torch").render(frames).double()) / 255
+
+    assert head.renderer == "torch"
+    assert 0 < float((apart**2).mean()) <= 10**-4.5
+
+
+def test_bf16_by_the_graph_is_refused() -> None:
+    frames = synthetic_frames()
+    settings = {"precision": "bf16", "renderer": "graph"}
+    options = MethodOptions(
+        checkpoint=MODELS / "ours-ft.safetensors", size_px=64, settings=settings
+    )
+    head = load_method("ours-ff", options).adapt(frames)
+
+    with pytest.raises(ThbenchError, match="for bf16 choose 'torch'"):
+        head.render(frames)
+
+
 def test_a_processor_renders_by_the_graph_unless_told_otherwise() -> None:
     shots = synthetic_frames()
 
@@ -76,7 +119,9 @@ def test_the_graph_renders_the_same_however_frames_are_grouped() -> None:
 
 
 def test_an_unknown_renderer_is_refused() -> None:
-    with pytest.raises(ThbenchError, match="renderer = 'gpu' is unknown; known are graph, torch"):
+    with pytest.raises(
+        ThbenchError, match="renderer = 'gpu' is unknown; known are graph, torch, compiled"
+    ):
         made(synthetic_frames(), "gpu")
 
 

@@ -55,8 +55,7 @@ def equal(module):
 
 def gradients(training, part):
     fake, embeddings = training._reconstruct(part)
-    terms = training._generator_terms(fake, embeddings, part)
-    fabric.backward(torch.stack(list(terms.values())).sum())
+    training._take_gradients(fake, embeddings, part, warm_up=False, share=1.0)
     parameters = [*training.embedder.parameters(), *training.generator.parameters()]
     return torch.cat([parameter.grad.flatten() for parameter in parameters])
 
@@ -73,7 +72,8 @@ alone.discriminator = copy.deepcopy(training.discriminator)
 alone.videos = VideoEmbeddings(range(5), config.net.embedding)
 joined = of_all(batches[0])
 together, whole = gradients(training, batches[0]), gradients(alone, joined)
-training.optimiser.zero_grad()
+for optimiser in (training.optimiser, training.optimiser_d, training.optimiser_w):
+    optimiser.zero_grad()
 if fabric.global_rank == 0:
     print(len(joined.video), float((together - whole).abs().max() / whole.abs().max()))
 

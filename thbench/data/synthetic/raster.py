@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +13,15 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
 _SEAM = np.float32(2e-3)  # samples this near to an edge belong to both triangles, so no crack opens
 _FAR = np.float32(-1e6)
+# Samples at a time: their numbers stay in the processor's cache, and in memory that the process has
+# already. Whole frames at once took twice the time, half of it for new pages.
+_PART = 1 << 14
 
 
 @dataclass(frozen=True)
 class Fragments:
-    """The visible surface: flat sample positions [n], the triangle seen there [n], weights of its
-    corners 1 and 2.
+    """A part of the visible surface: flat sample positions [n], the triangle seen there [n],
+    weights of its corners 1 and 2.
     """
 
     samples: Ints
@@ -27,8 +32,9 @@ class Fragments:
 
 def rasterise(
     points: Floats, depth: Floats, corners: Ints, double_sided: NDArray[np.bool_], size: int
-) -> Fragments:
-    """Depth-tests triangles on a size x size grid of samples.
+) -> Iterator[Fragments]:
+    """Depth-tests triangles on a size x size grid of samples. The surface comes in parts; where two
+    of them name one sample, the later holds.
 
     points: float32 [V, 2], (x, y) in samples, sample (0, 0) at the top left; depth: float32 [V],
     larger is nearer; corners: [3, T] vertex numbers, counter-clockwise on screen when they face the
@@ -59,21 +65,41 @@ def rasterise(
     across, below = left - x[0].take(of_row), row - y[0].take(of_row)
     z_left = z[0].take(of_row) + z_x.take(of_row) * across + z_y.take(of_row) * below
 
-    along, step = _expand(np.maximum(count, 0).astype(np.intp))
-    sample = (row * size + left).astype(np.intp).take(along) + step
-    near = z_left.take(along) + z_x.take(of_row).take(along) * step.astype(np.float32)
+    count = np.maximum(count, 0).astype(np.intp)
+    first = (row * size + left).astype(np.intp)
+    slope = z_x.take(of_row)
     nearest = np.full(size * size, _FAR, np.float32)
-    np.maximum.at(nearest, sample, near)
-    wins = np.flatnonzero(near == nearest.take(sample))
-    along, step = along.take(wins), step.take(wins).astype(np.float32)
-    triangle = of_row.take(along)
-    across, below = across.take(along) + step, below.take(along)
-    return Fragments(
-        sample.take(wins),
-        visible.take(triangle),
-        u_x.take(triangle) * across + u_y.take(triangle) * below,
-        v_x.take(triangle) * across + v_y.take(triangle) * below,
-    )
+    parts = []
+    for rows in _parts(count):
+        along, step = _expand(count[rows])
+        sample = first[rows].take(along) + step
+        near = z_left[rows].take(along) + slope[rows].take(along) * step.astype(np.float32)
+        np.maximum.at(nearest, sample, near)
+        parts.append((rows.start, along, step, sample, near))
+
+    for start, along, step, sample, near in parts:
+        wins = np.flatnonzero(near == nearest.take(sample))
+        if not len(wins):
+            continue
+        along, step = along.take(wins) + start, step.take(wins).astype(np.float32)
+        triangle = of_row.take(along)
+        dx, dy = across.take(along) + step, below.take(along)
+        yield Fragments(
+            sample.take(wins),
+            visible.take(triangle),
+            u_x.take(triangle) * dx + u_y.take(triangle) * dy,
+            v_x.take(triangle) * dx + v_y.take(triangle) * dy,
+        )
+
+
+def _parts(counts: Ints) -> Iterator[slice]:
+    """Runs of rows that have about `_PART` samples together."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    starts = np.searchsorted(ends, np.arange(0, total, _PART), side="right")
+    bounds = np.unique(np.append(starts, len(counts))).tolist()
+    for start, end in pairwise(bounds):
+        yield slice(start, end)
 
 
 def _spans(x: Floats, y: Floats, of_row: Ints, row: Floats) -> tuple[Floats, Floats]:

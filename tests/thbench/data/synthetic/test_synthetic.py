@@ -358,6 +358,14 @@ def test_every_style_can_be_drawn():
     assert len(seen) == 9 + 5 + 4 + 7 + 6
 
 
+def surface_of(points, depth, corners, double_sided):
+    """The visible samples of a grid of 16, and the triangles seen there."""
+    parts = list(rasterise(points, depth, corners, double_sided, 16))
+    none = np.empty(0, int)
+    samples = np.concatenate([none, *(part.samples for part in parts)])
+    return samples, np.concatenate([none, *(part.triangles for part in parts)])
+
+
 def test_rasteriser_fills_shared_edges_without_cracks_and_keeps_the_nearest():
     """Against a per-pixel point-in-polygon oracle: a square of two triangles, and a nearer triangle
     over it.
@@ -367,9 +375,9 @@ def test_rasteriser_fills_shared_edges_without_cracks_and_keeps_the_nearest():
     )
     depth = np.array([0, 0, 0, 0, 1, 1, 1], np.float32)
     corners = np.array([(0, 1, 2), (2, 1, 3), (4, 5, 6)]).T
-    found = rasterise(points, depth, corners, np.zeros(3, bool), 16)
+    samples, triangles = surface_of(points, depth, corners, np.zeros(3, bool))
     flat = np.full(256, -1)
-    flat[found.samples] = found.triangles
+    flat[samples] = triangles
     picture = flat.reshape(16, 16)
     assert (picture[3:13, 3:14] >= 0).all()
     assert (picture >= 0).sum() == 10 * 11
@@ -377,11 +385,21 @@ def test_rasteriser_fills_shared_edges_without_cracks_and_keeps_the_nearest():
         for x in range(16):
             if x >= 5 and y >= 4 and (x - 5) / 5 + (y - 4) / 5 <= 1:
                 assert picture[y, x] == 2
-    assert len(found.samples) == len(set(found.samples.tolist()))
+    assert len(samples) == len(set(samples.tolist()))
 
 
 def test_back_faces_show_on_double_sided_triangles_only():
     points = np.array([(2, 2), (12, 2), (2, 12)], np.float32)
     corners, depth = np.array([[0], [1], [2]]), np.zeros(3, np.float32)
-    assert len(rasterise(points, depth, corners, np.array([False]), 16).samples) == 0
-    assert len(rasterise(points, depth, corners, np.array([True]), 16).samples) > 40
+    assert len(surface_of(points, depth, corners, np.array([False]))[0]) == 0
+    assert len(surface_of(points, depth, corners, np.array([True]))[0]) > 40
+
+
+@pytest.mark.parametrize("size", [64, 256])
+def test_a_surface_in_small_parts_is_the_surface_in_one(size, monkeypatch):
+    heads = synth(size)
+    whole = heads.read(heads.videos[7], [3, 50]).images
+
+    monkeypatch.setattr("thbench.data.synthetic.raster._PART", 700)
+
+    assert torch.equal(heads.read(heads.videos[7], [3, 50]).images, whole)

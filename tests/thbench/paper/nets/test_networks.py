@@ -157,3 +157,18 @@ def test_unknown_preset_names_the_nearest():
 def test_sizes_that_cannot_be_halved_are_refused():
     with pytest.raises(ThbenchError, match="not divisible"):
         NetConfig(size_px=250)
+
+
+@pytest.mark.parametrize("upsample", ["start", "end"])
+def test_channels_last_changes_the_layout_and_no_value(upsample):
+    torch.manual_seed(0)
+    net = replace(preset("small"), channels=8, max_channels=16, embedding=16, upsample=upsample)
+    generator = Generator(net).eval().requires_grad_(False)
+    y, adaptive = torch.rand(2, 3, 64, 64), torch.rand(2, sum(generator.slices))
+    expected = generator.synthesise(y, adaptive)
+
+    last = generator.to(memory_format=torch.channels_last)
+    found = last.synthesise(y.to(memory_format=torch.channels_last), adaptive)
+
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
