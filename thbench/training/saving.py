@@ -74,7 +74,11 @@ class Saver:
         self.fabric.barrier()
 
         parts = self._parts()
-        model = checkpoints.snapshot(self.trainer.model()).tensors if self._leads else {}
+        tensors = self.trainer.model() if self._leads else {}
+        model = {
+            name: tensor.detach().to("cpu", copy=True).contiguous()
+            for name, tensor in tensors.items()
+        }
         self._writer.start(lambda: self._write(folder, step, parts, model))
         self._saved_step = step
 

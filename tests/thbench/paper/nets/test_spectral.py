@@ -53,9 +53,10 @@ def test_values_gradients_and_power_iterations_are_pytorchs(shape: Shape) -> Non
 
 def test_the_gradient_is_that_of_finite_differences() -> None:
     layer = two_layers((4, 3, 3))[1].double().eval()
-    (norm,) = layer.parametrizations.weight  # type: ignore[union-attr]
+    (norm,) = layer.parametrizations.weight  # type: ignore[misc]
+    original = layer.parametrizations.weight.original
 
-    assert torch.autograd.gradcheck(norm, layer.parametrizations.weight.original)  # type: ignore[union-attr]
+    assert torch.autograd.gradcheck(norm, original)  # type: ignore[arg-type]
 
 
 def test_evaluation_takes_no_power_iteration() -> None:
