@@ -69,7 +69,7 @@ def _rows(results: Results, records: list[ElsewhereRecord]) -> list[Row]:
         if record.method not in order:
             raise ThbenchError(
                 f"{results.path} has scores of {PROGRAMS[record.program]} for {record.method!r}, "
-                "which is no method of the run: remove them from its folder elsewhere"
+                "which is not a method of the run: remove them from its folder elsewhere"
             )
     records = sorted(records, key=lambda record: (order.index(record.method), record.T))
     return [

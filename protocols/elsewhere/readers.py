@@ -87,7 +87,7 @@ def _fields(line: str, where: str) -> list[str]:
     try:
         return next(csv.reader([line]), [])
     except csv.Error as error:
-        raise ThbenchError(f"{where} is no line of a THEval file: {error}") from error
+        raise ThbenchError(f"{where} is not a line of a THEval file: {error}") from error
 
 
 def _theval_videos(lines: list[str], columns: int, file: Path) -> Mapping[str, float]:

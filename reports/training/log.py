@@ -42,7 +42,7 @@ class TrainingLog:
         """
         description = TrainingFolder(path, 0).description
         if not description.exists():
-            raise ThbenchError(f"{path} is no training folder (no {description.name})")
+            raise ThbenchError(f"{path} is not a training folder (no {description.name})")
 
         ranks = sorted(
             int(file.name.split(".")[1].removeprefix("rank"))

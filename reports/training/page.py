@@ -166,7 +166,7 @@ def _sample(file: Path) -> Sample:
         with Image.open(file) as picture:
             picture.convert("RGB").save(buffer, "WEBP", quality=_WEBP_QUALITY)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise ThbenchError(f"{file} is no picture ({error}); remove it") from None
+        raise ThbenchError(f"{file} is not a picture ({error}); remove it") from None
     return Sample(step, base64.b64encode(buffer.getvalue()).decode())
 
 

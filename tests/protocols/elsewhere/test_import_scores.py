@@ -240,7 +240,7 @@ def test_scores_of_no_method_of_the_run_are_named(run: Run, tmp_path: Path) -> N
     import_scores(run, "vbench", vbench(tmp_path / "r.json", {keys(run)[0]: 1}), None, None, "")
     (file,) = run.path.glob("elsewhere/*/*/*.json")
     file.write_text(file.read_text().replace('"ours-ff"', '"another"'))
-    assert "'another', which is no method of the run" in (
+    assert "'another', which is not a method of the run" in (
         complaint(asked("report", "elsewhere", run.path))
     )
 
@@ -257,7 +257,7 @@ def test_a_video_without_a_name_is_unknown(run: Run, tmp_path: Path) -> None:
 def test_a_line_too_long_for_a_table_is_told(tmp_path: Path) -> None:
     for text in ("a" * 200_000, "Video Path,Silent MAD\n" + "a" * 200_000 + ",1\n"):
         (tmp_path / "out.txt").write_text(text)
-        with pytest.raises(ThbenchError, match=r"out\.txt, line \d is no line of a THEval file"):
+        with pytest.raises(ThbenchError, match=r"out\.txt, line \d is not a line of a THEval file"):
             read_theval(tmp_path / "out.txt")
 
 

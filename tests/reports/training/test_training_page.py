@@ -131,12 +131,12 @@ def test_lines_are_thinned_to_medians_of_all_steps() -> None:
 @pytest.mark.parametrize(
     ("file", "content", "told"),
     [
-        ("training.json", None, "is no training folder"),
+        ("training.json", None, "is not a training folder"),
         ("losses.rank0.jsonl", "", "has not taken a step yet"),
         ("losses.rank1.jsonl", "{\n{}\n", "losses.rank1.jsonl, line 1 is not readable JSON"),
         ("times.rank0.jsonl", '{"step": "x"}\n', "times.rank0.jsonl, line 1"),
         ("alarms.rank0.txt", "hello\n", "alarms.rank0.txt is damaged"),
-        ("samples/step-00000100.png", "no", "step-00000100.png is no picture"),
+        ("samples/step-00000100.png", "no", "step-00000100.png is not a picture"),
         ("model.safetensors", "no", "model.safetensors is damaged"),
     ],
 )

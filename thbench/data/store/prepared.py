@@ -225,7 +225,7 @@ def _decoded(data: bytes) -> NDArray[np.uint8] | None:
 def _no_dataset(place: Place) -> ThbenchError:
     if not isinstance(place, LocalPlace):
         return ThbenchError(
-            f"{place} is no prepared dataset (no {DATASET_JSON} there): check the URL; "
+            f"{place} is not a prepared dataset (no {DATASET_JSON} there): check the URL; "
             "a store that is copied there is whole with all its files"
         )
     path = place.path

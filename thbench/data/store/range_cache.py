@@ -152,7 +152,7 @@ def shared_cache() -> RangeCache | None:
     """
     told = os.environ.get(LIMIT_VARIABLE, str(DEFAULT_LIMIT_BYTES))
     if not told.isdecimal():
-        raise ThbenchError(f"{LIMIT_VARIABLE}={told} is no number of bytes; 0 keeps no cache")
+        raise ThbenchError(f"{LIMIT_VARIABLE}={told} is not a number of bytes; 0 keeps no cache")
     if not int(told):
         return None
     return _cache_at(cache_folder() / "ranges.sqlite", int(told))

@@ -113,7 +113,7 @@ def test_a_damaged_cache_and_a_folder_that_cannot_be_written_are_told(
         RangeCache(tmp_path / "file" / "ranges.sqlite", LIMIT_BYTES).get(["a"])
 
     monkeypatch.setenv("THBENCH_CACHE_BYTES", "10 GB")
-    with pytest.raises(ThbenchError, match="THBENCH_CACHE_BYTES=10 GB is no number of bytes"):
+    with pytest.raises(ThbenchError, match="THBENCH_CACHE_BYTES=10 GB is not a number of bytes"):
         shared_cache()
     monkeypatch.setenv("THBENCH_CACHE_BYTES", "0")
     assert shared_cache() is None

@@ -146,7 +146,7 @@ def test_a_server_that_keeps_failing_is_told_with_its_url(
 
 
 def test_nobody_there_and_nothing_there_are_told(url: str) -> None:
-    with pytest.raises(ThbenchError, match=r"none is no prepared dataset \(no dataset\.json"):
+    with pytest.raises(ThbenchError, match=r"none is not a prepared dataset \(no dataset\.json"):
         open_dataset(url.replace("/data", "/none"))
     with pytest.raises(ThbenchError, match=r"cannot read http://127\.0\.0\.1:1/x/dataset\.json"):
         open_dataset("http://127.0.0.1:1/x")
