@@ -1,12 +1,10 @@
 """The device that a command works on, and what makes work fast on a GPU.
 
-Each way has its off switch: `THBENCH_TF32=0`, `THBENCH_CHANNELS_LAST=0`, and the settings
-`precision` and `compiled`.
+TF32 is turned off by NVIDIA's own `NVIDIA_TF32_OVERRIDE=0`; `precision` and `compiled` are settings.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, TypeVar
@@ -38,15 +36,14 @@ def tensor_cores() -> Iterator[None]:
     Processors do not know TF32. Networks that measure stay outside: their numbers are compared
     between machines.
     """
-    allowed = os.environ.get("THBENCH_TF32", "1") != "0"
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    torch.set_float32_matmul_precision("high")
     try:
         with torch.backends.cudnn.flags(
             enabled=torch.backends.cudnn.enabled,
             benchmark=torch.backends.cudnn.benchmark,
             deterministic=torch.backends.cudnn.deterministic,
-            allow_tf32=allowed,
+            allow_tf32=True,
         ):
             yield
     finally:
@@ -63,7 +60,7 @@ def laid_out(network: Network, device: torch.device) -> Network:
 
     On a processor that would cost half as much again (see the page on performance).
     """
-    if device.type == "cuda" and os.environ.get("THBENCH_CHANNELS_LAST", "1") != "0":
+    if device.type == "cuda":
         return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
     return network.to(device)
 

@@ -19,15 +19,13 @@ def test_auto_takes_the_gpu_where_there_is_one(monkeypatch):
         chosen_device("cuda")
 
 
-@pytest.mark.parametrize(("switch", "inside"), [("1", ("high", True)), ("0", ("highest", False))])
-def test_tensor_cores_are_used_inside_unless_switched_off(monkeypatch, switch, inside):
-    monkeypatch.setenv("THBENCH_TF32", switch)
+def test_tensor_cores_are_used_inside_alone():
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
 
     with tensor_cores():
         found = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
 
-    assert found == inside
+    assert found == ("high", True)
     assert before == (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)
 
 
