@@ -32,7 +32,7 @@ class Fragments:
 
 def rasterise(
     points: Floats, depth: Floats, corners: Ints, double_sided: NDArray[np.bool_], size: int
-) -> Iterator[Fragments]:
+) -> list[Fragments]:
     """Depth-tests triangles on a size x size grid of samples. The surface comes in parts; where two
     of them name one sample, the later holds.
 
@@ -77,6 +77,8 @@ def rasterise(
         np.maximum.at(nearest, sample, near)
         parts.append((rows.start, along, step, sample, near))
 
+    # A list, not a generator: all that was computed above is given back before anything is painted.
+    surface = []
     for start, along, step, sample, near in parts:
         wins = np.flatnonzero(near == nearest.take(sample))
         if not len(wins):
@@ -84,12 +86,14 @@ def rasterise(
         along, step = along.take(wins) + start, step.take(wins).astype(np.float32)
         triangle = of_row.take(along)
         dx, dy = across.take(along) + step, below.take(along)
-        yield Fragments(
+        part = Fragments(
             sample.take(wins),
             visible.take(triangle),
             u_x.take(triangle) * dx + u_y.take(triangle) * dy,
             v_x.take(triangle) * dx + v_y.take(triangle) * dy,
         )
+        surface.append(part)
+    return surface
 
 
 def _parts(counts: Ints) -> Iterator[slice]:

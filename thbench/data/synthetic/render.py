@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -97,7 +97,7 @@ def render(studio: Studio, motion: Motion) -> tuple[Image, Floats]:
 
 
 def _paint(
-    studio: Studio, atlas: Image, shades: Floats, surface: Iterable[Fragments]
+    studio: Studio, atlas: Image, shades: Floats, surface: Sequence[Fragments]
 ) -> NDArray[np.uint8]:
     """The samples of a frame, uint8 [size * size, 4], RGB and a byte that says nothing.
 
