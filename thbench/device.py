@@ -1,6 +1,7 @@
 """The device that a command works on, and what makes work fast on a GPU.
 
-TF32 is turned off by NVIDIA's own `NVIDIA_TF32_OVERRIDE=0`; `precision` and `compiled` are settings.
+TF32 is turned off by NVIDIA's own `NVIDIA_TF32_OVERRIDE=0`; `precision` and `compiled` are
+settings.
 """
 
 from __future__ import annotations
