@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -142,39 +144,39 @@ def main() -> None:
     names. SIGTERM is handled like Ctrl-C: what runs is ended and cleaned up, exit code 143 (130 for
     Ctrl-C). A training keeps a checkpoint first, also on SIGUSR1 (exit code 138).
     """
-    terminated = _interrupt_on_sigterm()
+    with _interrupts_on_sigterm() as terminated:
+        try:
+            thbench.main(standalone_mode=False)
+        except click.exceptions.Exit as stop:
+            sys.exit(stop.exit_code)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo(
+                "stopped: nothing half-written was kept; run the same command again to continue "
+                "(train: add --resume)",
+                err=True,
+            )
+            sys.exit(128 + signal.SIGTERM if terminated.is_set() else 128 + signal.SIGINT)
+        except Stopped as stop:
+            if str(stop):
+                click.echo(f"stopped: {stop}", err=True)
+            sys.exit(128 + stop.number)
+        except ThbenchError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+        except BrokenPipeError:  # `thbench ... | head` has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except Exception as error:
+            click.echo(f"error: {unforeseen(error, sys.argv[1:])}", err=True)
+            sys.exit(1)
 
-    try:
-        thbench.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo(
-            "stopped: nothing half-written was kept; run the same command again to continue "
-            "(train: add --resume)",
-            err=True,
-        )
-        sys.exit(128 + signal.SIGTERM if terminated.is_set() else 128 + signal.SIGINT)
-    except Stopped as stop:
-        if str(stop):
-            click.echo(f"stopped: {stop}", err=True)
-        sys.exit(128 + stop.number)
-    except ThbenchError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:  # `thbench ... | head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except Exception as error:
-        click.echo(f"error: {unforeseen(error, sys.argv[1:])}", err=True)
-        sys.exit(1)
 
-
-def _interrupt_on_sigterm() -> threading.Event:
-    """Makes SIGTERM raise what Ctrl-C raises; the event tells which of them it was."""
+@contextmanager
+def _interrupts_on_sigterm() -> Iterator[threading.Event]:
+    """Inside, SIGTERM raises what Ctrl-C raises; the event tells which of them it was."""
     terminated = threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -182,9 +184,12 @@ def _interrupt_on_sigterm() -> threading.Event:
         terminated.set()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
-
-    return terminated
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield terminated
+    finally:
+        if not terminated.is_set():  # else nothing interrupts the end of the process either
+            signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

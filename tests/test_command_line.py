@@ -105,6 +105,13 @@ def test_what_nobody_foresaw_is_one_line_that_names_the_file_of_its_traceback(
     assert "in broken" in kept.read_text(encoding="utf-8")
 
 
+def test_a_command_leaves_the_signals_of_its_process_as_they_were(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("sys.argv", ["thbench", "--version"])
+    cli.main()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_a_reader_that_has_read_enough_is_no_fault(tmp_path):
     script = "from cli import main; main()"
     done = subprocess.run(
@@ -130,7 +137,6 @@ def test_failed_work_ends_with_1_and_wrong_usage_with_2(
     arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["thbench", *arguments])
-    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
     if code == 0:
         cli.main()
         return

@@ -210,6 +210,8 @@ def test_forked_processes_read_together(
     monkeypatch.setitem(_INHERITED, "local", local)
     with multiprocessing.get_context("fork").Pool(3) as pool:
         assert all(pool.map(_reads_right, range(24), chunksize=1))
+        pool.close()
+        pool.join()
 
 
 def _reads_right(number: int) -> bool:

@@ -131,6 +131,8 @@ def test_forked_processes_read_together(
     monkeypatch.setitem(_INHERITED, "store", store)
     with multiprocessing.get_context("fork").Pool(3) as pool:
         assert all(pool.map(_reads_right, range(60), chunksize=1))
+        pool.close()
+        pool.join()
 
 
 _INHERITED: dict[str, PreparedStore] = {}
