@@ -181,8 +181,34 @@ def check(work: Work, quiet: Path, killed: Path, files: int) -> None:
     assert kills > KILLS // 3
 
 
-@pytest.mark.parametrize("work", [RUN, PACK, PREPARE], ids=["run-protocol", "pack", "prepare"])
-def test_killed_work_leaves_no_process_and_goes_on_to_the_same_bytes(
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nobody killed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    finish(RUN, folder)
+    return folder
+
+
+def test_a_killed_run_leaves_no_process_and_goes_on_to_the_same_bytes(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    check(RUN, undisturbed, tmp_path / "killed", written(undisturbed / "run"))
+
+
+def test_killed_scoring_leaves_no_process_and_goes_on_to_the_same_bytes(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    quiet, killed = tmp_path / "quiet", tmp_path / "killed"
+    shutil.copytree(undisturbed, killed)
+    shutil.rmtree(killed / "run/scores")
+    shutil.copytree(undisturbed, quiet)
+    finish(SCORE, quiet)
+
+    check(SCORE, quiet, killed, written(quiet / "run/scores"))
+
+
+@pytest.mark.parametrize("work", [PACK, PREPARE], ids=["pack", "prepare"])
+def test_a_killed_writer_of_stores_leaves_no_process_and_goes_on_to_the_same_bytes(
     work: Work, tmp_path: Path
 ) -> None:
     quiet, killed = tmp_path / "quiet", tmp_path / "killed"
@@ -190,13 +216,3 @@ def test_killed_work_leaves_no_process_and_goes_on_to_the_same_bytes(
     finish(work, quiet)
 
     check(work, quiet, killed, written(quiet / work.result))
-
-
-def test_killed_scoring_leaves_no_process_and_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
-    quiet, killed = tmp_path / "quiet", tmp_path / "killed"
-    finish(RUN, quiet)
-    shutil.copytree(quiet, killed)
-    shutil.rmtree(killed / "run/scores")
-    finish(SCORE, quiet)
-
-    check(SCORE, quiet, killed, written(quiet / "run/scores"))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from reports.style import COLOURS, GREY, new_figure
 from reports.training.log import TrainingLog
@@ -75,13 +75,21 @@ def _draw(axes: Axes, log: TrainingLog, panel: Panel) -> None:
     for step in {alarm.step for alarm in log.alarms}:
         axes.axvline(step, color=COLOURS[1], linewidth=0.8, linestyle=":")
     if panel.log and all(value > 0 for name in shown for _, value in log.values(name)[0]):
-        axes.set_yscale("log")
+        _make_logarithmic(axes)
     if len(shown) > 1:
         axes.legend(fontsize=7, loc="best")
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_xlabel("step", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.margins(x=0.02)
+
+
+def _make_logarithmic(axes: Axes) -> None:
+    """Plain numbers at the ticks: Matplotlib's own are formulas, which our style does not parse."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_line(axes: Axes, values: Sequence[tuple[int, float]], colour: str, label: str) -> None:

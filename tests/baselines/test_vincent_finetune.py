@@ -58,8 +58,7 @@ def test_heads_come_nearer_to_their_shots_repeat_and_share_nothing(
     x, y = tuned.model.inputs(shots)
     with torch.no_grad():
         losses = [
-            float(tuned.content(head.generator(y, head.adaptive), x))
-            for head in (before, after)
+            float(tuned.content(head.generator(y, head.adaptive), x)) for head in (before, after)
         ]
     assert losses[1] < losses[0]
     assert torch.equal(after.adaptive, before.adaptive)  # psi' is not trained, as in his code

@@ -52,7 +52,7 @@ def difference(outcome, metric, a, b, T):
 @pytest.mark.slow
 def test_fine_tuning_helps_with_many_shots(tmp_path):
     outcome = outcome_of(
-        tmp_path / "run", ("ours-ff", "ours-ft"), T=(32,), metrics=("ssim", "csim-heads")
+        tmp_path / "run", ("ours-ff", "ours-ft"), T=(32,), metrics=("ssim", "csim-heads"), videos=2
     )
     assert difference(outcome, "ssim", "ours-ft", "ours-ff", 32)[0] > 0
     assert difference(outcome, "csim-heads", "ours-ft", "ours-ff", 32)[0] > 0

@@ -124,7 +124,7 @@ def test_copies_that_share_no_clip_are_not_paired(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_intervals_over_the_intersection_cover_what_they_say(tmp_path: Path) -> None:
     """A fifth of the clips is lost at random from each copy; the true difference is known."""
-    random, simulations, difference = np.random.default_rng(4), 500, 0.03
+    random, simulations, difference = np.random.default_rng(4), 250, 0.03
     covered = 0
     runs = [
         Results.open(make_run(tmp_path / name, methods=("m",), T=(1,), images=False))
@@ -145,7 +145,8 @@ def test_intervals_over_the_intersection_cover_what_they_say(tmp_path: Path) -> 
         assert change.ci95 is not None
         covered += change.ci95[0] <= difference <= change.ci95[1]
 
-    assert 0.93 <= covered / simulations <= 0.97
+    # Two and a half standard deviations of a rate of 95 % in so many simulations.
+    assert 0.915 <= covered / simulations <= 0.985
 
 
 def table(names: list[str], kept: NDArray[np.bool_], scores: NDArray[np.float64]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -14,8 +15,11 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from cli import thbench
-from reports.training.curves import POINTS, _line
+from reports.style import STYLE
+from reports.training.curves import POINTS, _line, panel_figure
+from reports.training.log import TrainingLog
 from reports.training.page import write_overview, write_training_page
+from reports.training.words import Panel
 from thbench.errors import ThbenchError
 
 STEPS = 600
@@ -151,3 +155,15 @@ def test_what_is_missing_or_damaged_is_told(
     with pytest.raises(ThbenchError, match=re.escape(told)):
         write_training_page(folder, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_ticks_are_plain_numbers(tmp_path: Path) -> None:
+    """Matplotlib labels a logarithmic axis with formulas, which our style prints as they are."""
+    log = TrainingLog.read(training(tmp_path / "first"))
+    timing = Panel("Seconds of a step", "", ["took_s"], log=True)
+    with matplotlib.rc_context(STYLE):
+        figure = panel_figure(log, timing)
+        figure.draw_without_rendering()
+        labels = [label.get_text() for label in figure.axes[0].get_yticklabels(which="both")]
+    assert "2" in labels
+    assert not any("$" in label for label in labels)
