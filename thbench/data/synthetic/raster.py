@@ -1,27 +1,36 @@
-"""A software rasteriser in NumPy: all triangles at once, row by row, into a depth-tested buffer."""
+"""A software rasteriser: triangles, row by row, into a depth-tested buffer; and what lies on them.
+
+Numba compiles the loops when they first run, in a few seconds, and keeps the machine code beside
+this file or in the user's cache. They do float32 operations in the order written, nothing fused or
+reordered, so the pixels do not depend on the compiler.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any, TypeVar, cast
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
+Image = NDArray[np.uint8]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Constants of the loops: a plain number would make float64 of what it meets.
 _SEAM = np.float32(2e-3)  # samples this near to an edge belong to both triangles, so no crack opens
 _FAR = np.float32(-1e6)
-# Samples at a time: their numbers stay in the processor's cache, and in memory that the process has
-# already. Whole frames at once took twice the time, half of it for new pages.
-_PART = 1 << 14
+_TINY = np.float32(1e-6)  # areas and heights below it are those of a line
+_ZERO, _HALF, _ONE, _WHITE = np.float32(0), np.float32(0.5), np.float32(1), np.float32(255)
 
 
 @dataclass(frozen=True)
-class Fragments:
-    """A part of the visible surface: flat sample positions [n], the triangle seen there [n],
-    weights of its corners 1 and 2.
+class Surface:
+    """What is visible: flat sample positions [n], ascending, the triangle seen there [n], float32
+    weights of its corners 1 and 2 [n].
     """
 
     samples: Ints
@@ -32,109 +41,134 @@ class Fragments:
 
 def rasterise(
     points: Floats, depth: Floats, corners: Ints, double_sided: NDArray[np.bool_], size: int
-) -> list[Fragments]:
-    """Depth-tests triangles on a size x size grid of samples. The surface comes in parts; where two
-    of them name one sample, the later holds.
+) -> Surface:
+    """Depth-tests triangles on a size x size grid of samples. Of equally near triangles, the last
+    is seen.
 
     points: float32 [V, 2], (x, y) in samples, sample (0, 0) at the top left; depth: float32 [V],
     larger is nearer; corners: [3, T] vertex numbers, counter-clockwise on screen when they face the
     viewer; double_sided: [T].
     """
-    x = np.ascontiguousarray(points[:, 0]).take(corners)
-    y = np.ascontiguousarray(points[:, 1]).take(corners)
-    area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
-    top = np.maximum(np.ceil(np.minimum(np.minimum(y[0], y[1]), y[2])), 0)
-    bottom = np.minimum(np.floor(np.maximum(np.maximum(y[0], y[1]), y[2])), size - 1)
-    visible = np.flatnonzero(((area < -1e-6) | (double_sided & (area > 1e-6))) & (bottom >= top))
-    x, y = x.take(visible, 1), y.take(visible, 1)
-    top, bottom = top.take(visible), bottom.take(visible)
-    z = depth.take(corners.take(visible, 1))
-
-    # The weight u of corner 1 is u_x * (x - x0) + u_y * (y - y0); likewise the weight v of corner 2
-    # and the depth.
-    scale = 1 / area.take(visible)
-    u_x, u_y = (y[2] - y[0]) * scale, (x[0] - x[2]) * scale
-    v_x, v_y = (y[0] - y[1]) * scale, (x[1] - x[0]) * scale
-    z_x, z_y = u_x * (z[1] - z[0]) + v_x * (z[2] - z[0]), u_y * (z[1] - z[0]) + v_y * (z[2] - z[0])
-
-    of_row, step = _expand((bottom - top + 1).astype(np.intp))
-    row = top.take(of_row) + step.astype(np.float32)
-    left, right = _spans(x, y, of_row, row)
-    left = np.maximum(np.ceil(left - _SEAM), 0)
-    count = np.minimum(np.floor(right + _SEAM), size - 1) - left + 1
-    across, below = left - x[0].take(of_row), row - y[0].take(of_row)
-    z_left = z[0].take(of_row) + z_x.take(of_row) * across + z_y.take(of_row) * below
-
-    count = np.maximum(count, 0).astype(np.intp)
-    first = (row * size + left).astype(np.intp)
-    slope = z_x.take(of_row)
     nearest = np.full(size * size, _FAR, np.float32)
-    parts = []
-    for rows in _parts(count):
-        along, step = _expand(count[rows])
-        sample = first[rows].take(along) + step
-        near = z_left[rows].take(along) + slope[rows].take(along) * step.astype(np.float32)
-        np.maximum.at(nearest, sample, near)
-        parts.append((rows.start, along, step, sample, near))
+    seen = np.full(size * size, -1, np.intp)
+    u, v = np.empty((2, size * size), np.float32)
+    _depth_test(points, depth, corners, double_sided, size, nearest, seen, u, v)
+    samples = np.flatnonzero(seen >= 0)
+    return Surface(samples, seen.take(samples), u.take(samples), v.take(samples))
 
-    # A list, not a generator: all that was computed above is given back before anything is painted.
-    surface = []
-    for start, along, step, sample, near in parts:
-        wins = np.flatnonzero(near == nearest.take(sample))
-        if not len(wins):
+
+def spread(values: Floats, corners: Ints, surface: Surface) -> Floats:
+    """Values of vertices, float32 [V, k], over the surface: [n, k], linear in each triangle."""
+    found = np.empty((len(surface.samples), values.shape[1]), np.float32)
+    _spread(values, corners, surface.triangles, surface.u, surface.v, found)
+    return found
+
+
+def paint(canvas: Image, surface: Surface, texels: Image, shades: Floats, exposure: Floats) -> None:
+    """Puts the surface down on a canvas, uint8 [samples, 3], in place.
+
+    texels: its colours, uint8 [n, 3]; shades: float32 [n, 4], what they are multiplied by, then
+    what is added; exposure: float32 [3], a multiplier of the result.
+    """
+    _paint(canvas, surface.samples, texels, shades, exposure)
+
+
+def _compiled(function: Function) -> Function:
+    """Division by zero gives an infinity, as in NumPy."""
+    try:
+        compiled = numba.njit(function, cache=True, error_model="numpy")
+    except RuntimeError:  # no folder for the machine code can be written: each process compiles
+        compiled = numba.njit(function, error_model="numpy")
+    return cast(Function, compiled)
+
+
+@_compiled
+def _depth_test(
+    points: Floats,
+    depth: Floats,
+    corners: Ints,
+    double_sided: NDArray[np.bool_],
+    size: int,
+    nearest: Floats,
+    seen: Ints,
+    u: Floats,
+    v: Floats,
+) -> None:
+    """Writes the depth, the triangle and the weights of each sample that a triangle covers."""
+    last = np.float32(size - 1)
+    for triangle in range(corners.shape[1]):
+        a, b, c = corners[0, triangle], corners[1, triangle], corners[2, triangle]
+        x_a, y_a = points[a, 0], points[a, 1]
+        x_b, y_b = points[b, 0], points[b, 1]
+        x_c, y_c = points[c, 0], points[c, 1]
+        area = (x_b - x_a) * (y_c - y_a) - (y_b - y_a) * (x_c - x_a)
+        if not (area < -_TINY or (double_sided[triangle] and area > _TINY)):
             continue
-        along, step = along.take(wins) + start, step.take(wins).astype(np.float32)
-        triangle = of_row.take(along)
-        dx, dy = across.take(along) + step, below.take(along)
-        part = Fragments(
-            sample.take(wins),
-            visible.take(triangle),
-            u_x.take(triangle) * dx + u_y.take(triangle) * dy,
-            v_x.take(triangle) * dx + v_y.take(triangle) * dy,
-        )
-        surface.append(part)
-    return surface
+        top = max(np.ceil(min(y_a, y_b, y_c)), _ZERO)
+        bottom = min(np.floor(max(y_a, y_b, y_c)), last)
+        if bottom < top:
+            continue
+
+        # The weight u of corner b is u_x * (x - x_a) + u_y * (y - y_a); likewise the weight v of
+        # corner c and the depth.
+        scale = _ONE / area
+        u_x, u_y = (y_c - y_a) * scale, (x_a - x_c) * scale
+        v_x, v_y = (y_a - y_b) * scale, (x_b - x_a) * scale
+        rise_b, rise_c = depth[b] - depth[a], depth[c] - depth[a]
+        z_x, z_y = u_x * rise_b + v_x * rise_c, u_y * rise_b + v_y * rise_c
+
+        # The corners by height, and the slopes of the edges between them.
+        x_0, y_0, x_1, y_1 = _by_height(x_a, y_a, x_b, y_b)
+        x_1, y_1, x_2, y_2 = _by_height(x_1, y_1, x_c, y_c)
+        x_0, y_0, x_1, y_1 = _by_height(x_0, y_0, x_1, y_1)
+        long = (x_2 - x_0) / max(y_2 - y_0, _TINY)
+        upper, lower = (x_1 - x_0) / max(y_1 - y_0, _TINY), (x_2 - x_1) / max(y_2 - y_1, _TINY)
+
+        for line in range(int(top), int(bottom) + 1):
+            row = np.float32(line)
+            past = row - y_1
+            on_long = x_0 + long * (row - y_0)
+            on_short = x_1 + (upper if past < _ZERO else lower) * past
+            left = max(np.ceil(min(on_long, on_short) - _SEAM), _ZERO)
+            right = min(np.floor(max(on_long, on_short) + _SEAM), last)
+
+            across, below = left - x_a, row - y_a
+            z_left = depth[a] + z_x * across + z_y * below
+            first = line * size + int(left)
+            for step in range(int(right) - int(left) + 1):
+                along = np.float32(step)
+                near = z_left + z_x * along
+                if near >= nearest[first + step]:
+                    nearest[first + step] = near
+                    seen[first + step] = triangle
+                    u[first + step] = u_x * (across + along) + u_y * below
+                    v[first + step] = v_x * (across + along) + v_y * below
 
 
-def _parts(counts: Ints) -> Iterator[slice]:
-    """Runs of rows that have about `_PART` samples together."""
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    starts = np.searchsorted(ends, np.arange(0, total, _PART), side="right")
-    bounds = np.unique(np.append(starts, len(counts))).tolist()
-    for start, end in pairwise(bounds):
-        yield slice(start, end)
-
-
-def _spans(x: Floats, y: Floats, of_row: Ints, row: Floats) -> tuple[Floats, Floats]:
-    """Where each row enters and leaves its triangle: at the long edge, and at a short one."""
-    (x_0, y_0), (x_1, y_1) = _by_height(x[0], y[0], x[1], y[1])
-    (x_1, y_1), (x_2, y_2) = _by_height(x_1, y_1, x[2], y[2])
-    (x_0, y_0), (x_1, y_1) = _by_height(x_0, y_0, x_1, y_1)
-    long = _slope(x_2 - x_0, y_2 - y_0)
-    upper, lower = _slope(x_1 - x_0, y_1 - y_0), _slope(x_2 - x_1, y_2 - y_1)
-
-    on_long = x_0.take(of_row) + long.take(of_row) * (row - y_0.take(of_row))
-    past = row - y_1.take(of_row)
-    on_short = x_1.take(of_row) + np.where(past < 0, upper.take(of_row), lower.take(of_row)) * past
-    return np.minimum(on_long, on_short), np.maximum(on_long, on_short)
-
-
+@_compiled
 def _by_height(
-    x_0: Floats, y_0: Floats, x_1: Floats, y_1: Floats
-) -> tuple[tuple[Floats, Floats], ...]:
+    x_0: np.float32, y_0: np.float32, x_1: np.float32, y_1: np.float32
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """The two points, the upper one first."""
-    swap = y_1 < y_0
-    upper = np.where(swap, x_1, x_0), np.minimum(y_0, y_1)
-    lower = np.where(swap, x_0, x_1), np.maximum(y_0, y_1)
-    return upper, lower
+    if y_1 < y_0:
+        return x_1, y_1, x_0, y_0
+    return x_0, y_0, x_1, y_1
 
 
-def _slope(run: Floats, rise: Floats) -> Floats:
-    return np.asarray(run / np.maximum(rise, np.float32(1e-6)), np.float32)
+@_compiled
+def _spread(
+    values: Floats, corners: Ints, triangles: Ints, u: Floats, v: Floats, found: Floats
+) -> None:
+    for at in range(len(triangles)):
+        a, b, c = corners[0, triangles[at]], corners[1, triangles[at]], corners[2, triangles[at]]
+        for k in range(values.shape[1]):
+            first = values[a, k]
+            found[at, k] = first + u[at] * (values[b, k] - first) + v[at] * (values[c, k] - first)
 
 
-def _expand(counts: Ints) -> tuple[Ints, Ints]:
-    """For counts (2, 0, 3): owners (0, 0, 2, 2, 2) and steps (0, 1, 0, 1, 2)."""
-    owner = np.repeat(np.arange(len(counts)), counts)
-    return owner, np.arange(len(owner)) - (np.cumsum(counts) - counts).take(owner)
+@_compiled
+def _paint(canvas: Image, samples: Ints, texels: Image, shades: Floats, exposure: Floats) -> None:
+    for at in range(len(samples)):
+        for k in range(3):
+            colour = (shades[at, k] * np.float32(texels[at, k]) + shades[at, 3]) * exposure[k]
+            canvas[samples[at], k] = np.uint8(min(max(colour + _HALF, _ZERO), _WHITE))

@@ -17,7 +17,7 @@ from thbench.data.synthetic import Synth, synth
 from thbench.data.synthetic.head import Head
 from thbench.data.synthetic.motion import FRAMES_PER_SECOND, Motion, sample_trajectory
 from thbench.data.synthetic.person import sample_person
-from thbench.data.synthetic.raster import rasterise
+from thbench.data.synthetic.raster import rasterise, spread
 from thbench.data.synthetic.render import build_cast, build_studio, project, render
 from thbench.data.synthetic.scene import sample_scene
 from thbench.errors import ThbenchError
@@ -360,10 +360,8 @@ def test_every_style_can_be_drawn():
 
 def surface_of(points, depth, corners, double_sided):
     """The visible samples of a grid of 16, and the triangles seen there."""
-    parts = list(rasterise(points, depth, corners, double_sided, 16))
-    none = np.empty(0, int)
-    samples = np.concatenate([none, *(part.samples for part in parts)])
-    return samples, np.concatenate([none, *(part.triangles for part in parts)])
+    surface = rasterise(points, depth, corners, double_sided, 16)
+    return surface.samples, surface.triangles
 
 
 def test_rasteriser_fills_shared_edges_without_cracks_and_keeps_the_nearest():
@@ -395,11 +393,35 @@ def test_back_faces_show_on_double_sided_triangles_only():
     assert len(surface_of(points, depth, corners, np.array([True]))[0]) > 40
 
 
-@pytest.mark.parametrize("size", [64, 256])
-def test_a_surface_in_small_parts_is_the_surface_in_one(size, monkeypatch):
-    heads = synth(size)
-    whole = heads.read(heads.videos[7], [3, 50]).images
+def test_of_equally_near_triangles_the_last_is_seen():
+    points = np.array([(2, 2), (2, 12), (12, 2)], np.float32)
+    corners = np.array([(0, 1, 2), (0, 1, 2)]).T
+    samples, triangles = surface_of(points, np.zeros(3, np.float32), corners, np.zeros(2, bool))
+    assert len(samples) > 40
+    assert set(triangles.tolist()) == {1}
 
-    monkeypatch.setattr("thbench.data.synthetic.raster._PART", 700)
 
-    assert torch.equal(heads.read(heads.videos[7], [3, 50]).images, whole)
+def test_values_spread_over_a_triangle_follow_the_position():
+    """Values that are the corners' positions give back the position of every sample."""
+    points = np.array([(1.5, 0.5), (3.25, 14.5), (13.75, 6)], np.float32)
+    corners = np.array([[0], [1], [2]])
+    surface = rasterise(points, np.zeros(3, np.float32), corners, np.zeros(1, bool), 16)
+    wanted = np.stack([surface.samples % 16, surface.samples // 16], 1)
+    assert len(wanted) > 60
+    assert np.abs(spread(points, corners, surface) - wanted).max() < 1e-2
+
+
+def test_frames_are_drawn_where_no_folder_for_machine_code_can_be_written(tmp_path):
+    """As in a read-only installation without a home: compiled anew, the same pixels."""
+    heads = synth(33)
+    wanted = hashlib.sha256(heads.read(heads.videos[7], [3]).images.numpy().tobytes()).hexdigest()
+    script = (
+        "import hashlib, numba.core.caching as caching\n"
+        "caching.CacheImpl._locator_classes = []\n"
+        "from thbench.data.synthetic import synth\n"
+        "heads = synth(33)\n"
+        "pixels = heads.read(heads.videos[7], [3]).images.numpy()\n"
+        "print(hashlib.sha256(pixels.tobytes()).hexdigest())\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert printed.stdout.strip() == wanted, printed.stderr
