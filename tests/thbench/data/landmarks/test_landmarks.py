@@ -275,7 +275,6 @@ def test_batched_face_alignment_gives_what_the_library_gives(
     kind: Literal["2D", "3D"],
     network: str,
 ) -> None:
-    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # compiling takes longer than all else here
     import face_alignment
     from face_alignment.detection.sfd import sfd_detector
 
