@@ -123,7 +123,7 @@ def test_units_of_a_lost_node_are_done_again_and_no_others(
     assert set(times) <= {1, 2}
     assert sum(times) <= 24 + 1
     workers = {file.name.split("-")[1] for file in tmp_path.iterdir()}
-    assert len(workers) == 3  # each node had one, and nothing had room for another
+    assert len(workers) <= 3  # no node had room for a second; a slow one may never get its first
 
 
 def test_a_worker_that_is_killed_is_replaced_and_one_unit_may_not_kill_many(
