@@ -26,7 +26,6 @@ Result = TypeVar("Result")
 LIMIT_VARIABLE = "THBENCH_CACHE_BYTES"
 DEFAULT_LIMIT_BYTES = 10 * 2**30
 _WAIT_S = 60.0  # for another process that writes
-_AT_ONCE = 8  # least recently used ranges deleted together
 _MOST_KEYS = 500  # in one query
 _FRESH_S = 1.0  # a range used within it is not noted as used again
 
@@ -130,10 +129,9 @@ class RangeCache:
         )
 
         while _used_bytes(connection) > self.limit_bytes:
+            # One by one: the newest goes last, so what was just put stays while there is an older.
             gone = connection.execute(
-                "DELETE FROM ranges "
-                "WHERE id IN (SELECT id FROM ranges ORDER BY used_s, id LIMIT ?)",
-                (_AT_ONCE,),
+                "DELETE FROM ranges WHERE id = (SELECT id FROM ranges ORDER BY used_s, id LIMIT 1)"
             )
             if not gone.rowcount:
                 break

@@ -59,6 +59,14 @@ def test_whatever_is_kept_is_what_was_put(
     cache.close()
 
 
+def test_what_was_just_put_is_kept_when_older_ranges_must_go(tmp_path: Path) -> None:
+    cache = RangeCache(tmp_path / "ranges.sqlite", LIMIT_BYTES)
+    for number in range(20):
+        cache.put({str(number): content(str(number), 50_000)})
+        assert cache.get([str(number)]) == {str(number): content(str(number), 50_000)}
+        assert cache.size_bytes() <= LIMIT_BYTES
+
+
 def _write(path: Path, first: int) -> None:
     cache = RangeCache(path, LIMIT_BYTES)
     for number in range(first, first + 150):
