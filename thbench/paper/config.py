@@ -54,6 +54,7 @@ class OursConfig:
     fine_tuning_most_steps: int | None = None
     fine_tuning_lr: float | None = None  # of G and D alike; None: those of meta-learning
     fine_tuning_discriminator_steps: int | None = None  # None: as in meta-learning
+    fine_tuning_average_power: float | None = None  # None: the head of the last step
 
     @property
     def size_px(self) -> int:

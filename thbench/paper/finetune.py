@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from thbench.device import Precision, arithmetic, compiled, laid_out, tensor_cores
+from thbench.errors import ThbenchError
+from thbench.paper.average import PowerAverage
 from thbench.paper.losses import discriminator_hinge, feature_matching, realism
 from thbench.paper.nets.discriminator import Discriminator, Judgement, PersonDiscriminator
 from thbench.paper.nets.generator import Generator
@@ -24,10 +26,13 @@ from thbench.perceptual.content import ContentLoss, ShotTargets
 class FineTuneConfig:
     """40 epochs over the T shots in batches of min(T, 8), with the learning rates of meta-learning.
 
-    most_steps ends it earlier. The last three are the ablations of appendix A.2: where psi' and w'
-    start, and whether L'_ADV is in the objective. generator_start: psi' = P e_NEW from the
-    embedder; "random-embedding" puts noise in the place of e_NEW, "random" noise in the place of
-    psi' itself.
+    most_steps ends it earlier. generator_start, discriminator_start and adversarial are the
+    ablations of appendix A.2: where psi' and w' start, and whether L'_ADV is in the objective.
+    generator_start: psi' = P e_NEW from the embedder; "random-embedding" puts noise in the place of
+    e_NEW, "random" noise in the place of psi' itself.
+
+    average_power: the head is the `PowerAverage` of psi and psi' over the steps (0: each counts the
+    same); None: what the last step leaves, as in the paper. Raises `ThbenchError` below 0.
 
     precision, compiled: for GPUs; bf16 halves the memory, compilation pays from some hundred steps.
     """
@@ -42,8 +47,13 @@ class FineTuneConfig:
     generator_start: Literal["embedder", "random", "random-embedding"] = "embedder"
     discriminator_start: Literal["embedder", "random"] = "embedder"
     adversarial: bool = True
+    average_power: float | None = None
     precision: Precision = "float32"
     compiled: bool = False
+
+    def __post_init__(self) -> None:
+        if self.average_power is not None and not self.average_power >= 0:
+            raise ThbenchError(f"average_power = {self.average_power} is not a number from 0 on")
 
 
 @dataclass(frozen=True)
@@ -84,8 +94,12 @@ def fine_tune(
     judge.train()
 
     # psi' and w' are parameters by now, so the optimisers hold them.
-    optimiser = _adam([adaptive, *_trained(generator)], config.lr_generator)
+    head = [adaptive, *_trained(generator)]
+    optimiser = _adam(head, config.lr_generator)
     optimiser_d = _adam(_trained(judge), config.lr_discriminator)
+    power = config.average_power
+    average = None if power is None else PowerAverage(head, power)
+
     synthesise = compiled(generator.synthesise, config.compiled)
     tuning = _Tuning(
         compiled(judge.forward, config.compiled),
@@ -104,10 +118,14 @@ def fine_tune(
             torch.autograd.backward(fake, tuning.gradient(fake.detach(), x, y, shots.tolist()))
             optimiser.step()
             optimiser.zero_grad()
+            if average:
+                average.update()
 
             if config.adversarial:
                 tuning.discriminator_steps(optimiser_d, fake.detach(), x, y)
 
+    if average:
+        average.assign()
     return FineTuned(generator, adaptive.detach(), judge)
 
 

@@ -126,6 +126,25 @@ def test_a_random_embedding_start_is_the_projection_of_noise_like_the_embedding(
     assert 0.3 * embedding.mean() < noise.mean() < 3 * embedding.mean()
 
 
+def test_the_head_is_the_average_over_steps_where_it_is_asked_for(meta, person):
+    """By hand, from the heads that trainings of 1, 2, ... steps leave."""
+    config = replace(CONFIG, batch=1, epochs=1)
+    steps = [tune(meta, person, replace(config, most_steps=most))[1] for most in (1, 2, 3, 4)]
+    _, averaged = tune(meta, person, replace(config, average_power=2.0))
+
+    def mean(values):
+        kept = values[0].double()
+        for step, value in enumerate(values[1:], start=2):
+            kept += (1 - (1 - 1 / step) ** 3) * (value.double() - kept)
+        return kept.float()
+
+    torch.testing.assert_close(averaged.adaptive, mean([one.adaptive for one in steps]))
+    for name, parameter in averaged.generator.named_parameters():
+        expected = mean([one.generator.get_parameter(name).detach() for one in steps])
+        torch.testing.assert_close(parameter.detach(), expected)
+    assert not torch.allclose(averaged.adaptive, steps[-1].adaptive)
+
+
 @pytest.mark.slow
 def test_fine_tuning_reproduces_the_shots_better_than_feed_forward(meta, person):
     x, y = person
