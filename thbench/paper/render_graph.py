@@ -2,8 +2,8 @@
 writes.
 
 One person's adaptive parameters are constants, so that AdaIN is plain instance normalisation with
-scale and bias. Doubling before a 3 x 3 convolution is one transposed convolution of 4 x 4 and
-stride 2: the same sums with 16 instead of 36 products a doubled pixel and channel pair.
+scale and bias. Halving after a 3 x 3 convolution, and doubling before one, are part of the
+convolution (see `thbench.paper.nets.resampling`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from thbench.paper.nets.blocks import (
     SelfAttention,
 )
 from thbench.paper.nets.generator import Generator
+from thbench.paper.nets.resampling import doubling_kernel, halving_kernel
 
 OPSET = 17
 INPUT, OUTPUT = "landmark_images", "frames"
@@ -50,7 +51,7 @@ def head_graph(generator: Generator, adaptive: Tensor, size_px: int) -> onnx.Mod
         if isinstance(block, SelfAttention):
             x = _attention(graph, x, block, side_px)
         else:
-            x, side_px = _down_block(graph, x, block), (side_px + 1) // 2
+            x, side_px = _down_block(graph, x, block), side_px // 2
 
     parts = iter(torch.split(adaptive[0], generator.slices))
     for block in [*generator.bottleneck, *generator.decoder]:
@@ -105,15 +106,14 @@ class _Graph:
 
 def _down_block(graph: _Graph, x: str, block: nn.Module) -> str:
     if isinstance(block, FirstBlock):
-        h = _conv(graph, x, block.conv1)
-        h = _conv(graph, graph.add("Relu", h), block.conv2)
-        return _halve(graph, graph.add("Add", h, _conv(graph, x, block.skip)))
+        h = graph.add("Relu", _conv(graph, x, block.conv1))
+    else:
+        assert isinstance(block, DownBlock)
+        h = graph.add("Relu", _norm(graph, x, block.norm1))
+        h = graph.add("Relu", _norm(graph, _conv(graph, h, block.conv1), block.norm2))
 
-    assert isinstance(block, DownBlock)
-    h = graph.add("Relu", _norm(graph, x, block.norm1))
-    h = graph.add("Relu", _norm(graph, _conv(graph, h, block.conv1), block.norm2))
-    h = _conv(graph, h, block.conv2)
-    return _halve(graph, graph.add("Add", h, _conv(graph, x, block.skip)))
+    skip = _conv(graph, _halve(graph, x), block.skip)
+    return graph.add("Add", _halved_conv(graph, h, block.conv2), skip)
 
 
 def _adaptive_block(graph: _Graph, x: str, block: AdaptiveBlock, parameters: Tensor) -> str:
@@ -173,9 +173,15 @@ def _conv(graph: _Graph, x: str, layer: nn.Conv2d) -> str:
     return graph.add("Conv", x, *_weights(graph, layer.weight, layer.bias), pads=[padding] * 4)
 
 
+def _halved_conv(graph: _Graph, x: str, layer: nn.Conv2d) -> str:
+    """Average pooling of a 3 x 3 convolution, as one convolution of stride 2."""
+    weights = _weights(graph, halving_kernel(layer.weight), layer.bias)
+    return graph.add("Conv", x, *weights, strides=[2, 2], pads=[1, 1, 1, 1])
+
+
 def _doubled_conv(graph: _Graph, x: str, layer: nn.Conv2d) -> str:
     """A 3 x 3 convolution of the doubled input, as one transposed convolution."""
-    weight = doubled_kernel(layer.weight)
+    weight = doubling_kernel(layer.weight)
     return graph.add(
         "ConvTranspose",
         x,
@@ -183,20 +189,6 @@ def _doubled_conv(graph: _Graph, x: str, layer: nn.Conv2d) -> str:
         strides=[2, 2],
         pads=[1, 1, 1, 1],
     )
-
-
-def doubled_kernel(weight: Tensor) -> Tensor:
-    """[out, in, 3, 3] -> [in, out, 4, 4]: convolving a picture whose pixels are doubled (nearest)
-    is a transposed convolution of stride 2 and padding 1 with this kernel.
-
-    Input pixel i lies at 2 i and 2 i + 1 of the doubled picture, so each of its four offsets gets
-    the sum of the weights that fall on either.
-    """
-    spread = weight.new_zeros(*weight.shape[:2], 4, 4)
-    for row in range(2):
-        for column in range(2):
-            spread[:, :, row : row + 3, column : column + 3] += weight
-    return spread.flip(2, 3).transpose(0, 1).contiguous()
 
 
 def _weights(graph: _Graph, weight: Tensor, bias: Tensor | None) -> Iterator[str]:
@@ -217,10 +209,8 @@ def _adain(graph: _Graph, x: str, layer: AdaIN, parameters: Tensor) -> str:
 
 
 def _halve(graph: _Graph, x: str) -> str:
-    """Average pooling by 2, an odd last row or column with zeros, as `blocks.halve`."""
-    return graph.add(
-        "AveragePool", x, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1, count_include_pad=1
-    )
+    """Average pooling by 2; the sides of a generator's maps are even."""
+    return graph.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
 
 
 def _double(graph: _Graph, x: str) -> str:

@@ -8,13 +8,12 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-import torch.nn.functional as F
 
 from thbench.paper.head import folded
 from thbench.paper.nets.blocks import SelfAttention, Upsample
 from thbench.paper.nets.config import NetConfig
 from thbench.paper.nets.generator import Generator
-from thbench.paper.render_graph import INPUT, doubled_kernel, head_graph
+from thbench.paper.render_graph import INPUT, head_graph
 
 SMALL = NetConfig(
     size_px=64,
@@ -60,13 +59,3 @@ def test_the_graph_renders_what_the_generator_does(upsample: Upsample, size_px: 
     rendered = torch.from_numpy(session.run(None, {INPUT: drawn.numpy()})[0])
 
     assert torch.allclose(rendered, made.synthesise(drawn, adaptive.expand(3, -1)), atol=1e-4)
-
-
-def test_doubling_before_a_convolution_is_one_transposed_convolution() -> None:
-    x, weight = (torch.randn(*shape, dtype=torch.float64) for shape in [(2, 3, 5, 6), (4, 3, 3, 3)])
-
-    doubled = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), weight, padding=1)
-
-    assert torch.allclose(
-        F.conv_transpose2d(x, doubled_kernel(weight), stride=2, padding=1), doubled
-    )

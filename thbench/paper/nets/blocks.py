@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from thbench.paper.nets.resampling import convolve_and_halve, double, double_and_convolve
 from thbench.paper.nets.spectral import spectral_norm
 
 EPS = 1e-4  # of instance normalisation
@@ -51,7 +52,8 @@ class FirstBlock(nn.Module):
         self.skip = conv(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return halve(self.conv2(F.relu(self.conv1(x))) + self.skip(x))
+        h = F.relu(self.conv1(x))
+        return convolve_and_halve(self.conv2, h) + convolve_and_halve(self.skip, x)
 
 
 class DownBlock(nn.Module):
@@ -74,11 +76,10 @@ class DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.relu(self.norm1(x)))
-        h = self.conv2(F.relu(self.norm2(h)))
+        h = F.relu(self.norm2(h))
 
-        # The skip is a 1x1 convolution and pooling is linear: pooling the sum pools both paths.
-        skip = self.skip(F.relu(x) if self.relu_before_skip else x)
-        return halve(h + skip)
+        skip = F.relu(x) if self.relu_before_skip else x
+        return convolve_and_halve(self.conv2, h) + convolve_and_halve(self.skip, skip)
 
 
 class FlatBlock(nn.Module):
@@ -117,7 +118,13 @@ class AdaIN(nn.Module):
             variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
             scale = weight * torch.rsqrt(variance + EPS)
             return x * scale + (bias - mean * scale)
-        return F.instance_norm(x, eps=EPS) * weight + bias
+        # Batch normalisation of one sample with all channels of the batch: one pass, and only x is
+        # kept for the gradient.
+        together = x.flatten(0, 1)[None]
+        normed = F.batch_norm(
+            together, None, None, weight.flatten(), bias.flatten(), training=True, eps=EPS
+        )
+        return normed.view(x.shape)
 
 
 class AdaptiveBlock(nn.Module):
@@ -147,10 +154,10 @@ class AdaptiveBlock(nn.Module):
         )
 
         h = F.relu(self.norm1(x, first))
-        h = self.conv1(double(h) if self.upsample == "start" else h)
+        h = double_and_convolve(self.conv1, h) if self.upsample == "start" else self.conv1(h)
 
         h = F.relu(self.norm2(h, second))
-        h = self.conv2(double(h) if self.upsample == "middle" else h)
+        h = double_and_convolve(self.conv2, h) if self.upsample == "middle" else self.conv2(h)
 
         skip: Tensor = self.skip(x)
         if self.upsample == "end":
@@ -185,20 +192,6 @@ class SelfAttention(nn.Module):
         attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
         change: Tensor = self.gamma * attended[:, 0].transpose(1, 2).reshape(x.shape)
         return x + change
-
-
-def halve(x: Tensor) -> Tensor:
-    """Average pooling by 2; an odd last row or column is pooled with zeros, never dropped.
-
-    At 224 pixels the last block sees 7 x 7: dropping its seventh row would make the network blind
-    to the lowest and rightmost 32 pixels, and leave 3 x 3 instead of 4 x 4.
-    """
-    return F.avg_pool2d(x, 2, ceil_mode=True, divisor_override=4)
-
-
-def double(x: Tensor) -> Tensor:
-    """Nearest-neighbour upsampling by 2."""
-    return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 def sum_pool(x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from thbench.errors import ThbenchError
-from thbench.paper.nets.blocks import AdaIN, SelfAttention, halve
+from thbench.paper.nets.blocks import AdaIN, SelfAttention
 from thbench.paper.nets.config import PRESETS, NetConfig, preset
 from thbench.paper.nets.discriminator import Discriminator, PersonDiscriminator, VideoEmbeddings
 from thbench.paper.nets.embedder import Embedder
@@ -114,11 +114,6 @@ def test_224_pixels_are_seen_up_to_every_edge_and_end_at_4x4():
     assert all(edge.mean() > 0.7 * sensitivity.mean() for edge in edges)
     features = Discriminator(config).eval().describe(frame.detach(), landmark_image)[1]
     assert features[-1].shape[-2:] == (4, 4)
-
-
-def test_pooling_an_even_size_is_plain_average_pooling():
-    x = torch.randn(2, 3, 16, 8)
-    assert torch.equal(halve(x), nn.functional.avg_pool2d(x, 2))
 
 
 def test_score_is_the_projection_of_equation_5():
