@@ -32,6 +32,7 @@ from thbench.commands import adapt, doctor, drive, explain, export_head, weights
 from thbench.data.commands import data
 from thbench.data.prepare.commands import prepare
 from thbench.errors import Stopped, ThbenchError, unforeseen
+from thbench.freed_memory import keep_freed_memory
 from thbench.training.commands import model_info, train
 
 COMMANDS: list[click.Command] = [
@@ -144,6 +145,7 @@ def main() -> None:
     names. SIGTERM is handled like Ctrl-C: what runs is ended and cleaned up, exit code 143 (130 for
     Ctrl-C). A training keeps a checkpoint first, also on SIGUSR1 (exit code 138).
     """
+    keep_freed_memory()
     with _interrupts_on_sigterm() as terminated:
         try:
             thbench.main(standalone_mode=False)

@@ -28,6 +28,7 @@ from ray import cloudpickle
 from thbench import __version__
 from thbench.engine import Engine
 from thbench.errors import ThbenchError
+from thbench.freed_memory import keep_freed_memory
 from thbench.worker_process import ONE_THREAD, travelling, use_threads
 
 Item = TypeVar("Item")
@@ -194,6 +195,7 @@ class _Worker:
         """Returns the name of this node."""
         self._node = _node_name(ray.get_runtime_context().get_node_id())
         self._set_up = orders.set_up
+        keep_freed_memory()
         try:
             _check_place(orders)
         except ThbenchError as error:

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from thbench.engine import LOCAL, Engine
 from thbench.errors import ThbenchError
+from thbench.freed_memory import keep_freed_memory
 from thbench.worker_process import ONE_THREAD, threads, travelling, use_threads
 
 Item = TypeVar("Item")
@@ -147,6 +148,7 @@ def _begin(parent: int, lifeline: Connection, set_up: bytes) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     os.environ.update(ONE_THREAD)
+    keep_freed_memory()
     _set_up = set_up
 
 

@@ -18,6 +18,7 @@ from thbench.data.dataset import Dataset, Video, videos_of
 from thbench.data.landmarks.image import drawn
 from thbench.data.video_table import frame_counts
 from thbench.errors import ThbenchError
+from thbench.freed_memory import keep_freed_memory
 from thbench.workers import end_with_parent
 
 
@@ -164,6 +165,7 @@ def episode_loader(
 
 def _begin_worker(parent: int, number: int) -> None:
     end_with_parent(parent)
+    keep_freed_memory()
     # A cluster sends them to all processes; the training still takes a step, and then ends these.
     for stop in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(stop, signal.SIG_IGN)
