@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -46,17 +48,43 @@ def read_images(folder: Path, names: Sequence[str]) -> Tensor:
         raise ThbenchError(
             f"{folder} should hold no frames at all, says its mark; remove that and resume the run"
         )
+    return _decoded(tuple(_Version.of(folder / name) for name in names)).clone()
+
+
+@dataclass(frozen=True)
+class _Version:
+    """A file as it is now."""
+
+    file: Path
+    size_bytes: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, file: Path) -> _Version:
+        if not file.is_file():
+            raise _unreadable(file)
+        now = file.stat()
+        return cls(file, now.st_size, now.st_mtime_ns)
+
+
+# Frame metrics read the frames of a unit, then set metrics do; the true ones belong to many units.
+@lru_cache(maxsize=4)
+def _decoded(versions: tuple[_Version, ...]) -> Tensor:
     images: list[NDArray[np.uint8]] = []
-    for name in names:
-        file = folder / name
-        image = cv2.imread(str(file), cv2.IMREAD_COLOR) if file.is_file() else None
-        if image is None or (images and image.shape != images[0].shape):
-            raise ThbenchError(
-                f"{folder / name} is missing, is not a picture, or has another size than those "
-                "beside it; remove its unit's mark and resume the run"
-            )
-        images.append(np.asarray(image[..., ::-1], np.uint8))
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+    for version in versions:
+        image = cv2.imread(str(version.file), cv2.IMREAD_COLOR)
+        planes = None if image is None else np.stack(cv2.split(image)[::-1])  # BGR to RGB
+        if planes is None or (images and planes.shape != images[0].shape):
+            raise _unreadable(version.file)
+        images.append(np.asarray(planes, np.uint8))
+    return torch.from_numpy(np.stack(images))
+
+
+def _unreadable(file: Path) -> ThbenchError:
+    return ThbenchError(
+        f"{file} is missing, is not a picture, or has another size than those beside it; remove "
+        "its unit's mark and resume the run"
+    )
 
 
 def read_frames(folder: Path, names: Sequence[str]) -> Frames:

@@ -78,7 +78,9 @@ def score_run(
     per_frame = frame_metrics(loaded, unavailable)
     in_sets = [name for name in loaded if name not in unavailable and name not in per_frame]
     scorer = partial(unit_scorer, run, per_frame, in_sets, device)
-    with closing(each(scorer, units, workers, engine, run.path)) as scored:
+    # By video, whose true frames are then at hand for its next unit.
+    by_video = sorted(units, key=lambda unit: unit.video)
+    with closing(each(scorer, by_video, workers, engine, run.path)) as scored:
         for _ in progress(scored, len(units), "score frames"):
             pass
 

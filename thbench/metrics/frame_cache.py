@@ -28,6 +28,8 @@ class FrameCache:
         """One result per frame. inputs: arrays [N, ...] that decide the results; `compute` maps the
         positions that are not yet known to their results, in order.
         """
+        if not len(inputs[0]):
+            return compute([])
         keys = [_key(*(array[frame] for array in inputs)) for frame in range(len(inputs[0]))]
         first = {key: frame for frame, key in reversed(list(enumerate(keys)))}
         new = sorted(frame for key, frame in first.items() if key not in self._rows)

@@ -4,7 +4,8 @@ FD-heads.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from thbench.files import sha256_file
 from thbench.metrics.base import MetricCard
 from thbench.metrics.formula import FeatureNetwork, IdentityFormula, Scores, SetFormula
+from thbench.metrics.frame_cache import FrameCache
 from thbench.metrics.frechet import FORMULA, SETTINGS, frechet_estimate
 
 if TYPE_CHECKING:
@@ -38,16 +40,14 @@ def csim_heads(device: str = "cpu") -> IdentityFormula:
     as CSIM. It cannot fail on a frame: nothing is detected.
     """
 
-    def identity(frames: Frames) -> Tensor:
-        from thbench.metrics.heads_net import measure
-
-        return measure(frames.images, device).identity.double()
+    def identity(frames: Frames) -> NDArray[np.float64]:
+        return _seen(frames.images, device).identity.astype(np.float64)
 
     def to_true(generated: Frames, true: Frames) -> Scores:
-        return np.asarray((identity(generated) * identity(true)).sum(1).numpy(), np.float64)
+        return np.asarray((identity(generated) * identity(true)).sum(1))
 
     def to_shots(generated: Frames, shots: Frames) -> Scores:
-        return np.asarray((identity(generated) @ identity(shots).mean(0)).numpy(), np.float64)
+        return np.asarray(identity(generated) @ identity(shots).mean(0))
 
     return IdentityFormula(_CSIM_CARD, to_true, to_shots)
 
@@ -75,9 +75,33 @@ def _feature_spec() -> dict[str, Any]:
 
 def _textures(images: Tensor, device: str) -> NDArray[np.float32]:
     """uint8 [N, 3, H, W] -> float32 [N, 160]."""
-    from thbench.metrics.heads_net import measure
+    return _seen(images, device).texture
 
-    return np.asarray(measure(images, device).texture.numpy(), np.float32)
+
+class _Seen(NamedTuple):
+    """What heads-net sees in N frames: identity [N, 128] and texture [N, 160]."""
+
+    identity: NDArray[np.float32]
+    texture: NDArray[np.float32]
+
+
+def _seen(images: Tensor, device: str) -> _Seen:
+    """Of frames uint8 [N, 3, H, W], each looked at once: both metrics ask for it, and for a true
+    one with every method.
+    """
+    from thbench.metrics.heads_net import EMBEDDING, measure
+
+    def compute(frames: list[int]) -> NDArray[np.float32]:
+        measured = measure(images[frames], device)
+        return np.concatenate([measured.identity.numpy(), measured.texture.numpy()], axis=1)
+
+    rows = _cache(device).rows((images.numpy(),), compute)
+    return _Seen(rows[:, :EMBEDDING], rows[:, EMBEDDING:])
+
+
+@lru_cache(maxsize=4)
+def _cache(device: str) -> FrameCache:
+    return FrameCache()
 
 
 HEADS = FeatureNetwork(

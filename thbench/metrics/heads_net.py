@@ -105,11 +105,11 @@ def measure(images: Tensor, device: str = "cpu") -> Measured:
     network, parts = _network(device), []
     with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
         for batch in torch.split(images, BATCH):
-            filled = torch.cat([batch, batch.new_zeros(BATCH - len(batch), *batch.shape[1:])])
-            x = filled.to(device).float() / 127.5 - 1
+            x = batch.to(device).float() / 127.5 - 1
             if x.shape[-2:] != (SIZE_PX, SIZE_PX):
                 x = F.interpolate(x, (SIZE_PX, SIZE_PX), mode="area")
-            features = network.trunk(x)
+            filled = torch.cat([x, x.new_zeros(BATCH - len(x), *x.shape[1:])])
+            features = network.trunk(filled)
             outputs = (*network.heads(features), features.reshape(BATCH, _WIDTHS[-1], -1).mean(-1))
             parts.append([output[: len(batch)].cpu() for output in outputs])
     return Measured(*(torch.cat(column) for column in zip(*parts, strict=True)))

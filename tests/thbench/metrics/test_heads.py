@@ -8,6 +8,8 @@ from torch.nn import functional as F
 from thbench.data.dataset import videos_of
 from thbench.data.synthetic import synth
 from thbench.errors import ThbenchError
+from thbench.method import Frames
+from thbench.metrics import heads, heads_net
 from thbench.metrics.base import load_metric
 from thbench.metrics.heads import csim_heads, fd_heads
 from thbench.metrics.heads_net import ASSET, EXPRESSION, load_heads_net, measure
@@ -102,6 +104,27 @@ def test_no_frames_give_no_rows():
     seen = measure(torch.zeros(0, 3, 64, 64, dtype=torch.uint8))
     assert seen.identity.shape == (0, 128)
     assert seen.texture.shape == (0, 160)
+
+
+def test_each_frame_is_looked_at_once_for_both_metrics(unseen, monkeypatch):
+    looked_at = []
+    monkeypatch.setattr(
+        heads_net, "measure", lambda images, device: looked_at.extend(images) or measure(images)
+    )
+    heads._cache.cache_clear()
+    frames, other = unseen[3][0], unseen[4][0]
+
+    csim_heads().score(other.images, frames)
+    fd_heads().features(other.images)
+    fd_heads().features(frames.images)
+
+    assert len(looked_at) == len(frames.images) + len(other.images)
+
+
+def test_metrics_of_no_frames_are_empty():
+    none = Frames(torch.zeros(0, 3, 64, 64, dtype=torch.uint8), torch.zeros(0, 68, 2))
+    assert csim_heads().score(none.images, none).shape == (0,)
+    assert fd_heads().features(none.images).shape == (0, 160)
 
 
 def test_no_column_is_called_fid_or_csim():
