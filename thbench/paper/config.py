@@ -90,7 +90,8 @@ def ours_config(preset_name: str) -> OursConfig:
             warmup_lr=1e-3,
             fine_tuning_batch=1,
             fine_tuning_most_steps=100,
-            fine_tuning_lr=1e-3,
+            fine_tuning_lr=2e-3,
+            fine_tuning_average_power=8.0,
             fine_tuning_discriminator_steps=1,
         )
     return config
