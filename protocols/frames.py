@@ -53,18 +53,21 @@ def read_images(folder: Path, names: Sequence[str]) -> Tensor:
 
 @dataclass(frozen=True)
 class _Version:
-    """A file as it is now."""
+    """A file as it is now: another file under its name, or other content, is another version."""
 
     file: Path
+    inode: int
     size_bytes: int
-    changed_ns: int
+    modified_ns: int
+    changed_ns: int  # nobody can set this one
 
     @classmethod
     def of(cls, file: Path) -> _Version:
-        if not file.is_file():
-            raise _unreadable(file)
-        now = file.stat()
-        return cls(file, now.st_size, now.st_mtime_ns)
+        try:
+            now = file.stat()
+        except OSError:
+            raise _unreadable(file) from None
+        return cls(file, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
 
 
 # Frame metrics read the frames of a unit, then set metrics do; the true ones belong to many units.

@@ -34,6 +34,20 @@ def test_a_frame_that_changed_is_read_again(tmp_path: Path) -> None:
     assert torch.equal(read_images(tmp_path / "unit", names), expected)
 
 
+def test_a_frame_that_changed_but_for_its_time_is_read_again(tmp_path: Path) -> None:
+    """As copies that keep times do it."""
+    names = list(write_frames(tmp_path / "unit", pictures(0)))
+    read_images(tmp_path / "unit", names)
+    write_frames(tmp_path / "other", pictures(1))
+    there, here = tmp_path / "other" / names[0], tmp_path / "unit" / names[0]
+    before = here.stat()
+
+    here.write_bytes(there.read_bytes())
+    os.utime(here, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert torch.equal(read_images(tmp_path / "unit", names)[0], pictures(1)[0])
+
+
 def test_changing_what_was_read_changes_nothing_for_the_next_reader(tmp_path: Path) -> None:
     names = list(write_frames(tmp_path / "unit", pictures(0)))
     read_images(tmp_path / "unit", names).zero_()

@@ -1,5 +1,6 @@
 """Averages of parameters over the steps of a training: of E and G in meta-learning, where the model
-file holds it, and of psi and psi' in fine-tuning."""
+file holds it, and of psi and psi' in fine-tuning.
+"""
 
 from __future__ import annotations
 

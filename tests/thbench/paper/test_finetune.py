@@ -8,6 +8,7 @@ from support.datasets import few_heads
 from support.tiny import moved, snapshot, trainer
 
 from thbench.data.landmarks.image import landmark_images
+from thbench.errors import ThbenchError
 from thbench.images import to_signed
 from thbench.paper.finetune import FineTuneConfig, _batches, fine_tune
 from thbench.perceptual.content import ContentLoss, ShotTargets, content_networks
@@ -127,22 +128,28 @@ def test_a_random_embedding_start_is_the_projection_of_noise_like_the_embedding(
 
 
 def test_the_head_is_the_average_over_steps_where_it_is_asked_for(meta, person):
-    """By hand, from the heads that trainings of 1, 2, ... steps leave."""
+    """From the heads that trainings of 1, 2, ... steps leave. With weights that grow as step ** 2,
+    that of step k is the integral of s ** 2 from k - 1 to k.
+    """
     config = replace(CONFIG, batch=1, epochs=1)
     steps = [tune(meta, person, replace(config, most_steps=most))[1] for most in (1, 2, 3, 4)]
     _, averaged = tune(meta, person, replace(config, average_power=2.0))
 
     def mean(values):
-        kept = values[0].double()
-        for step, value in enumerate(values[1:], start=2):
-            kept += (1 - (1 - 1 / step) ** 3) * (value.double() - kept)
-        return kept.float()
+        weights = [(k**3 - (k - 1) ** 3) / len(values) ** 3 for k in range(1, len(values) + 1)]
+        return sum(w * value.double() for w, value in zip(weights, values, strict=True)).float()
 
     torch.testing.assert_close(averaged.adaptive, mean([one.adaptive for one in steps]))
     for name, parameter in averaged.generator.named_parameters():
         expected = mean([one.generator.get_parameter(name).detach() for one in steps])
         torch.testing.assert_close(parameter.detach(), expected)
     assert not torch.allclose(averaged.adaptive, steps[-1].adaptive)
+
+
+def test_an_average_of_negative_power_is_refused():
+    for power in (-1.0, float("nan")):
+        with pytest.raises(ThbenchError, match="average_power"):
+            replace(CONFIG, average_power=power)
 
 
 @pytest.mark.slow

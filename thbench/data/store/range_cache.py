@@ -121,9 +121,9 @@ class RangeCache:
         return {key: data for key, size, _, data in rows if len(data) == size}
 
     def _put(self, connection: sqlite3.Connection, ranges: Mapping[str, bytes]) -> None:
-        now_s = time.time()
-        rows = [(key, len(data), now_s, data) for key, data in ranges.items()]
         connection.execute("BEGIN IMMEDIATE")
+        now_s = time.time()  # not before: what others use while this waits is older
+        rows = [(key, len(data), now_s, data) for key, data in ranges.items()]
         connection.executemany(
             "INSERT OR REPLACE INTO ranges (key, size, used_s, data) VALUES (?, ?, ?, ?)", rows
         )

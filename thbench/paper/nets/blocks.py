@@ -119,11 +119,11 @@ class AdaIN(nn.Module):
             scale = weight * torch.rsqrt(variance + EPS)
             return x * scale + (bias - mean * scale)
         # Batch normalisation of one sample with all channels of the batch: one pass, and only x is
-        # kept for the gradient.
+        # kept for the gradient. It takes no weights of less than 24 bits beside a float32 x.
         together = x.flatten(0, 1)[None]
-        normed = F.batch_norm(
-            together, None, None, weight.flatten(), bias.flatten(), training=True, eps=EPS
-        )
+        precise = torch.promote_types(x.dtype, torch.float32)
+        scale, shift = weight.flatten().to(precise), bias.flatten().to(precise)
+        normed = F.batch_norm(together, None, None, scale, shift, training=True, eps=EPS)
         return normed.view(x.shape)
 
 

@@ -116,6 +116,16 @@ def test_224_pixels_are_seen_up_to_every_edge_and_end_at_4x4():
     assert features[-1].shape[-2:] == (4, 4)
 
 
+def test_the_generator_learns_in_bf16_on_a_processor():
+    """AdaIN's parameters are bf16 there, while self-attention gives its input as float32."""
+    torch.manual_seed(0)
+    generator = Generator(NET)
+    with torch.autocast("cpu", torch.bfloat16):
+        frames = generator(torch.rand(2, 3, 32, 32), torch.rand(2, 16))
+    frames.float().sum().backward()
+    assert all(p.grad is not None for p in generator.parameters() if p.requires_grad)
+
+
 def test_score_is_the_projection_of_equation_5():
     discriminator, videos = Discriminator(NET).eval(), VideoEmbeddings(range(5), 16)
     x, y, index = torch.rand(3, 3, 32, 32), torch.rand(3, 3, 32, 32), torch.tensor([4, 0, 4])
