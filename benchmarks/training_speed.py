@@ -28,6 +28,7 @@ from thbench.data.episodes import EpisodeBatches, Episodes, EpisodeSampler, epis
 from thbench.data.synthetic import synth
 from thbench.environment import hardware, versions
 from thbench.files import write_json
+from thbench.freed_memory import keep_freed_memory
 from thbench.images import to_signed
 from thbench.paper.config import OursConfig, ours_config
 from thbench.paper.finetune import FineTuneConfig, fine_tune
@@ -55,6 +56,7 @@ class Row:
 def main() -> None:
     options = _options()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as commands do
     config = replace(ours_config(options.preset), warmup_steps=0, shots_min=None)
     config = replace(config, batch=options.batch).without_fetched_weights()
 
