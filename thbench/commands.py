@@ -100,7 +100,11 @@ def adapt(
 @click.option("--video", type=FILE, help="The driving video; its times and its sound are kept.")
 @click.option("--frames", type=FILE, help="Or a folder of driving frames.")
 @click.option(
-    "--fps", type=float, default=25.0, show_default=True, help="Frames per second of --frames."
+    "--fps",
+    type=click.FloatRange(min=0, min_open=True),
+    default=25.0,
+    show_default=True,
+    help="Frames per second of --frames.",
 )
 @LANDMARKS
 @click.option(

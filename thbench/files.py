@@ -26,6 +26,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     when the folder cannot be written or the disk is full.
     """
     path = Path(path)
+    if path.is_dir() or not path.name:
+        raise ThbenchError(f"{path} is a folder; name a file")
     # Not by the number of this process: on shared storage another machine may have the same.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:

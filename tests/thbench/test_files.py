@@ -60,6 +60,16 @@ def test_the_files_of_a_folder_are_on_the_disk_before_it_has_its_name(
     assert calls[2:] == ["rename to frames", f"flush {tmp_path.name}"]
 
 
+@pytest.mark.parametrize("name", [".", "folder"])
+def test_a_folder_in_the_place_of_a_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    with pytest.raises(ThbenchError, match="is a folder; name a file"), atomic_path(Path(name)):
+        pytest.fail("nothing is written")
+
+
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_text("old")

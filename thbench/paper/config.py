@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from thbench.errors import ThbenchError
 from thbench.paper.nets.config import NetConfig, preset
 from thbench.paper.nets.discriminator import Discriminator
 from thbench.paper.nets.embedder import Embedder
@@ -55,6 +56,24 @@ class OursConfig:
     fine_tuning_lr: float | None = None  # of G and D alike; None: those of meta-learning
     fine_tuning_discriminator_steps: int | None = None  # None: as in meta-learning
     fine_tuning_average_power: float | None = None  # None: the head of the last step
+
+    def __post_init__(self) -> None:
+        rates = (self.lr_generator, self.lr_discriminator, self.warmup_lr, self.fine_tuning_lr)
+        if any(rate is not None and rate <= 0 for rate in rates):
+            raise ThbenchError("learning rates must be above 0")
+
+        least = self.shots if self.shots_min is None else self.shots_min
+        if not 1 <= least <= self.shots:
+            raise ThbenchError(
+                f"shots = {self.shots} and shots_min = {self.shots_min} must be 1 or more, and "
+                "shots_min not above shots"
+            )
+        if self.ema is not None and not 0 <= self.ema < 1:
+            raise ThbenchError(f"ema = {self.ema} must be 0 or more and below 1; none turns it off")
+
+        power = self.fine_tuning_average_power
+        if power is not None and power < 0:
+            raise ThbenchError(f"fine_tuning_average_power = {power} must be 0 or more")
 
     @property
     def size_px(self) -> int:

@@ -53,7 +53,7 @@ class FineTuneConfig:
 
     def __post_init__(self) -> None:
         if self.average_power is not None and not self.average_power >= 0:
-            raise ThbenchError(f"average_power = {self.average_power} is not a number from 0 on")
+            raise ThbenchError(f"average_power = {self.average_power} must be 0 or more")
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,8 @@ def train(
             f"{dataset.name} has frames of {dataset.size_px} pixels, the configuration needs "
             f"{config.size_px}; choose another --preset or prepare with --size {config.size_px}"
         )
+    if config.batch < 1:
+        raise ThbenchError(f"batch = {config.batch} must be 1 or more")
     if config.batch % (processes * loop.accumulate):
         raise ThbenchError(
             f"batch = {config.batch} is not divisible by {processes} processes x "
@@ -163,6 +165,8 @@ class _Loop:
         )
         self.resumed = self.saver.restore() if resume else None
         self.step = self.resumed.step if self.resumed else 0
+        if self.leads and self.step > loop.steps:  # more are taken than are asked for now
+            self.folder.write_description(self.description, self.step)
         self.best = best_quality(self.folder.logged())
 
     def run(self) -> None:
@@ -243,7 +247,8 @@ class _Loop:
             progress.say(resumed_text(self.step, self.loop.steps, self.steps_before))
             if self.resumed.processes != self.fabric.world_size:
                 progress.say(shared_out_text(self.resumed.processes, self.fabric.world_size))
-        if plan := phases_text(self.trainer.phases(), self.step, self.loop.steps):
+        plan = phases_text(self.trainer.phases(), self.step, self.loop.steps)
+        if plan and self.step < self.loop.steps:
             progress.say(plan)
 
     def _announce_next_phase(self, progress: TrainingProgress) -> None:

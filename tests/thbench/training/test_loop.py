@@ -20,6 +20,7 @@ from support.tiny import TINY
 
 from thbench.data.episodes import EpisodeBatches, EpisodeSampler, episode_loader
 from thbench.errors import ThbenchError
+from thbench.files import read_json
 from thbench.locks import locked
 from thbench.paper.meta import OursTrainer
 from thbench.training.loop import HowToTrain, LoopConfig, train
@@ -52,10 +53,19 @@ def test_phases_and_other_steps_are_announced_and_pictures_labelled(
     )
 
     train(OursTrainer, WARM, heads, loop(2), out, resume=True)
-    assert "3 steps are taken already and --steps is 2: nothing is left" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "3 steps are taken already and --steps is 2: nothing is left" in told
+    assert "steps 4 to" not in told
+    assert read_json(out / "training.json")["steps"] == 3
 
     train(OursTrainer, WARM, heads, loop(4), out, resume=True, quiet=True)
     assert capsys.readouterr().err == ""
+
+
+def test_a_batch_of_nothing_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ThbenchError, match="batch = 0 must be 1 or more"):
+        train(OursTrainer, replace(TINY, batch=0), few_heads(), loop(1), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_resumed_training_keeps_its_steps(
