@@ -37,7 +37,9 @@ def read_table(
     """
     try:
         source = path if data is None else pa.BufferReader(data)
-        table = pq.read_table(source, columns=columns, read_dictionary=list(read_dictionary))
+        file = pq.ParquetFile(source, read_dictionary=list(read_dictionary), pre_buffer=False)
+        # A thread of Arrow's that has just begun when a command ends aborts it now and then.
+        table = file.read(columns=columns, use_threads=False)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise ThbenchError(f"{path} is missing or damaged ({reason}): {remedy}") from error

@@ -135,7 +135,7 @@ def running(pid: int) -> bool:
             os.path.exists(f"/proc/{pid}")
             and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it ended before or after the file was opened
         return False
 
 

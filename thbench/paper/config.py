@@ -59,8 +59,8 @@ class OursConfig:
 
     def __post_init__(self) -> None:
         rates = (self.lr_generator, self.lr_discriminator, self.warmup_lr, self.fine_tuning_lr)
-        if any(rate is not None and rate <= 0 for rate in rates):
-            raise ThbenchError("learning rates must be above 0")
+        if any(rate is not None and rate < 0 for rate in rates):
+            raise ThbenchError("learning rates must be 0 or more")
 
         least = self.shots if self.shots_min is None else self.shots_min
         if not 1 <= least <= self.shots:

@@ -14,8 +14,8 @@ from thbench.paper.config import OursConfig, ours_config
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"lr_generator": "-1"}, "learning rates must be above 0"),
-        ({"fine_tuning_lr": "0"}, "learning rates must be above 0"),
+        ({"lr_generator": "-1"}, "learning rates must be 0 or more"),
+        ({"fine_tuning_lr": "-1e-3"}, "learning rates must be 0 or more"),
         ({"shots": "0"}, "shots = 0 and shots_min"),
         ({"shots_min": "0"}, "must be 1 or more"),
         ({"shots_min": "9"}, "shots_min not above shots"),
@@ -30,7 +30,8 @@ def test_values_that_make_no_training_are_refused(settings: dict[str, str], mess
 
 
 @pytest.mark.parametrize(
-    "changes", [{"ema": "none"}, {"ema": "0"}, {"shots": "1"}, {"shots_min": "8"}]
+    "changes",
+    [{"ema": "none"}, {"ema": "0"}, {"lr_discriminator": "0"}, {"shots": "1"}, {"shots_min": "8"}],
 )
 def test_values_at_the_edge_are_taken(changes: Any) -> None:
     override(ours_config("paper"), changes)
