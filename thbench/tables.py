@@ -37,9 +37,10 @@ def read_table(
     """
     try:
         source = path if data is None else pa.BufferReader(data)
-        file = pq.ParquetFile(source, read_dictionary=list(read_dictionary), pre_buffer=False)
-        # A thread of Arrow's that has just begun when a command ends aborts it now and then.
-        table = file.read(columns=columns, use_threads=False)
+        texts = list(read_dictionary)
+        with pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False) as file:
+            # A thread of Arrow's that has just begun when a command ends aborts it now and then.
+            table = file.read(columns=columns, use_threads=False)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise ThbenchError(f"{path} is missing or damaged ({reason}): {remedy}") from error
